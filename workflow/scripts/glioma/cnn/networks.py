@@ -1,0 +1,185 @@
+"""The published networks and, by name, those of MONAI.
+
+All map (N, channels, slices, rows, columns) to logits: (N, 1) for a classifier, (N, 1, slices, rows, columns) for a
+segmenter. The sigmoid stands outside, where losses and predictions are computed.
+"""
+
+import inspect
+from math import prod
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from glioma.cnn.recipe import Recipe
+from glioma.errors import UserError
+
+PAPER_MULTIPLE = 4
+MONAI_MULTIPLE = 16
+
+
+class PaperClassifier(nn.Module):
+    """Two 3x3x3 convolutions (4 -> 8 -> 16), each with ReLU and 2x2x2 max pooling; dense 128; one logit.
+
+    At (95, 128, 128) the pooled map is 16 x 23 x 32 x 32 = 376,832 values, so the first dense layer holds 48.2 of the
+    48.2 million weights. Its size follows `shape`; pooling drops an odd last plane. The ReLU after the dense layer is
+    the usual reading: without one the two dense layers would be one.
+    """
+
+    def __init__(self, in_channels: int, shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv3d(in_channels, 8, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool3d(2),
+            nn.Conv3d(8, 16, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool3d(2),
+        )
+        self.head = nn.Sequential(
+            nn.Flatten(), nn.Linear(16 * prod(size // 2 // 2 for size in shape), 128), nn.ReLU(), nn.Linear(128, 1)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.features(x))
+
+
+class PaperSegmenter(nn.Module):
+    """Convolution 4 -> 16, pool, 16 -> 32, pool, bottleneck 32 -> 64, two transposed convolutions up, one output logit.
+
+    Each convolution is 3x3x3 and followed by ReLU; the transposed ones double each axis (kernel and stride 2) and
+    halve the channels; the output convolution is 1x1x1. There are no skip connections: none are published.
+    Sizes must be multiples of 4; 95 slices are not, which `Padded` takes care of.
+    """
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv3d(in_channels, 16, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool3d(2),
+            nn.Conv3d(16, 32, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool3d(2),
+            nn.Conv3d(32, 64, 3, padding=1),
+            nn.ReLU(),
+            nn.ConvTranspose3d(64, 32, 2, stride=2),
+            nn.ReLU(),
+            nn.ConvTranspose3d(32, 16, 2, stride=2),
+            nn.ReLU(),
+            nn.Conv3d(16, 1, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
+
+
+class Padded(nn.Module):
+    """Run a segmenter at any size: pad each axis with background to a multiple, crop the output back.
+
+    The padding is split over both ends, the odd plane going last: 95 slices become 96 by one plane above the top.
+    Zero is background in both normalisations.
+    """
+
+    def __init__(self, network: nn.Module, multiple: int) -> None:
+        super().__init__()
+        self.network = network
+        self.multiple = multiple
+
+    def forward(self, x: Tensor) -> Tensor:
+        shape = x.shape[2:]
+        before = [-size % self.multiple // 2 for size in shape]
+        after = [-size % self.multiple - first for size, first in zip(shape, before, strict=True)]
+        # F.pad counts from the last axis.
+        widths = [width for pair in zip(before[::-1], after[::-1], strict=True) for width in pair]
+        y = self.network(F.pad(x, widths) if any(widths) else x)
+        if not isinstance(y, Tensor):
+            return y
+        return y[(..., *(slice(first, first + size) for first, size in zip(before, shape, strict=True)))]
+
+
+def build(recipe: Recipe, shape: tuple[int, int, int]) -> nn.Module:
+    """The network of a recipe for inputs of (slices, rows, columns) `shape`, with fresh weights from torch's generator.
+
+    Its output shape is checked beforehand on torch's "meta" device, which computes shapes and no values, so that a
+    network which does not fit the task fails in a second and in one line.
+    """
+    source, _, name = recipe.architecture.partition(":")
+    in_channels = len(recipe.channels)
+    if recipe.architecture == "paper:classifier":
+        make, default = lambda: PaperClassifier(in_channels, shape), PAPER_MULTIPLE
+    elif recipe.architecture == "paper:segmenter":
+        make, default = lambda: PaperSegmenter(in_channels), PAPER_MULTIPLE
+    elif source == "monai" and name:
+        make, default = lambda: _monai(name, recipe, padded), MONAI_MULTIPLE
+    else:
+        raise UserError(
+            f"architecture: {recipe.architecture!r} is unknown; "
+            "give paper:classifier, paper:segmenter or monai:<class of monai.networks.nets>"
+        )
+    if source == "paper" and recipe.arguments:
+        raise UserError(f"arguments: {recipe.architecture} takes none; remove {', '.join(map(str, recipe.arguments))}")
+    multiple = recipe.multiple or default
+    segments = recipe.task == "segmentation"
+    padded = tuple(size + -size % multiple for size in shape) if segments else tuple(shape)
+
+    def network() -> nn.Module:
+        return Padded(make(), multiple) if segments else make()
+
+    _check_contract(network, recipe, shape)
+    return network()
+
+
+def count_parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _monai(name: str, recipe: Recipe, shape: tuple[int, int, int]) -> nn.Module:
+    """A class of monai.networks.nets; what follows from the recipe is filled in unless `arguments` sets it."""
+    # MONAI imports all of itself (6 s): only for networks that need it.
+    from monai.networks import nets
+
+    maker = getattr(nets, name, None)
+    if not (inspect.isclass(maker) and issubclass(maker, nn.Module)):
+        raise UserError(f"architecture: monai.networks.nets has no network class {name!r}; see MONAI's documentation")
+    implied = {
+        "spatial_dims": 3,
+        "in_channels": len(recipe.channels),
+        "n_input_channels": len(recipe.channels),
+        "out_channels": 1,
+        "num_classes": 1,
+        "img_size": shape,
+    }
+    accepted = inspect.signature(maker).parameters
+    arguments = {key: value for key, value in implied.items() if key in accepted} | dict(recipe.arguments)
+    try:
+        return maker(**arguments)
+    except (TypeError, ValueError, AssertionError, KeyError) as error:
+        raise UserError(
+            f"arguments: monai.networks.nets.{name} refuses {arguments} ({_one_line(error)}); mend `arguments`"
+        ) from None
+
+
+def _check_contract(network, recipe: Recipe, shape: tuple[int, int, int]) -> None:
+    """Raise `UserError` unless `network()` gives one logit a patient or a voxel for a batch of two."""
+    expected = (2, 1, *shape) if recipe.task == "segmentation" else (2, 1)
+    try:
+        with torch.device("meta"), torch.inference_mode():
+            output = network()(torch.zeros(2, len(recipe.channels), *shape))
+    except UserError:
+        raise
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        raise UserError(
+            f"architecture: {recipe.architecture} cannot run on input {list(shape)} ({_one_line(error)}); "
+            "change `input`, `arguments` or, for a segmenter, `multiple`"
+        ) from None
+    found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+    if found != expected:
+        raise UserError(
+            f"architecture: {recipe.architecture} gives {found} instead of {expected} for a batch of two, "
+            f"so it is no network for {recipe.task}; choose another or mend `arguments`"
+        )
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
