@@ -1,0 +1,67 @@
+"""The phantom cohort: patients with real anatomy and invented gliomas, laid out exactly as BraTS 2020.
+
+The workflow can be run, timed and tested on it without data, GPU or network. Its results say nothing about patients.
+"""
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pandas
+
+from glioma import files, seeds
+from glioma.phantom import anatomy, scanner, tumour
+
+# LPS at 1 mm, as in BraTS 2020: i to the patient's left, j to posterior, k to superior.
+AFFINE = np.array([[-1, 0, 0, 0], [0, -1, 0, 239], [0, 0, 1, 0], [0, 0, 0, 1]], dtype=float)
+NAME_COLUMNS = (
+    "Grade",
+    "BraTS_2017_subject_ID",
+    "BraTS_2018_subject_ID",
+    "TCGA_TCIA_subject_ID",
+    "BraTS_2019_subject_ID",
+    "BraTS_2020_subject_ID",
+)
+
+
+def roster(n_hgg: int, n_lgg: int, seed: int) -> pandas.DataFrame:
+    """Columns patient, grade; the grades shuffled, so that unlike BraTS 2020's an id does not tell the grade."""
+    grades = np.array(["HGG"] * n_hgg + ["LGG"] * n_lgg)
+    seeds.generator(seed, "phantom", "roster").shuffle(grades)
+    patients = [f"BraTS20_Training_{number:03d}" for number in range(1, len(grades) + 1)]
+    return pandas.DataFrame({"patient": patients, "grade": grades})
+
+
+def make_patient(patient: str, grade: str, seed: int) -> dict[str, np.ndarray]:
+    """One patient, the same whatever else is made: flair, t1, t1ce, t2 (int16), seg (uint8; 0, 1, 2, 4), affine (4, 4).
+
+    Arrays have the scan's shape (240, 240, 155).
+    """
+    rng = seeds.generator(seed, "phantom", patient)
+    plan = tumour.plan(rng, grade)
+    brain = anatomy.build(rng, plan.start, plan.push)
+    lesion = tumour.grow(rng, plan, brain)
+    result = {"seg": np.zeros(anatomy.SCAN_SHAPE, dtype=np.uint8), "affine": AFFINE.copy()}
+    result["seg"][anatomy.BOX_SLICES] = lesion.labels
+    for sequence, values in scanner.scan(rng, brain, lesion).items():
+        result[sequence] = np.zeros(anatomy.SCAN_SHAPE, dtype=np.int16)
+        result[sequence][anatomy.BOX_SLICES] = values
+    return result
+
+
+def write_patient(folder: str | Path, patient: str, grade: str, seed: int) -> None:
+    """Write {patient}_{flair,t1,t1ce,t2,seg}.nii.gz into `folder`, with the headers of BraTS 2020."""
+    volumes = make_patient(patient, grade, seed)
+    for kind in ("flair", "t1", "t1ce", "t2", "seg"):
+        image = nibabel.Nifti1Image(volumes[kind].astype(np.int16), volumes["affine"])
+        image.header.set_xyzt_units("mm", "sec")
+        with files.atomic_path(Path(folder) / f"{patient}_{kind}.nii.gz") as temporary:
+            nibabel.save(image, temporary)
+
+
+def write_name_mapping(path: str | Path, roster: pandas.DataFrame) -> None:
+    """Write the cohort's name_mapping.csv with BraTS 2020's columns; ids of other years are "NA"."""
+    table = pandas.DataFrame("NA", index=roster.index, columns=list(NAME_COLUMNS))
+    table["Grade"] = roster["grade"]
+    table["BraTS_2020_subject_ID"] = roster["patient"]
+    files.write_csv(table, path)
