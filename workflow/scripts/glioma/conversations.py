@@ -1,0 +1,168 @@
+"""Fine-tuning conversations: one slice, one prompt, one true answer, as JSONL with PNG images beside it.
+
+The files are the published format of the study and load with `datasets`, TRL or Unsloth as they are. What a model
+gets to see is the prompt, the image and the answer; patient ids stand in columns of their own.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from glioma import coordinates, folds, prompts, seeds, shapes, slices
+from glioma.crops import SEQUENCES
+from glioma.errors import UserError
+from glioma.files import atomic_path
+
+TASKS = ("classification", "center_point", "bounding_box", "polygon")
+NO_GLIOMA = 2
+DEFAULTS = {
+    "orientations": ("axial",),
+    "every": 1,  # keep every n-th slice of an orientation
+    "limit": None,  # most slices of one patient
+    "minimum_pixels": 1,  # tumour pixels a slice must show to count as a tumour slice
+    "no_glioma_slices": 0.0,  # share of tumour-free slices (target 2) among a patient's classification rows
+    "balance": True,  # repeat rows of the rarer grade in training
+    "image_first": False,
+    "side": slices.SIDE,
+    "coordinates": coordinates.DEFAULT,
+    "box": "rectangle",
+    "validation_fold": 0,
+}
+
+
+def answer(task: str, label: int | None, mask: np.ndarray | None, settings: Mapping) -> str:
+    """The true answer's text: from the class for classification, from the rendered mask (side, side) for shapes."""
+    if task == "classification":
+        return f"Choice: {label}"
+    speak = partial(coordinates.speak, convention=settings["coordinates"], side=settings["side"])
+    if task == "polygon":
+        return f"({', '.join(speak(shapes.polygon_from_mask(mask)))})"
+    box = shapes.box_from_mask(mask)
+    if task == "center_point":
+        return speak([shapes.centre_from_box(box)])[0]
+    if settings["box"] == "square":
+        box = shapes.square_box(box, mask.shape)
+    return f"[{', '.join(speak(shapes.corners_from_box(box)))}]"
+
+
+def choose(flair: np.ndarray, mask: np.ndarray, task: str, settings: Mapping, rng: np.random.Generator) -> list[tuple]:
+    """The slices of one patient to ask about: (orientation, index, has tumour), in order.
+
+    Of tumour-free slices only those with brain in them are candidates: an empty frame teaches nothing.
+    """
+    chosen = []
+    minimum = settings["minimum_pixels"]
+    orientations = settings["orientations"] if task == "classification" else ("axial",)
+    for orientation in orientations:
+        tumour = slices.select(mask, orientation, "tumour", minimum, settings["every"])
+        share = settings["no_glioma_slices"] if task == "classification" else 0.0
+        free = np.setdiff1d(
+            slices.tumour_slices(flair, orientation, minimum), slices.tumour_slices(mask, orientation, 1)
+        )
+        wanted = min(round(len(tumour) * share / (1 - share)), len(free))
+        picked = rng.choice(free, wanted, replace=False)
+        chosen += [(orientation, int(index), True) for index in tumour]
+        chosen += [(orientation, int(index), False) for index in np.sort(picked)]
+    limit = settings["limit"]
+    if limit and len(chosen) > limit:
+        chosen = [chosen[position] for position in np.linspace(0, len(chosen) - 1, limit).round().astype(int)]
+    return chosen
+
+
+def patient_rows(
+    patient: str, grade: str, crops: Path, images: Path, task: str, prompt: str, settings: Mapping, seed: int
+) -> list[dict]:
+    """Write the slices of one patient as PNG files and return their conversations."""
+    flair = np.load(crops / f"{patient}.npy", mmap_mode="r")[SEQUENCES.index("flair")]
+    mask = np.load(crops / f"{patient}.mask.npy", mmap_mode="r")
+    rows = []
+    for orientation, index, tumour in choose(flair, mask, task, settings, seeds.generator(seed, task, patient)):
+        drawn = slices.render_mask(slices.take(mask, orientation, index) > 0, settings["side"])
+        if tumour and not drawn.any():
+            continue  # too small to survive rendering at fewer pixels than the crop has
+        name = f"{patient}-{orientation}-{index:03d}"
+        path = images / f"{name}.png"
+        slices.render(slices.take(flair, orientation, index), settings["side"]).save(path)
+        label = int(grade == "HGG") if tumour else NO_GLIOMA
+        rows.append(
+            {
+                "id": name,
+                "patient": patient,
+                "orientation": orientation,
+                "slice": index,
+                "messages": prompts.messages(prompt, answer(task, label, drawn, settings), settings["image_first"]),
+                "images": [str(path)],
+            }
+        )
+    return rows
+
+
+def balance(rows: list[dict], grades: Mapping[str, str], rng: np.random.Generator) -> list[dict]:
+    """Repeat rows of the grade with fewer rows until both have as many; a repeat has its own id ("...#1")."""
+    by_grade = [[row for row in rows if grades[row["patient"]] == grade] for grade in ("LGG", "HGG")]
+    fewer, more = sorted(by_grade, key=len)
+    if not fewer:
+        return rows
+    repeats = []
+    for copy in range(1, -(-len(more) // len(fewer))):
+        missing = len(more) - len(fewer) - len(repeats)
+        picked = fewer if missing >= len(fewer) else [fewer[i] for i in rng.permutation(len(fewer))[:missing]]
+        repeats += [{**row, "id": f"{row['id']}#{copy}"} for row in picked]
+    return rows + repeats
+
+
+def write(
+    folder: str | Path, patients: pd.DataFrame, crops: str | Path, task: str, prompt: str, settings: Mapping, seed: int
+) -> dict[str, int]:
+    """Write `train.jsonl`, `validation.jsonl`, `test.jsonl` and `images/` into a folder; return the rows of each.
+
+    `patients` has the columns patient, grade, split, fold; `crops` is the folder of the crops. `settings` are those of
+    `DEFAULTS`. Image paths in the JSONL are relative to the working directory if `folder` is.
+    """
+    if task not in TASKS:
+        raise UserError(f"task {task!r}: no conversations for it; choose from {', '.join(TASKS)}")
+    if unknown := set(settings) - set(DEFAULTS):
+        raise UserError(f"conversations: unknown key {min(unknown)!r}; choose from {', '.join(DEFAULTS)}")
+    settings = {**DEFAULTS, **settings}
+    if not 0 <= settings["no_glioma_slices"] < 1:
+        raise UserError(f"conversations: no_glioma_slices is {settings['no_glioma_slices']}; give a share from 0 to 1")
+    folder, crops = Path(folder), Path(crops)
+    images = folder / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    grades = dict(zip(patients["patient"], patients["grade"], strict=True))
+    rows: dict[str, list[dict]] = {}
+    for split, members in folds.split(patients, settings["validation_fold"]).items():
+        rows[split] = []
+        for patient in tqdm(members, desc=f"{task} {split} conversations", unit="patient"):
+            rows[split] += patient_rows(patient, grades[patient], crops, images, task, prompt, settings, seed)
+    if not rows["train"]:
+        raise UserError(f"{folder}: no slice to train on; lower conversations minimum_pixels or every")
+    rng = seeds.generator(seed, task, "train")
+    if settings["balance"]:
+        rows["train"] = balance(rows["train"], grades, rng)
+    rows["train"] = [rows["train"][i] for i in rng.permutation(len(rows["train"]))]
+    for split, conversations in rows.items():
+        with atomic_path(folder / f"{split}.jsonl") as temporary:
+            temporary.write_text("".join(json.dumps(row) + "\n" for row in conversations), encoding="utf-8")
+    return {split: len(conversations) for split, conversations in rows.items()}
+
+
+def read(path: str | Path) -> list[dict]:
+    """The rows of a conversations file; `UserError` names the line that is none."""
+    rows = []
+    with Path(path).open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                row = json.loads(line)
+                row["messages"][1]["content"], row["images"][0]
+            except (json.JSONDecodeError, KeyError, IndexError, TypeError):
+                raise UserError(
+                    f"{path}, line {number}: not a conversation; delete the file to have it written again"
+                ) from None
+            rows.append(row)
+    return rows

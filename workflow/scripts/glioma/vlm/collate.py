@@ -1,0 +1,83 @@
+"""Conversations to training batches, with the loss where it belongs."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+from transformers import ProcessorMixin
+
+from glioma.errors import UserError
+from glioma.vlm.encode import Features, image_features, text_features
+
+IGNORED = -100  # the label PyTorch's cross entropy skips
+CACHE_BYTES = 2**30
+
+
+class Collator:
+    """Turns `{"row": i}` into the model inputs and labels of conversation i.
+
+    With `loss="answer"` only the assistant's tokens have labels, its end-of-turn token included; they are found by
+    tokenising the question alone, so no chat template needs markers. With `loss="conversation"` all but image tokens
+    have. Texts are tokenised once and images preprocessed once, as long as their pixels fit the cache.
+    """
+
+    def __init__(
+        self, processor: ProcessorMixin, rows: Sequence[Mapping], loss: str = "answer", cache_bytes: int = CACHE_BYTES
+    ) -> None:
+        self.processor = processor
+        self.rows = rows
+        self.loss = loss
+        self.room = cache_bytes
+        self.images: dict[str, Features] = {}
+        self.texts: dict[str, Features] = {}
+        self.image_names: set[str] = set()
+
+    def __call__(self, examples: Sequence[Mapping[str, int]]) -> Features:
+        """Right-padded tensors: input_ids, attention_mask, labels (rows, longest) and the model's image tensors."""
+        rows = [self.rows[example["row"]] for example in examples]
+        texts = [self._text(row) for row in rows]
+        longest = max(text["input_ids"].shape[1] for text in texts)
+        padding = {"input_ids": self.processor.tokenizer.pad_token_id, "labels": IGNORED}
+        batch = {
+            name: torch.cat([_pad(text[name], longest, padding.get(name, 0)) for text in texts]) for name in texts[0]
+        }
+        images = [self._image(row["images"][0]) for row in rows]
+        return batch | {name: torch.cat([image[name] for image in images]) for name in self.image_names}
+
+    def _text(self, row: Mapping) -> Features:
+        template = self.processor.apply_chat_template
+        whole = template(row["messages"], tokenize=False)
+        if whole not in self.texts:
+            with Image.open(row["images"][0]) as image:
+                features, self.image_names = text_features(self.processor, whole, image)
+                start = template(row["messages"][:-1], add_generation_prompt=True, tokenize=False)
+                question = text_features(self.processor, start, image)[0]["input_ids"]
+            labels = features["input_ids"].clone()
+            if self.loss == "answer":
+                known = question.shape[1]
+                if not torch.equal(labels[:, :known], question):
+                    raise UserError("the model's chat template rewrites the question; set finetune loss: conversation")
+                labels[:, :known] = IGNORED
+            labels[labels == self.processor.image_token_id] = IGNORED
+            self.texts[whole] = features | {"labels": labels}
+        return self.texts[whole]
+
+    def _image(self, path: str) -> Features:
+        if path in self.images:
+            return self.images[path]
+        if not Path(path).is_file():
+            raise UserError(f"{path}: no such image; run from the folder the conversations were written in")
+        with Image.open(path) as image:
+            features = image_features(self.processor, [image.convert("RGB")])[0]
+        size = sum(value.nbytes for value in features.values())
+        if size <= self.room:
+            self.room -= size
+            self.images[path] = features
+        return features
+
+
+def _pad(value: torch.Tensor, length: int, fill: int) -> torch.Tensor:
+    """A token tensor (1, n, ...) as (1, length, ...), filled on the right."""
+    padding = value.new_full((1, length - value.shape[1], *value.shape[2:]), fill)
+    return torch.cat([value, padding], dim=1)

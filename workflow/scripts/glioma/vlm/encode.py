@@ -1,0 +1,73 @@
+"""From prompts and slices to a model's input tensors.
+
+Every image of a run is rendered to the same square, so its features have one size and one question has one length:
+a prompt is tokenised once, an image is preprocessed once, and no batch needs padding to be answered. That is also
+why an answer cannot depend on the rows it shares a batch with.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from PIL import Image
+from transformers import ProcessorMixin
+
+from glioma import prompts
+
+Features = dict[str, torch.Tensor]
+
+
+def image_features(processor: ProcessorMixin, images: Sequence[Image.Image]) -> list[Features]:
+    """The image processor's tensors of each image, first axis kept, for images of one size."""
+    # Nested lists say "one image for each text"; Mllama would take a flat list for one text with many images.
+    features = processor.image_processor([[image] for image in images], return_tensors="pt")
+    tensors = {name: value for name, value in features.items() if torch.is_tensor(value)}
+    # Some models stack images, others concatenate their patches; either way each image has an equal share of axis 0.
+    chunks = {name: value.chunk(len(images)) for name, value in tensors.items()}
+    return [{name: parts[i].clone() for name, parts in chunks.items()} for i in range(len(images))]
+
+
+def text_features(processor: ProcessorMixin, text: str, image: Image.Image) -> tuple[Features, set[str]]:
+    """Token tensors, (1, length, ...), of a chat text about one image, and the names of the image's tensors."""
+    # The chat template has written the special tokens already.
+    features = processor(text=[text], images=[[image]], add_special_tokens=False, return_tensors="pt")
+    shape = features["input_ids"].shape
+    tokens = {name: value for name, value in features.items() if value.ndim >= 2 and value.shape[:2] == shape}
+    return tokens, set(features) - set(tokens)
+
+
+class Question:
+    """The prompt of a run, tokenised once for images of side `side`."""
+
+    def __init__(self, processor: ProcessorMixin, prompt: str, side: int, image_first: bool = False) -> None:
+        self.processor = processor
+        text = processor.apply_chat_template(
+            prompts.messages(prompt, image_first=image_first), add_generation_prompt=True, tokenize=False
+        )
+        self.text, self.image_names = text_features(processor, text, Image.new("RGB", (side, side)))
+
+    @property
+    def length(self) -> int:
+        """Number of tokens of the question, image tokens included."""
+        return self.text["input_ids"].shape[1]
+
+    def batch(
+        self, images: Sequence[Features], suffix: Sequence[int] = (), device: torch.device | str = "cpu"
+    ) -> Features:
+        """Model inputs for one row per image; `suffix` tokens are appended to every row (a forced start of answer)."""
+        text = extend(self.text, suffix)
+        inputs = {name: value.expand(len(images), *value.shape[1:]).contiguous() for name, value in text.items()}
+        inputs |= {name: torch.cat([image[name] for image in images]) for name in self.image_names}
+        return {name: value.to(device) for name, value in inputs.items()}
+
+
+def extend(text: Features, tokens: Sequence[int]) -> Features:
+    """Token tensors (1, length, ...) with more text tokens; their masks and types are those of the last token."""
+    if not tokens:
+        return text
+    extended = {}
+    for name, value in text.items():
+        tail = value[:, -1:].expand(-1, len(tokens), *value.shape[2:])
+        if name == "input_ids":
+            tail = torch.tensor([list(tokens)])
+        extended[name] = torch.cat([value, tail], dim=1)
+    return extended

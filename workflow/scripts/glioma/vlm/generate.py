@@ -1,0 +1,207 @@
+"""Ask a vision-language model about slices: batched, resumable, and the same bytes at every batch size and sharding."""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+from transformers import GenerationConfig
+
+from glioma import slices
+from glioma.crops import SEQUENCES
+from glioma.errors import UserError
+from glioma.vlm import models, sampling
+from glioma.vlm.encode import Features, Question, image_features
+from glioma.vlm.partial import Partial, fingerprint
+from glioma.vlm.requests import Request
+
+CHOICES = ("0", "1", "2")
+FORCED_START = "Choice: "
+DEFAULTS = {
+    "batch_size": 16,
+    "max_new_tokens": 256,
+    "temperature": 0.0,  # 0 is greedy
+    "top_p": 1.0,
+    "min_p": 0.0,
+    "side": slices.SIDE,
+    "image_first": False,
+    "choices": False,  # also give the log-probabilities of "Choice: 0", "1" and "2"
+}
+TIMING_COLUMNS = "batch,rows,tokens,seconds"
+
+
+class Answerer:
+    """A loaded model with one prompt and one way to generate."""
+
+    def __init__(self, model, processor, prompt: str, settings: Mapping, seed: int) -> None:
+        self.model = model
+        self.processor = processor
+        self.settings = {**DEFAULTS, **settings}
+        self.seed = seed
+        self.question = Question(processor, prompt, self.settings["side"], self.settings["image_first"])
+        self.ends = _end_tokens(model, processor)
+        self.config = GenerationConfig(
+            do_sample=False,
+            max_new_tokens=self.settings["max_new_tokens"],
+            eos_token_id=sorted(self.ends),
+            pad_token_id=processor.tokenizer.pad_token_id,
+        )
+
+    @torch.inference_mode()
+    def answer(self, requests: Sequence[Request], images: Sequence[Features]) -> list[dict]:
+        """One response row per request; `images` are the requests' image features."""
+        inputs = self.question.batch(images, device=self.model.device)
+        names = ["/".join(map(str, request)) for request in requests]
+        output = self.model.generate(
+            **inputs,
+            generation_config=self.config,
+            logits_processor=sampling.processors(self.settings, self.seed, names, self.question.length),
+        )
+        logprobs = self.choices(images) if self.settings["choices"] else [None] * len(requests)
+        rows = []
+        for request, tokens, choice in zip(requests, output[:, self.question.length :].tolist(), logprobs, strict=True):
+            length = next((n for n, token in enumerate(tokens, start=1) if token in self.ends), None)
+            answer = tokens[:length]
+            row = request._asdict() | {
+                "text": self.processor.tokenizer.decode(answer, skip_special_tokens=True),
+                "finish": "stop" if length else "length",
+                "tokens": len(answer),
+                "logprobs": choice,
+            }
+            rows.append(row)
+        return rows
+
+    def choices(self, images: Sequence[Features]) -> list[dict[str, float]]:
+        """Natural log-probabilities of the three choices after the forced start of an answer, renormalised over them.
+
+        Teacher forcing: the tokens all choices share are forced, and one pass scores what follows where each choice
+        is one more token. Where a tokenizer splits choices otherwise, each is scored in a pass of its own.
+        """
+        candidates = [
+            self.processor.tokenizer(FORCED_START + choice, add_special_tokens=False).input_ids for choice in CHOICES
+        ]
+        shared = os.path.commonprefix(candidates)
+        rests = [candidate[len(shared) :] for candidate in candidates]
+        if all(len(rest) == 1 for rest in rests):
+            logits = self._logits(images, shared, 1)[:, 0]
+            scores = logits[:, [rest[0] for rest in rests]]
+        else:
+            scores = torch.stack([self._score(images, candidate, len(shared)) for candidate in candidates], dim=1)
+        values = scores.double().log_softmax(dim=1).cpu().numpy().round(4)
+        return [dict(zip(CHOICES, row, strict=True)) for row in values.tolist()]
+
+    def _logits(self, images: Sequence[Features], forced: Sequence[int], keep: int) -> torch.Tensor:
+        """Logits (rows, keep, vocabulary) at the last `keep` positions of question and forced tokens."""
+        inputs = self.question.batch(images, forced, self.model.device)
+        return self.model(**inputs, logits_to_keep=keep, use_cache=False).logits[:, -keep:].float()
+
+    def _score(self, images: Sequence[Features], candidate: Sequence[int], known: int) -> torch.Tensor:
+        """Log-probability (rows,) of a candidate's tokens from number `known` on, given those before."""
+        rest = torch.tensor(candidate[known:], device=self.model.device)
+        logits = self._logits(images, candidate, len(rest) + 1)[:, :-1].log_softmax(dim=-1)
+        return logits.gather(2, rest.expand(len(images), -1)[..., None])[..., 0].sum(dim=1)
+
+
+def _end_tokens(model, processor) -> set[int]:
+    """Tokens that end an answer: those of the model's generation config, or the tokenizer's."""
+    ends = model.generation_config.eos_token_id
+    ends = processor.tokenizer.eos_token_id if ends is None else ends
+    return set(ends) if isinstance(ends, Sequence) else {ends}
+
+
+class Crops:
+    """FLAIR volumes of a folder of crops, memory-mapped."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.flair = lru_cache(maxsize=4)(self._flair)
+
+    def _flair(self, patient: str) -> np.ndarray:
+        path = self.folder / f"{patient}.npy"
+        try:
+            return np.load(path, mmap_mode="r")[SEQUENCES.index("flair")]
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path}: not a crop ({error}); delete it so that its rule writes it again") from None
+
+    def digest(self, patient: str) -> str:
+        """A digest of a patient's FLAIR volume."""
+        return hashlib.sha256(np.ascontiguousarray(self.flair(patient))).hexdigest()
+
+
+def respond(
+    base: Mapping,
+    adapter: str | Path | None,
+    requests: Sequence[Request],
+    crops: str | Path,
+    prompt: str,
+    settings: Mapping,
+    out_jsonl: str | Path,
+    timing_csv: str | Path,
+    seed: int,
+) -> int:
+    """Write a model's answers to `requests`, a JSON line each, and the seconds each batch took; return their number.
+
+    `base` is a model entry, `adapter` a PEFT folder or None, `settings` those of `DEFAULTS`. A killed job leaves
+    `<name>.partial.jsonl`, from which the next one goes on at the last whole batch if nothing it depends on changed.
+    """
+    if unknown := set(settings) - set(DEFAULTS):
+        raise UserError(f"generation: unknown key {min(unknown)!r}; choose from {', '.join(DEFAULTS)}")
+    settings = {**DEFAULTS, **settings}
+    volumes = Crops(crops)
+    mark = fingerprint(
+        {
+            "prompt": prompt,
+            "settings": settings,
+            "seed": seed,
+            "model": models.fingerprint(base, adapter),
+            "requests": requests,
+            "crops": {patient: volumes.digest(patient) for patient in dict.fromkeys(r.patient for r in requests)},
+            "versions": {name: version(name) for name in ("torch", "transformers", "peft")},
+        }
+    )
+    rows, timing = Partial(out_jsonl, mark), Partial(timing_csv, mark)
+    size = settings["batch_size"]
+    done = rows.resume(size)
+    _resume_timing(timing, done // size)
+    if done < len(requests):
+        model, processor = models.load(base, adapter)
+        answerer = Answerer(model, processor, prompt, settings, seed)
+        with tqdm(total=len(requests), initial=done, desc=Path(out_jsonl).stem, unit="slice", mininterval=10) as bar:
+            for start in range(done, len(requests), size):
+                batch = requests[start : start + size]
+                clock = time.perf_counter()
+                answers = answerer.answer(batch, _images(processor, volumes, batch, settings["side"]))
+                seconds = time.perf_counter() - clock
+                rows.append([json.dumps(row) for row in answers])
+                tokens = sum(row["tokens"] for row in answers)
+                timing.append([f"{start // size},{len(batch)},{tokens},{seconds:.3f}"])
+                bar.update(len(batch))
+    timing.finish()
+    rows.finish()
+    return len(requests)
+
+
+def _resume_timing(timing: Partial, batches: int) -> None:
+    """Keep the header and the times of the batches that are kept."""
+    lines = timing.resume(1)
+    if not lines:
+        timing.append([TIMING_COLUMNS])
+    else:
+        kept = timing.file.read_text().splitlines()[: batches + 1]
+        timing.file.write_text("\n".join(kept) + "\n")
+
+
+def _images(processor, volumes: Crops, batch: Sequence[Request], side: int) -> list[Features]:
+    """Image features of a batch; a slice asked several times is rendered and preprocessed once."""
+    keys = [request[:3] for request in batch]
+    unique = list(dict.fromkeys(keys))
+    images = [slices.render(slices.take(volumes.flair(patient), *place), side) for patient, *place in unique]
+    features = dict(zip(unique, image_features(processor, images), strict=True))
+    return [features[key] for key in keys]

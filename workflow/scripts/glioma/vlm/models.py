@@ -1,0 +1,118 @@
+"""Base models, their processors and adapters: from a local folder or from the hub's cache at a pinned revision."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from transformers import (
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    BitsAndBytesConfig,
+    PreTrainedModel,
+    ProcessorMixin,
+)
+
+from glioma.errors import UserError
+
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+
+
+def device() -> torch.device:
+    """CUDA if it is there, else the CPU with one thread; says which in the log."""
+    if torch.cuda.is_available():
+        chosen, name = torch.device("cuda"), torch.cuda.get_device_name()
+    else:
+        torch.set_num_threads(1)
+        chosen, name = torch.device("cpu"), "one thread"
+    print(f"device: {chosen} ({name})", flush=True)
+    return chosen
+
+
+def source(base: Mapping) -> dict[str, str]:
+    """Where a model entry (`name`, `path`, `revision`) is loaded from, as arguments of `from_pretrained`."""
+    path = str(base["path"])
+    if Path(path).is_dir():
+        return {"pretrained_model_name_or_path": path}
+    if path.startswith((".", "/")) or path.count("/") != 1:
+        raise UserError(f"model {base['name']}: no folder {path}; build it or give a hub id as owner/name")
+    if not re.fullmatch(r"[0-9a-f]{40}", str(base.get("revision"))):
+        raise UserError(f"model {base['name']}: {path} needs its revision pinned; give the commit's 40 hex digits")
+    return {"pretrained_model_name_or_path": path, "revision": base["revision"]}
+
+
+def _quantisation(base: Mapping, where: torch.device, dtype: torch.dtype) -> dict:
+    """Arguments that load a model in 4 bits (NF4, Dettmers et al. 2023, QLoRA) if its entry asks for it."""
+    if base.get("quantisation", "none") == "none":
+        return {}
+    if where.type != "cuda" or find_spec("bitsandbytes") is None:
+        raise UserError(
+            f"model {base['name']}: quantisation {base['quantisation']} needs CUDA and bitsandbytes; "
+            "set quantisation: none or run it in the GPU environment"
+        )
+    config = BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+    )
+    return {"quantization_config": config, "device_map": {"": 0}}
+
+
+def load(base: Mapping, adapter: str | Path | None = None) -> tuple[PreTrainedModel | PeftModel, ProcessorMixin]:
+    """A model in evaluation mode on the best device, and its processor; with a PEFT adapter's folder, adapted.
+
+    `base` is a model entry: `name`, `path` (folder or hub id), `revision` (of a hub id), `quantisation` (none, 4bit).
+    Weights are float32 on the CPU and bfloat16 (float16 where that is not supported) on CUDA.
+    """
+    where = device()
+    dtype = torch.float32
+    if where.type == "cuda":
+        dtype = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    place = source(base)
+    try:
+        model = AutoModelForImageTextToText.from_pretrained(
+            **place, dtype=dtype, use_safetensors=True, trust_remote_code=False, **_quantisation(base, where, dtype)
+        )
+        model = model.to(where)
+        processor = AutoProcessor.from_pretrained(**place, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"model {base['name']}: cannot load {base['path']} ({str(error).splitlines()[0]})") from error
+    if processor.tokenizer.pad_token is None:
+        processor.tokenizer.pad_token = processor.tokenizer.eos_token
+    if adapter is not None:
+        model = _adapted(model, Path(adapter))
+    return model.eval(), processor
+
+
+def _adapted(model: PreTrainedModel, adapter: Path) -> PeftModel:
+    missing = [name for name in ADAPTER_FILES if not (adapter / name).is_file()]
+    if missing:
+        raise UserError(f"adapter {adapter}: {', '.join(missing)} missing; fine-tune it or name another adapter")
+    try:
+        return PeftModel.from_pretrained(model, str(adapter))
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"adapter {adapter}: does not fit the base model ({reason}); fine-tune it on this one"
+        ) from error
+
+
+def fingerprint(base: Mapping, adapter: str | Path | None = None) -> dict[str, str]:
+    """What determines the model: a digest of every local file by name, or the revision of a hub id."""
+    place = source(base)
+    digests = {"quantisation": str(base.get("quantisation", "none"))}
+    if "revision" in place:
+        digests["base"] = "{pretrained_model_name_or_path}@{revision}".format(**place)
+    else:
+        digests |= _digests("base", Path(place["pretrained_model_name_or_path"]))
+    return digests if adapter is None else digests | _digests("adapter", Path(adapter), ADAPTER_FILES)
+
+
+def _digests(role: str, folder: Path, names: tuple[str, ...] | None = None) -> dict[str, str]:
+    paths = [folder / name for name in names] if names else sorted(p for p in folder.iterdir() if p.is_file())
+    digests = {}
+    for path in paths:
+        with path.open("rb") as stream:
+            digests[f"{role}/{path.name}"] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return digests

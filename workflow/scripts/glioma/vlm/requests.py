@@ -1,0 +1,67 @@
+"""Which slices a run asks about, in an order that shards can share out. No model is needed to know."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from glioma import slices
+
+
+class Request(NamedTuple):
+    """One question: a slice of a patient, and how often it was asked before."""
+
+    patient: str
+    orientation: str
+    slice: int
+    repeat: int = 0
+
+
+def slices_of(
+    patients: Iterable[str],
+    crops: str | Path,
+    orientations: Sequence[str] = ("axial",),
+    selection: str = "all",
+    every: int = 1,
+    minimum_pixels: int = 1,
+) -> list[Request]:
+    """The slices of a selection ("all", "range", "tumour"), by patient, orientation and index."""
+    requests = []
+    for patient in patients:
+        mask = np.load(Path(crops) / f"{patient}.mask.npy", mmap_mode="r")
+        for orientation in orientations:
+            indices = slices.select(mask, orientation, selection, minimum_pixels, every)
+            requests += [Request(patient, orientation, int(index)) for index in indices]
+    return requests
+
+
+def repeated(patients: Iterable[str], crops: str | Path, times: int, orientation: str = "axial") -> list[Request]:
+    """The consistency test: each patient's slice with the largest tumour, asked `times` times."""
+    requests = []
+    for patient in patients:
+        mask = np.load(Path(crops) / f"{patient}.mask.npy", mmap_mode="r")
+        requests += [Request(patient, orientation, slices.largest(mask, orientation), i) for i in range(times)]
+    return requests
+
+
+def shard(requests: Sequence[Request], number: int, count: int) -> list[Request]:
+    """Contiguous part `number` of `count`: the parts' answers, put together in order, are the whole's."""
+    return list(requests[number * len(requests) // count : (number + 1) * len(requests) // count])
+
+
+def of_run(folds: pd.DataFrame, crops: str | Path, asked: Mapping) -> list[Request]:
+    """The questions of a run to the test patients (`folds` has patient, grade, split), in the order of its shards.
+
+    `asked`: orientations, selection, every, minimum_pixels, and repeats: a number makes it the consistency test, on the
+    first test patient of each grade.
+    """
+    test = folds[folds["split"] == "test"].sort_values("patient")
+    if asked["repeats"]:
+        chosen = test.drop_duplicates("grade")["patient"]
+        return [
+            request for axis in asked["orientations"] for request in repeated(chosen, crops, asked["repeats"], axis)
+        ]
+    choice = {key: asked[key] for key in ("orientations", "selection", "every", "minimum_pixels")}
+    return slices_of(test["patient"], crops, **choice)

@@ -1,0 +1,52 @@
+"""Load and adapt a model with Unsloth's faster kernels. Needs CUDA and the environment of `envs/unsloth.yaml`.
+
+Only the model comes from Unsloth. Its collator (`UnslothVisionDataCollator`) is left out on purpose: it resizes images
+in training but not when the model answers, finds the answer by template markers that differ between models, and
+fetches any URL it meets in the data. Ours does none of these and is the one the tests cover.
+"""
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+
+import torch
+
+from glioma.errors import UserError
+
+
+def available() -> bool:
+    """Whether Unsloth can work here. Its import succeeds without a GPU, its models do not."""
+    return torch.cuda.is_available() and find_spec("unsloth") is not None
+
+
+def load(base: Mapping, settings: Mapping, seed: int):
+    """A model with fresh LoRA layers, ready for training, and its processor."""
+    from unsloth import FastVisionModel  # must be imported before transformers, which it patches
+
+    from glioma.vlm.models import source
+
+    place = source(base)
+    try:
+        model, processor = FastVisionModel.from_pretrained(
+            place.pop("pretrained_model_name_or_path"),
+            **place,
+            load_in_4bit=base.get("quantisation") == "4bit",
+            use_gradient_checkpointing="unsloth" if settings["gradient_checkpointing"] else False,
+        )
+    except (OSError, RuntimeError, NotImplementedError) as error:
+        raise UserError(
+            f"model {base['name']}: Unsloth cannot load it ({error}); set finetune backend: peft"
+        ) from error
+    model = FastVisionModel.get_peft_model(
+        model,
+        r=settings["rank"],
+        lora_alpha=settings["alpha"],
+        lora_dropout=settings["dropout"],
+        bias="none",
+        finetune_vision_layers=True,
+        finetune_language_layers=True,
+        finetune_attention_modules=True,
+        finetune_mlp_modules=True,
+        random_state=seed,
+    )
+    FastVisionModel.for_training(model)
+    return model, processor
