@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from glioma import volumes
 from glioma.errors import UserError
+from glioma.files import atomic_path, write_json
 
 SEQUENCES = ("flair", "t1", "t1ce", "t2")
 # Intensities between these percentiles of the brain become 1..255: single bright voxels must not set the scale.
@@ -141,3 +142,11 @@ def _share_inside(tumour: np.ndarray, place: np.ndarray, shape: tuple) -> float 
         return None
     index = (points - place[:3, 3]) / np.diag(place)[:3]
     return float(np.mean(np.all((index > -0.5) & (index < np.array(shape) - 0.5), axis=1)))
+
+
+def save(crop: Crop, image: str | Path, mask: str | Path, geometry: str | Path) -> None:
+    """Write a crop as two `.npy` files, which a reader maps into memory, and its geometry as JSON."""
+    for array, path in ((crop.image, image), (crop.mask, mask)):
+        with atomic_path(path) as temporary:
+            np.save(temporary, array)
+    write_json(crop.geometry, geometry)

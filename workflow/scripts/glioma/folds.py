@@ -1,5 +1,7 @@
 """Who is tested, and who validates whom: by subject, stratified by grade."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedKFold, train_test_split
@@ -45,3 +47,14 @@ def split(folds: pd.DataFrame, fold: int) -> dict[str, list[str]]:
         "test": folds["split"] == "test",
     }
     return {cohort: folds.loc[rows, "patient"].tolist() for cohort, rows in chosen.items()}
+
+
+def read(path: str | Path) -> pd.DataFrame:
+    """The table that `make` returned, from its CSV file."""
+    return pd.read_csv(path, dtype={"patient": str, "subject": str})
+
+
+def grades(folds: pd.DataFrame, split: str | None = None) -> pd.Series:
+    """patient -> "LGG"/"HGG", of everyone or of one split ("development" or "test")."""
+    chosen = folds if split is None else folds[folds["split"] == split]
+    return chosen.set_index("patient")["grade"]

@@ -12,17 +12,18 @@ from glioma.errors import UserError
 
 
 @contextmanager
-def job(snakemake) -> Iterator[None]:
+def job(snakemake, online: bool = False) -> Iterator[None]:
     """Send all output to the rule's log, and end a `UserError` in one line and exit code 1.
 
     The line goes to the log and to the terminal. A fault that is ours, not the user's, leaves its traceback in the log.
     Threads are set by the rule, not by the libraries: two jobs with two threads each on two cores are slower than one.
     """
+    if not online:
+        # Everything a job reads is an input file or was fetched by a rule of its own: no other job asks the hub.
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(snakemake.threads)
-    # Everything a job reads is an input file or comes from a rule that fetched it: no job asks the hub.
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     terminal = sys.stderr
     log = Path(snakemake.log[0])
     log.parent.mkdir(parents=True, exist_ok=True)

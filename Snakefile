@@ -1,0 +1,53 @@
+# Voxels vs Tokens: from raw NIfTI to a traceable comparison of 3D CNNs and vision-language models on glioma MRI.
+# This file is the table of contents; every stage stands in workflow/rules/.
+
+
+configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/cohort.smk"
+include: "workflow/rules/cnn.smk"
+include: "workflow/rules/vlm.smk"
+include: "workflow/rules/scores.smk"
+include: "workflow/rules/report.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+# On one machine GPU jobs queue for its GPUs (`resources: gpu` of the default profile); a cluster uses all it has.
+resource_scopes:
+    gpu="local",
+
+
+rule all:
+    default_target: True
+    input:
+        REPORT,
+        SUMMARY,
+
+
+rule cohort:
+    input:
+        COHORT,
+
+
+rule crops:
+    input:
+        collect("results/crops/{patient}.npy", patient=PATIENTS),
+
+
+rule cnn:
+    input:
+        CNN_PREDICTIONS,
+
+
+rule vlm:
+    input:
+        collect("results/answers/{run}.csv", run=RUNS),
+
+
+rule scores:
+    input:
+        SUMMARY,

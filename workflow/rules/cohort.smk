@@ -1,0 +1,95 @@
+# The cohort, its crops and its folds. A BraTS 2020 folder and the phantom take the same path.
+
+
+rule phantom_patient:
+    output:
+        multiext(f"{PHANTOM}/{{patient}}/{{patient}}_", "flair.nii.gz", "t1.nii.gz", "t1ce.nii.gz", "t2.nii.gz", "seg.nii.gz"),
+    log:
+        "results/logs/phantom_patient/{patient}.log",
+    benchmark:
+        "results/benchmarks/phantom_patient/{patient}.tsv"
+    params:
+        grade=lambda wildcards: GRADES[wildcards.patient],
+        seed=config["seed"],
+        code=code("phantom_patient"),
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    script:
+        "../scripts/phantom_patient.py"
+
+
+rule phantom_mapping:
+    output:
+        f"{PHANTOM}/name_mapping.csv",
+    log:
+        "results/logs/phantom_mapping.log",
+    benchmark:
+        "results/benchmarks/phantom_mapping.tsv"
+    params:
+        phantom=config["phantom"],
+        seed=config["seed"],
+        code=code("phantom_mapping"),
+    script:
+        "../scripts/phantom_mapping.py"
+
+
+rule patients:
+    input:
+        mapping=f"{config['cohort']['root'] or PHANTOM}/name_mapping.csv",
+        scans=[TABLE.at[patient, scan] for patient in PATIENTS for scan in cohort_table.SCANS],
+    output:
+        COHORT,
+    log:
+        "results/logs/patients.log",
+    benchmark:
+        "results/benchmarks/patients.tsv"
+    params:
+        root=config["cohort"]["root"] or PHANTOM,
+        exclude=config["cohort"]["exclude"],
+        code=code("patients"),
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    script:
+        "../scripts/patients.py"
+
+
+rule crop:
+    input:
+        # The whole cohort is checked before its first crop is cut, but a crop depends on its own scans alone.
+        ancient(COHORT),
+        **{scan: (lambda wildcards, scan=scan: TABLE.at[wildcards.patient, scan]) for scan in cohort_table.SCANS},
+    output:
+        image="results/crops/{patient}.npy",
+        mask="results/crops/{patient}.mask.npy",
+        geometry="results/crops/{patient}.json",
+    log:
+        "results/logs/crop/{patient}.log",
+    benchmark:
+        "results/benchmarks/crop/{patient}.tsv"
+    params:
+        crops=settings.ordered(config["crops"]),
+        code=code("crop"),
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    script:
+        "../scripts/crop.py"
+
+
+rule folds:
+    input:
+        COHORT,
+    output:
+        FOLDS,
+    log:
+        "results/logs/folds.log",
+    benchmark:
+        "results/benchmarks/folds.tsv"
+    params:
+        folds=settings.ordered(config["folds"]),
+        seed=config["seed"],
+        code=code("folds"),
+    script:
+        "../scripts/folds.py"

@@ -1,0 +1,1 @@
+# The figures, the tables and the report.

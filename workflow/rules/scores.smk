@@ -1,0 +1,138 @@
+# Scores: raw text, parsed answer and score are three files; everything ends in one tidy table.
+
+# What all scores depend on besides what they score.
+SCORING = settings.ordered(
+    {
+        "scores": config["scores"],
+        "votes": config["votes"],
+        "side": config["slices"]["side"],
+        "tumour_pixels": config["slices"]["tumour_pixels"],
+    }
+)
+
+
+rule answers:
+    input:
+        lambda wildcards: collect(
+            "results/responses/{run}/shard-{shard}.jsonl", run=wildcards.run, shard=range(RUNS[wildcards.run]["shards"])
+        ),
+    output:
+        "results/answers/{run}.csv",
+    log:
+        "results/logs/answers/{run}.log",
+    benchmark:
+        "results/benchmarks/answers/{run}.tsv"
+    params:
+        settings=lambda wildcards: settings.reading(config, wildcards.run),
+        code=code("answers"),
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    script:
+        "../scripts/answers.py"
+
+
+rule score_run:
+    input:
+        crops=crops_of(PATIENTS),
+        folds=FOLDS,
+        answers="results/answers/{run}.csv",
+    output:
+        slices="results/scores/{run}/slices.csv",
+        patients="results/scores/{run}/patients.csv",
+        summary="results/scores/{run}/summary.csv",
+    log:
+        "results/logs/score_run/{run}.log",
+    benchmark:
+        "results/benchmarks/score_run/{run}.tsv"
+    params:
+        run=lambda wildcards: settings.only(RUNS[wildcards.run], "task", "model", "label", "repeats", "orientations"),
+        settings=SCORING,
+        seed=config["seed"],
+        code=code("score_run"),
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    script:
+        "../scripts/score_run.py"
+
+
+rule score_classifier:
+    input:
+        folds=FOLDS,
+        predictions="results/cnn/{classifier}/predictions.csv",
+    output:
+        patients="results/scores/cnn/{classifier}/patients.csv",
+        summary="results/scores/cnn/{classifier}/summary.csv",
+    log:
+        "results/logs/score_classifier/{classifier}.log",
+    benchmark:
+        "results/benchmarks/score_classifier/{classifier}.tsv"
+    params:
+        settings=SCORING,
+        seed=config["seed"],
+        code=code("score_classifier"),
+    script:
+        "../scripts/score_classifier.py"
+
+
+rule score_segmenter:
+    input:
+        crops=crops_of(PATIENTS),
+        folds=FOLDS,
+        masks=collect("results/cnn/{{segmenter}}/masks/{patient}.npy", patient=PATIENTS),
+    output:
+        patients="results/scores/cnn/{segmenter}/patients.csv",
+        summary="results/scores/cnn/{segmenter}/summary.csv",
+    log:
+        "results/logs/score_segmenter/{segmenter}.log",
+    benchmark:
+        "results/benchmarks/score_segmenter/{segmenter}.tsv"
+    params:
+        settings=SCORING,
+        seed=config["seed"],
+        code=code("score_segmenter"),
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    script:
+        "../scripts/score_segmenter.py"
+
+
+rule score_baselines:
+    input:
+        crops=crops_of(PATIENTS),
+        folds=FOLDS,
+    output:
+        patients="results/scores/baselines/patients.csv",
+        summary="results/scores/baselines/summary.csv",
+    log:
+        "results/logs/score_baselines.log",
+    benchmark:
+        "results/benchmarks/score_baselines.tsv"
+    params:
+        settings=SCORING,
+        seed=config["seed"],
+        code=code("score_baselines"),
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    script:
+        "../scripts/score_baselines.py"
+
+
+rule summary:
+    input:
+        collect("results/scores/cnn/{network}/summary.csv", network=NETWORKS),
+        collect("results/scores/{run}/summary.csv", run=RUNS),
+        "results/scores/baselines/summary.csv",
+    output:
+        SUMMARY,
+    log:
+        "results/logs/summary.log",
+    benchmark:
+        "results/benchmarks/summary.tsv"
+    params:
+        code=code("summary"),
+    script:
+        "../scripts/summary.py"

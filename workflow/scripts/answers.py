@@ -1,0 +1,13 @@
+"""Raw text to parsed answers, one row a response."""
+
+from glioma import answers
+from glioma.files import write_csv
+from glioma.job import job
+
+with job(snakemake):
+    settings = snakemake.params.settings
+    limits = answers.Limits(side=settings["side"], convention=settings["coordinates"])
+    responses = answers.read_responses(snakemake.input)
+    table = answers.answers_table(responses, settings["task"], settings["reading"], limits)
+    write_csv(table, snakemake.output[0])
+    print(table["status"].value_counts().to_string())

@@ -1,0 +1,18 @@
+"""Fine-tuning conversations of one adapter: JSONL and the images beside it."""
+
+from pathlib import Path
+
+from glioma import conversations, folds, prompts
+from glioma.job import job
+
+with job(snakemake):
+    counts = conversations.write(
+        Path(snakemake.output.train).parent,
+        folds.read(snakemake.input.folds),
+        Path(snakemake.input.crops[0]).parent,
+        snakemake.params.task,
+        prompts.read(snakemake.input.prompt),
+        snakemake.params.settings,
+        snakemake.params.seed,
+    )
+    print(", ".join(f"{count} {part}" for part, count in counts.items()))

@@ -1,0 +1,11 @@
+"""The crop of one patient, its labels and the geometry that leads back to the scan."""
+
+from glioma import crops
+from glioma.job import job
+
+with job(snakemake):
+    paths = {name: snakemake.input[name] for name in (*crops.SEQUENCES, "mask")}
+    shape = tuple(snakemake.params.crops["shape"])
+    crop = crops.make(snakemake.wildcards.patient, paths, snakemake.params.crops["mode"], shape)
+    crops.save(crop, snakemake.output.image, snakemake.output.mask, snakemake.output.geometry)
+    print(f"voxels of {crop.geometry['spacing']} mm, {crop.geometry['tumour_share_in_crop']} of the tumour inside")

@@ -1,0 +1,17 @@
+"""A LoRA adapter, and the learning curve of its training."""
+
+from pathlib import Path
+
+from glioma.job import job
+
+with job(snakemake):
+    from glioma.vlm.finetune import finetune
+
+    finetune(
+        snakemake.params.base,
+        snakemake.input.train,
+        snakemake.input.validation,
+        Path(snakemake.output.history).parent,
+        snakemake.params.settings,
+        snakemake.params.seed,
+    )

@@ -1,0 +1,8 @@
+"""The phantom cohort's `name_mapping.csv`."""
+
+from glioma import phantom
+from glioma.job import job
+
+with job(snakemake):
+    sizes = snakemake.params.phantom
+    phantom.write_name_mapping(snakemake.output[0], phantom.roster(sizes["hgg"], sizes["lgg"], snakemake.params.seed))

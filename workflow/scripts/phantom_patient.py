@@ -1,0 +1,10 @@
+"""One phantom patient: four sequences and the mask, in BraTS 2020 layout."""
+
+from pathlib import Path
+
+from glioma import phantom
+from glioma.job import job
+
+with job(snakemake):
+    folder = Path(snakemake.output[0]).parent
+    phantom.write_patient(folder, snakemake.wildcards.patient, snakemake.params.grade, snakemake.params.seed)

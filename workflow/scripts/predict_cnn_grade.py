@@ -1,0 +1,18 @@
+"""A classifier's HGG probabilities: out of fold, on the test set, and on what it was trained on."""
+
+from pathlib import Path
+
+from glioma import folds
+from glioma.cnn.predict import predict_classifier
+from glioma.files import write_csv
+from glioma.job import job
+
+with job(snakemake):
+    predictions = predict_classifier(
+        snakemake.params.network,
+        snakemake.input.weights,
+        folds.read(snakemake.input.folds),
+        Path(snakemake.input.crops[0]).parent,
+        tuple(snakemake.params.shape),
+    )
+    write_csv(predictions, snakemake.output[0])

@@ -1,0 +1,20 @@
+"""A segmenter's masks, out of fold and on the test set: on the crop's grid and as NIfTI in the scan's."""
+
+from pathlib import Path
+
+from glioma import folds
+from glioma.cnn.predict import predict_segmenter
+from glioma.files import write_csv
+from glioma.job import job
+
+with job(snakemake):
+    predictions = predict_segmenter(
+        snakemake.params.network,
+        snakemake.input.weights,
+        folds.read(snakemake.input.folds),
+        Path(snakemake.input.crops[0]).parent,
+        Path(snakemake.output.masks[0]).parent,
+        Path(snakemake.output.scans[0]).parent,
+        tuple(snakemake.params.shape),
+    )
+    write_csv(predictions, snakemake.output.table)

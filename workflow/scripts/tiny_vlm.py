@@ -1,0 +1,14 @@
+"""The embedded VLM: a tiny Mllama trained from scratch on its own synthetic corpus."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from glioma.files import write_csv
+from glioma.job import job
+
+with job(snakemake):
+    from glioma.vlm.tiny.train import build
+
+    result = build(Path(snakemake.output[0]).parent, snakemake.params.settings, snakemake.params.seed)
+    write_csv(pd.DataFrame(result["history"]), snakemake.output.history)

@@ -1,0 +1,21 @@
+"""One network, trained on all folds but the one that validates it."""
+
+from pathlib import Path
+
+from glioma import folds
+from glioma.cnn.train import train
+from glioma.job import job
+
+with job(snakemake):
+    table = folds.read(snakemake.input.folds)
+    cohorts = folds.split(table, int(snakemake.wildcards.fold))
+    train(
+        entry=snakemake.params.network,
+        patients_train=cohorts["train"],
+        patients_validation=cohorts["validation"],
+        grades=folds.grades(table),
+        crops_folder=Path(snakemake.input.crops[0]).parent,
+        out_folder=Path(snakemake.output.weights).parent,
+        seed=snakemake.params.seed,
+        crop_shape=tuple(snakemake.params.shape),
+    )
