@@ -92,9 +92,10 @@ class Padded(nn.Module):
         after = [-size % self.multiple - first for size, first in zip(shape, before, strict=True)]
         # F.pad counts from the last axis.
         widths = [width for pair in zip(before[::-1], after[::-1], strict=True) for width in pair]
-        y = self.network(F.pad(x, widths) if any(widths) else x)
-        if not isinstance(y, Tensor):
-            return y
+        x = F.pad(x, widths) if any(widths) else x
+        y = self.network(x)
+        if not isinstance(y, Tensor) or y.shape[2:] != x.shape[2:]:
+            return y  # nothing to crop: `build` tells the user what is wrong
         return y[(..., *(slice(first, first + size) for first, size in zip(before, shape, strict=True)))]
 
 
@@ -107,7 +108,7 @@ def build(recipe: Recipe, shape: tuple[int, int, int]) -> nn.Module:
     source, _, name = recipe.architecture.partition(":")
     in_channels = len(recipe.channels)
     if recipe.architecture == "paper:classifier":
-        make, default = lambda: PaperClassifier(in_channels, shape), PAPER_MULTIPLE
+        make, default = lambda: PaperClassifier(in_channels, padded), PAPER_MULTIPLE
     elif recipe.architecture == "paper:segmenter":
         make, default = lambda: PaperSegmenter(in_channels), PAPER_MULTIPLE
     elif source == "monai" and name:
@@ -154,7 +155,7 @@ def _monai(name: str, recipe: Recipe, shape: tuple[int, int, int]) -> nn.Module:
     arguments = {key: value for key, value in implied.items() if key in accepted} | dict(recipe.arguments)
     try:
         return maker(**arguments)
-    except (TypeError, ValueError, AssertionError, KeyError) as error:
+    except (TypeError, ValueError, AssertionError, KeyError, ImportError) as error:
         raise UserError(
             f"arguments: monai.networks.nets.{name} refuses {arguments} ({_one_line(error)}); mend `arguments`"
         ) from None

@@ -26,6 +26,9 @@ from glioma.files import atomic_path, write_csv
 
 OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 METRICS = {"classification": "validation_auc", "segmentation": "validation_dice"}
+# Keys that change no weights. `threshold` is for predictions; validation Dice is taken at VALIDATION_THRESHOLD.
+NOT_TRAINED = ("threshold", "checkpoint_seconds")
+VALIDATION_THRESHOLD = 0.5
 
 
 def train(
@@ -67,11 +70,12 @@ def train(
     out_folder = Path(out_folder)
     out_folder.mkdir(parents=True, exist_ok=True)
     state_file = out_folder / "state.pt"
-    identity = _identity(entry, patients_train, patients_validation, train_grades, seed, crop_shape)
+    trained = {key: value for key, value in entry.items() if key not in NOT_TRAINED}
+    identity = _identity(trained, patients_train, patients_validation, train_grades, seed, crop_shape)
     run.resume(state_file, identity)
     saved = time.monotonic()
     remaining = recipe.epochs * len(recipe.learning_rates)
-    # Two seconds between lines: the log is a file.
+    # Few lines: the log is a file.
     with tqdm(total=remaining, initial=run.step, mininterval=2, ascii=True, unit="epoch") as progress:
         while run.step < remaining:
             row = run.one_epoch(training, validation, train_grades)
@@ -183,7 +187,7 @@ class Run:
             if self.recipe.task == "classification":
                 logits.extend(output[:, 0].tolist())
             else:
-                dice.extend(_dice(output.sigmoid() > self.recipe.threshold, targets > 0.5))
+                dice.extend(_dice(output.sigmoid() > VALIDATION_THRESHOLD, targets > 0.5))
         metric = auc(logits, patients.grades) if logits else float(np.mean(dice))
         return total / len(patients), metric
 

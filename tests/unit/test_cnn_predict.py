@@ -1,0 +1,146 @@
+import json
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+import synthetic_cohort
+import torch
+from safetensors.torch import save_file
+
+from glioma.cnn import networks, predict
+from glioma.cnn.data import Patients
+from glioma.cnn.recipe import Recipe
+from glioma.cnn.train import train
+from glioma.errors import UserError
+
+SHAPE = synthetic_cohort.SHAPE
+CLASSIFIER = {"task": "classification", "architecture": "paper:classifier", "batch_size": 4}
+SEGMENTER = {"task": "segmentation", "architecture": "paper:segmenter", "batch_size": 4, "threshold": 0.5}
+FOLDS = 3
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cohort")
+    folds = synthetic_cohort.write(folder, n_hgg=8, n_lgg=6, folds=FOLDS, test=4)
+    # The scan is (column, row, slice) with 2 mm voxels, the crop its upper corner.
+    to_voxel = np.array([[0, 0, 1, 0], [0, 1, 0, 0], [1, 0, 0, 3], [0, 0, 0, 1]], float)
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    for patient in folds["patient"]:
+        geometry = {"to_voxel": to_voxel.tolist(), "scan_shape": [18, 16, 16], "scan_affine": affine.tolist()}
+        (folder / f"{patient}.json").write_text(json.dumps(geometry))
+    return folder, folds
+
+
+def write_random_weights(entry: dict, folder, folds: int = FOLDS) -> list:
+    files = []
+    for fold in range(folds):
+        torch.manual_seed(fold)
+        files.append(folder / f"fold{fold}.safetensors")
+        save_file(networks.build(Recipe.read(entry), SHAPE).state_dict(), files[-1])
+    return files
+
+
+def test_out_of_fold_rows_come_from_the_model_that_has_not_seen_the_patient(cohort, tmp_path):
+    folder, folds = cohort
+    weights = write_random_weights(CLASSIFIER, tmp_path)
+    table = predict.predict_classifier(CLASSIFIER, weights, folds, folder, SHAPE)
+    assert list(table) == ["patient", "cohort", "fold", "probability"]
+    assert not table.duplicated(["patient", "cohort", "fold"]).any()
+    development = folds[folds["split"] == "development"].set_index("patient")["fold"]
+    test = set(folds.loc[folds["split"] == "test", "patient"])
+
+    rows = dict(iter(table.groupby("cohort")))
+    out_of_fold = rows["validation"].set_index("patient")["fold"]
+    assert out_of_fold.sort_index().equals(development.sort_index())
+    train_rows = rows["train"]
+    assert (train_rows["fold"].to_numpy() != development[train_rows["patient"]].to_numpy()).all()
+    assert len(train_rows) == len(development) * (FOLDS - 1)
+    assert set(rows["test_fold"]["patient"]) == set(rows["test"]["patient"]) == test
+    assert (rows["test"]["fold"] == -1).all() and len(rows["test"]) == len(test)
+
+    # Against each model run alone on one patient: neither batches nor their neighbours matter.
+    recipe = Recipe.read(CLASSIFIER)
+    for row in table[table["fold"] >= 0].itertuples():
+        image, _ = Patients([row.patient], recipe, folder)[0]
+        network = predict.load_network(recipe, weights[row.fold], SHAPE)
+        assert row.probability == pytest.approx(network(image[None]).sigmoid().item(), abs=1e-6)
+    mean = rows["test_fold"].groupby("patient")["probability"].mean()
+    pd.testing.assert_series_equal(rows["test"].set_index("patient")["probability"], mean)
+
+
+def test_segmenter_masks_come_from_unseen_models_and_from_the_mean(cohort, tmp_path):
+    folder, folds = cohort
+    entry = SEGMENTER | {"threshold": 0.505}
+    weights = write_random_weights(entry, tmp_path)
+    table = predict.predict_segmenter(entry, weights, folds, folder, tmp_path / "masks", tmp_path / "nifti", SHAPE)
+    assert sorted(table["patient"]) == sorted(folds["patient"])
+    recipe = Recipe.read(entry)
+    models = [predict.load_network(recipe, file, SHAPE) for file in weights]
+    for row in folds.itertuples():
+        image, _ = Patients([row.patient], recipe, folder)[0]
+        chosen = models if row.split == "test" else [models[row.fold]]
+        with torch.no_grad():
+            probability = torch.stack([model(image[None]).sigmoid()[0, 0] for model in chosen]).mean(0)
+        sure = (probability - 0.505).abs() > 1e-6
+        mask = np.load(tmp_path / "masks" / f"{row.patient}.npy")
+        assert mask.dtype == bool and mask.shape == SHAPE
+        assert np.array_equal(mask[sure], (probability > 0.505).numpy()[sure])
+        scan = nib.load(tmp_path / "nifti" / f"{row.patient}.nii.gz")
+        assert scan.get_data_dtype() == np.uint8 and np.array_equal(scan.affine, np.diag([2.0, 2.0, 2.0, 1.0]))
+        assert np.array_equal(np.asarray(scan.dataobj)[:, :, 3:], mask.transpose(2, 1, 0))
+        assert not np.asarray(scan.dataobj)[:, :, :3].any()
+    assert 0 < table["voxels"].sum() < len(folds) * np.prod(SHAPE)
+
+
+def test_trained_at_a_smaller_input_it_finds_the_tumour_on_the_crops_grid(cohort, tmp_path):
+    folder, folds = cohort
+    entry = SEGMENTER | {"input": [12, 12, 12], "normalisation": "zscore", "learning_rate": 3e-3, "epochs": 40}
+    development = folds[folds["split"] == "development"]
+    grades = dict(zip(folds["patient"], folds["grade"], strict=True))
+    seen, unseen = development[development["fold"] != 0], development[development["fold"] == 0]
+    train(entry, seen["patient"].tolist(), unseen["patient"].tolist(), grades, folder, tmp_path, 1, SHAPE)
+    one = folds.assign(fold=folds["fold"].clip(upper=0))
+    predict.predict_segmenter(entry, [tmp_path / "weights.safetensors"], one, folder, tmp_path, crop_shape=SHAPE)
+    for patient in folds.loc[folds["split"] == "test", "patient"]:
+        mask, truth = np.load(tmp_path / f"{patient}.npy"), np.load(folder / f"{patient}.mask.npy") > 0
+        assert 2 * (mask & truth).sum() / (mask.sum() + truth.sum()) > 0.5
+
+
+def test_out_of_memory_halves_the_batch(cohort, tmp_path):
+    folder, folds = cohort
+    recipe = Recipe.read(CLASSIFIER)
+    network = predict.load_network(recipe, write_random_weights(CLASSIFIER, tmp_path, 1)[0], SHAPE)
+    patients = Patients(folds["patient"].tolist(), recipe, folder)
+    cpu = torch.device("cpu")
+    expected = torch.stack(list(predict.probabilities(network, patients, 8, cpu)))
+
+    def small_memory(_, inputs):
+        if len(inputs[0]) > 2:
+            raise torch.OutOfMemoryError
+
+    network.register_forward_pre_hook(small_memory)
+    torch.testing.assert_close(torch.stack(list(predict.probabilities(network, patients, 8, cpu))), expected)
+
+
+def test_resized_mask_keeps_its_place():
+    coarse = torch.zeros(4, 5, 6)
+    coarse[1, 2, 3] = 1
+    mask = predict.to_mask(coarse, 0.4, (16, 20, 24))
+    centre = np.argwhere(mask).mean(0)
+    np.testing.assert_allclose((centre + 0.5) / 4, [1.5, 2.5, 3.5])
+
+
+def test_wrong_weights_and_folds_are_one_line(cohort, tmp_path):
+    folder, folds = cohort
+    weights = write_random_weights(CLASSIFIER, tmp_path)
+    with pytest.raises(UserError, match="2 weight files"):
+        predict.predict_classifier(CLASSIFIER, weights[:2], folds, folder, SHAPE)
+    with pytest.raises(UserError, match="fold0.safetensors: does not fit"):
+        predict.predict_segmenter(SEGMENTER, weights, folds, folder, tmp_path / "masks", crop_shape=SHAPE)
+    weights[1].write_bytes(b"half a file")
+    with pytest.raises(UserError, match="fold1.safetensors"):
+        predict.predict_classifier(CLASSIFIER, weights, folds, folder, SHAPE)
+    with pytest.raises(UserError, match="twice"):
+        predict.predict_classifier(CLASSIFIER, weights, pd.concat([folds, folds[:1]]), folder, SHAPE)

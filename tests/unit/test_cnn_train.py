@@ -1,0 +1,228 @@
+import json
+import multiprocessing
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import synthetic_cohort
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+from sklearn.metrics import roc_auc_score
+
+from glioma.cnn import train as training
+from glioma.cnn.recipe import Recipe
+from glioma.errors import UserError
+
+CLASSIFIER = {
+    "task": "classification",
+    "architecture": "paper:classifier",
+    "learning_rate": 3e-3,
+    "epochs": 6,
+    "batch_size": 8,
+    "augmentation": {"flip": 0.5, "intensity": 0.1, "shift": 1},
+}
+SEGMENTER = {
+    "task": "segmentation",
+    "architecture": "paper:segmenter",
+    "normalisation": "zscore",
+    "learning_rate": 3e-3,
+    "epochs": 20,
+    "batch_size": 4,
+    "select_by": "dice",
+}
+# Dropout and batch normalisation: what a resumed training could get wrong.
+MONAI = {
+    "task": "segmentation",
+    "architecture": "monai:UNet",
+    "arguments": {"channels": [4, 8], "strides": [2], "dropout": 0.2, "norm": "batch"},
+    "multiple": 2,
+    "learning_rate": 1e-2,
+    "epochs": 4,
+    "batch_size": 4,
+}
+# A forked child, such as the one that is killed, must not inherit a pool of threads.
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cohort")
+    return folder, synthetic_cohort.write(folder, n_hgg=12, n_lgg=6)
+
+
+def call(cohort, entry: dict, out: Path, **more) -> dict:
+    folder, folds = cohort
+    return {
+        "entry": entry,
+        "patients_train": folds.loc[folds["fold"] != 0, "patient"].tolist(),
+        "patients_validation": folds.loc[folds["fold"] == 0, "patient"].tolist(),
+        "grades": dict(zip(folds["patient"], folds["grade"], strict=True)),
+        "crops_folder": str(folder),
+        "out_folder": str(out),
+        "seed": 5,
+        "crop_shape": synthetic_cohort.SHAPE,
+    } | more
+
+
+def history(folder: Path) -> pd.DataFrame:
+    return pd.read_csv(folder / "history.csv").drop(columns="seconds")
+
+
+def test_classifier_learns_and_keeps_its_best_epoch(cohort, tmp_path, capfd):
+    training.train(**call(cohort, CLASSIFIER | {"epochs": 40, "select_by": "auc"}, tmp_path))
+    table = pd.read_csv(tmp_path / "history.csv")
+    assert list(table) == ["learning_rate", "epoch", "train_loss", "validation_loss", "validation_auc", "seconds"]
+    assert table["validation_auc"].max() == 1
+    assert table["train_loss"].iloc[-1] < table["train_loss"].iloc[0] / 2
+    with safe_open(tmp_path / "weights.safetensors", "pt") as file:
+        note = json.loads(file.metadata()["training"])
+    best = table[table["validation_auc"] == 1].sort_values("validation_loss").iloc[0]
+    assert note == {"epoch": best["epoch"], "learning_rate": 3e-3}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["history.csv", "weights.safetensors"]
+    output = capfd.readouterr()
+    assert "device: " in output.out and "12/12" not in output.out and "40/40" in output.err
+
+
+def test_segmenter_learns(cohort, tmp_path):
+    training.train(**call(cohort, SEGMENTER, tmp_path))
+    assert history(tmp_path)["validation_dice"].max() > 0.65
+
+
+def test_smaller_input_learns_too(cohort, tmp_path):
+    training.train(**call(cohort, SEGMENTER | {"input": [12, 12, 12], "loss": "dice_bce", "epochs": 30}, tmp_path))
+    assert history(tmp_path)["validation_dice"].max() > 0.6
+
+
+@pytest.mark.parametrize("entry", [CLASSIFIER, MONAI], ids=["classifier", "monai"])
+def test_equal_trainings_have_equal_bytes(cohort, tmp_path, entry):
+    for name, workers in (("one", 0), ("two", 1)):
+        training.train(**call(cohort, entry, tmp_path / name, workers=workers))
+    assert (tmp_path / "one/weights.safetensors").read_bytes() == (tmp_path / "two/weights.safetensors").read_bytes()
+    pd.testing.assert_frame_equal(history(tmp_path / "one"), history(tmp_path / "two"))
+
+
+def test_a_killed_training_ends_as_an_uninterrupted_one(cohort, tmp_path):
+    entry = MONAI | {"learning_rate": [3e-3, 1e-2], "epochs": 10, "checkpoint_seconds": 0}
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    child = multiprocessing.get_context("fork").Process(target=training.train, kwargs=call(cohort, entry, killed))
+    child.start()
+    training.train(**call(cohort, entry, whole))
+    steps = 0
+    while steps < 12:  # within the second learning rate
+        assert child.is_alive(), "the training ended before it could be killed"
+        time.sleep(0.02)
+        if (killed / "state.pt").exists():
+            steps = torch.load(killed / "state.pt", weights_only=True)["step"]
+    child.kill()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+    assert not (killed / "weights.safetensors").exists()
+    resumed_at = torch.load(killed / "state.pt", weights_only=True)["step"]
+    assert 12 <= resumed_at < 20
+    training.train(**call(cohort, entry, killed))
+    assert (whole / "weights.safetensors").read_bytes() == (killed / "weights.safetensors").read_bytes()
+    pd.testing.assert_frame_equal(history(whole), history(killed))
+    assert not (killed / "state.pt").exists()
+
+
+def interrupted(cohort, out: Path, monkeypatch, **more) -> None:
+    """A training that stops after its second epoch, its state saved."""
+    one_epoch = training.Run.one_epoch
+
+    def stop(self, *arguments):
+        if self.step == 2:
+            raise KeyboardInterrupt
+        return one_epoch(self, *arguments)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(training.Run, "one_epoch", stop)
+        training.train(**call(cohort, CLASSIFIER | {"checkpoint_seconds": 0}, out, **more))
+    assert (out / "state.pt").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({}, "resumed after 2"),
+        ({"entry": CLASSIFIER | {"threshold": 0.7}}, "resumed after 2"),
+        ({"entry": CLASSIFIER | {"batch_size": 5}}, "other settings"),
+        ({"seed": 6}, "other settings"),
+    ],
+)
+def test_only_a_state_of_the_same_training_is_taken_up(cohort, tmp_path, monkeypatch, capfd, change, says):
+    interrupted(cohort, tmp_path, monkeypatch)
+    training.train(**call(cohort, CLASSIFIER, tmp_path) | change)
+    assert says in capfd.readouterr().out
+    assert len(history(tmp_path)) == CLASSIFIER["epochs"]
+
+
+def test_a_damaged_state_is_not_taken_up(cohort, tmp_path, capfd):
+    (tmp_path / "state.pt").write_bytes(b"half a file")
+    training.train(**call(cohort, CLASSIFIER | {"epochs": 1}, tmp_path))
+    assert "starting anew" in capfd.readouterr().out
+
+
+def test_a_sweep_keeps_the_best_of_all_rates(cohort, tmp_path):
+    # The hopeless rate last, so that keeping the last would show.
+    rates = [3e-3, 1e-9]
+    training.train(**call(cohort, CLASSIFIER | {"learning_rate": rates}, tmp_path / "sweep"))
+    training.train(**call(cohort, CLASSIFIER | {"learning_rate": rates[0]}, tmp_path / "alone"))
+    table = history(tmp_path / "sweep")
+    assert table["learning_rate"].tolist() == [3e-3] * 6 + [1e-9] * 6
+    sweep, alone = (load_file(tmp_path / name / "weights.safetensors") for name in ("sweep", "alone"))
+    assert all(torch.equal(sweep[key], alone[key]) for key in alone)
+    pd.testing.assert_frame_equal(table[:6], history(tmp_path / "alone"))
+
+
+def test_patience_ends_one_rate_and_not_the_sweep(cohort, tmp_path):
+    entry = CLASSIFIER | {"learning_rate": [1.0, 1e-3], "epochs": 30, "patience": 2}
+    training.train(**call(cohort, entry, tmp_path))
+    epochs = history(tmp_path).groupby("learning_rate")["epoch"].max()
+    assert epochs[1.0] < 29 and 1e-3 in epochs.index
+
+
+def test_gradients_of_micro_batches_sum_to_that_of_the_batch(cohort):
+    gradients = []
+    for micro in (None, 3):
+        recipe = Recipe.read(SEGMENTER | {"micro_batch": micro})
+        run = training.Run(recipe, synthetic_cohort.SHAPE, 1, torch.device("cpu"))
+        patients = training._patients(recipe, [f"p{i:02d}" for i in range(4)], {}, cohort[0])
+        run.optimiser.step = lambda: None
+        run._fit(torch.utils.data.DataLoader(patients, 4))
+        gradients.append([parameter.grad for parameter in run.network.parameters()])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"patients_validation": []}, "no training or no validation"),
+        ({"patients_validation": ["p01"], "patients_train": ["p01", "p02"]}, "p01 is in training and validation"),
+        ({"grades": {}}, "no grade"),
+    ],
+)
+def test_wrong_patients_are_one_line(cohort, tmp_path, change, message):
+    with pytest.raises(UserError, match=message):
+        training.train(**call(cohort, CLASSIFIER, tmp_path) | change)
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_auc_equals_sklearn(seed):
+    random = np.random.default_rng(seed)
+    truth, scores = random.integers(0, 2, 40), random.integers(0, 10, 40)
+    assert training.auc(scores, truth) == pytest.approx(roc_auc_score(truth, scores))
+    assert np.isnan(training.auc(scores, np.ones(40)))
+
+
+def test_dice_of_a_batch():
+    predicted = torch.zeros(3, 1, 2, 2, 2, dtype=torch.bool)
+    truth = predicted.clone()
+    predicted[0, 0, 0] = truth[0, 0, :, 0] = True  # 4 and 4 voxels, 2 shared
+    predicted[1, 0, 0, 0, 0] = True
+    assert training._dice(predicted, truth) == [0.5, 0.0, 1.0]
