@@ -1,0 +1,131 @@
+"""Small tables and crops in the workflow's formats, for the tests of figures and report."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from safetensors.numpy import save_file
+
+from glioma.metrics import classification, segmentation
+
+SHAPE = (24, 32, 32)
+GRADES = {f"P{number:02d}": "HGG" if number % 3 else "LGG" for number in range(12)}
+
+
+def write_crops(folder: Path, shape: tuple[int, int, int] = SHAPE, patients=tuple(GRADES)) -> Path:
+    """A head-like ellipsoid with a bright three-label blob per patient; blobs grow with the patient's number."""
+    folder.mkdir(parents=True, exist_ok=True)
+    grid = np.stack(np.meshgrid(*[np.linspace(-1, 1, size) for size in shape], indexing="ij"))
+    for number, patient in enumerate(patients):
+        rng = np.random.default_rng(number)
+        brain = (grid**2 / np.array([0.8, 0.8, 0.6]).reshape(3, 1, 1, 1)).sum(axis=0) < 1
+        centre = rng.uniform(-0.25, 0.25, 3).reshape(3, 1, 1, 1)
+        distance = np.sqrt(((grid - centre) ** 2).sum(axis=0)) / (0.2 + 0.015 * number)
+        mask = np.select([distance < 0.4, distance < 0.6, distance < 1], [1, 4, 2], 0).astype(np.uint8) * brain
+        image = np.stack([np.clip(rng.normal(90 + 15 * i, 8, shape), 1, 255) * brain for i in range(4)])
+        image[:, mask > 0] = np.array([200, 70, 160, 210])[:, None]
+        np.save(folder / f"{patient}.npy", image.astype(np.uint8))
+        np.save(folder / f"{patient}.mask.npy", mask)
+        (folder / f"{patient}.json").write_text(json.dumps({"patient": patient, "spacing": [2.0, 1.5, 1.5]}))
+    return folder
+
+
+def write_history(folder: Path, metric: str, epochs: int = 30, kept: int = 17, rates=(1e-4, 1e-3)) -> Path:
+    """history.csv of a two-rate sweep whose second rate was kept, and the weights file that says so."""
+    folder.mkdir(parents=True, exist_ok=True)
+    epoch = np.arange(epochs)
+    rng = np.random.default_rng(len(str(folder)))
+    parts = [
+        pd.DataFrame(
+            {
+                "learning_rate": rate,
+                "epoch": epoch,
+                "train_loss": 0.7 * np.exp(-epoch / 12) + rng.normal(0, 0.01, epochs) + 0.05,
+                "validation_loss": 0.4 * np.exp(-epoch / 8) + 0.3 + 0.004 * epoch + rng.normal(0, 0.02, epochs),
+                metric: np.clip(0.85 - 0.4 * np.exp(-epoch / 6) + rng.normal(0, 0.02, epochs), 0, 1),
+                "seconds": 1.0,
+            }
+        )
+        for rate in rates
+    ]
+    pd.concat(parts).to_csv(folder / "history.csv", index=False)
+    save_file(
+        {"w": np.zeros(1, np.float32)},
+        folder / "weights.safetensors",
+        {"learning_rate": str(rates[-1]), "epoch": str(kept)},
+    )
+    return folder / "history.csv"
+
+
+def summary_row(task, model, arm, run, metric, value, half, slices="volume", orientation="volume", **more) -> dict:
+    low, high = (max(value - half, 0), min(value + half, 1)) if np.isfinite(half) else (np.nan, np.nan)
+    return {
+        "task": task, "model": model, "arm": arm, "run": run, "cohort": "test", "slices": slices,
+        "orientation": orientation, "unit": "patient", "metric": metric, "value": value, "low": low, "high": high,
+        "n": 10, "n_undecided": 0,
+    } | more  # fmt: skip
+
+
+def write_summary(path: Path) -> Path:
+    """A summary.csv with every arm and task; one VLM run has two undecided patients, one metric is undefined."""
+    rng = np.random.default_rng(0)
+    table = []
+    graders = [
+        ("paper-classifier", "cnn", "paper-classifier", "volume", "volume"),
+        ("densenet121", "cnn", "densenet121", "volume", "volume"),
+        *(
+            (f"tiny-mllama {kind}", "vlm", f"classify-{kind}-{o}", s, o)
+            for kind in ("general", "finetuned")
+            for o in ("axial", "coronal", "sagittal")
+            for s in ("all", "tumour")
+        ),
+        ("always HGG", "baseline", "", "volume", "volume"),
+        ("enhancing brightness", "baseline", "", "volume", "volume"),
+    ]
+    for model, arm, run, slices, orientation in graders:
+        undecided = 2 if run == "classify-general-sagittal" else 0
+        for metric in classification.METRICS:
+            value = np.nan if (model, metric) == ("always HGG", "mcc") else float(rng.uniform(0.4, 0.9))
+            for suffix, n in (("", 10 - undecided), ("_all", 10)):
+                table.append(
+                    summary_row(
+                        "classification",
+                        model,
+                        arm,
+                        run,
+                        metric + suffix,
+                        value - 0.05 * undecided * bool(suffix),
+                        0.13,
+                        slices,
+                        orientation,
+                        n=n,
+                        n_undecided=undecided,
+                    )  # fmt: skip
+                )
+    locators = [("segmentation", model, "cnn", model, "volume") for model in ("paper-segmenter", "monai-unet")]
+    locators += [("segmentation", "FLAIR threshold", "baseline", "", "volume")]
+    for task in ("bounding_box", "polygon"):
+        locators += [
+            (task, f"tiny-mllama {kind}", "vlm", f"{task}-{kind}", "tumour") for kind in ("general", "finetuned")
+        ]
+        locators += [(task, name, "baseline", "", "tumour") for name in ("whole frame", "mean training box")]
+    for task, model, arm, run, slices in locators:
+        orientation = "volume" if slices == "volume" else "axial"
+        for metric in segmentation.METRICS:
+            scale = 60 if metric == "hd95" else 1
+            value = float(rng.uniform(0.2, 0.8)) * scale
+            row = summary_row(task, model, arm, run, metric, value, 0.1, slices, orientation)
+            table.append(row | {"low": value - 0.1 * scale, "high": value + 0.1 * scale})
+    for kind in ("general", "finetuned"):
+        for metric, value in (
+            ("fraction_in_box", 0.4),
+            ("p95_distance_to_box", 12.25),
+            ("p95_euclidean_distance", 31.0),
+        ):
+            row = summary_row(
+                "center_point", f"tiny-mllama {kind}", "vlm", f"point-{kind}", metric, value, 0.1, "tumour", "axial"
+            )
+            table.append(row | {"low": value * 0.8, "high": value * 1.2})
+    pd.DataFrame(table).to_csv(path, index=False)
+    return path

@@ -1,0 +1,123 @@
+"""Learning curves: did each model learn, did it stop at the right place, do the folds agree?"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+from safetensors import safe_open
+
+from glioma.figures import style
+
+# Folds differ in lightness of one hue, not in hue: colour is kept for arms.
+_FOLD_COLOURS = ("#0B3C5D", "#2E6F9E", "#5B9BC8", "#8FBFDF", "#B9D6EA")
+_VLM_LINES = {
+    "loss": {"color": style.ARM_COLOURS["vlm fine-tuned"], "lw": 1, "ls": "--"},
+    "eval_loss": {"color": style.ARM_COLOURS["vlm fine-tuned"], "lw": 1.7, "marker": "o", "ms": 3.5},
+}
+
+
+def learning_curves_cnn(histories: Sequence[str | Path], out: str | Path | Sequence[str | Path]) -> Figure:
+    """Loss and validation metric per epoch, a row per network and a line per fold, the kept epoch marked.
+
+    `histories` are `.../{network}/fold{fold}/history.csv` with columns learning_rate, epoch, train_loss,
+    validation_loss and a metric (auc or dice). Which epoch was kept says the metadata (learning_rate, epoch) of
+    `weights.safetensors` beside each. Of a learning-rate sweep only the rate that was kept is drawn.
+    """
+    networks: dict[str, dict[str, tuple[pd.DataFrame, int]]] = {}
+    for path in map(Path, histories):
+        networks.setdefault(path.parent.parent.name, {})[path.parent.name] = _kept(path)
+    with style.styled():
+        figure = style.new_figure(
+            8.5, 2.7 * len(networks) + 0.9, "CNN learning curves",
+            "a line per fold; the marked epoch, best on the fold's validation patients, is the one used",
+        )  # fmt: skip
+        rows = figure.subplots(len(networks), 2, squeeze=False)
+        for (left, right), (network, folds) in zip(rows, networks.items(), strict=True):
+            for number, (_, (history, epoch)) in enumerate(sorted(folds.items())):
+                _network_lines(left, right, history, epoch, _FOLD_COLOURS[number % len(_FOLD_COLOURS)])
+            metric = _metric(history)
+            _dress(left, "epoch", "loss", f"{network}: loss")
+            _dress(
+                right, "epoch", f"validation {METRIC_NAMES[metric]}", f"{network}: validation {METRIC_NAMES[metric]}"
+            )
+            right.set_ylim(0, 1.02)
+            if metric == "auc":
+                right.axhline(0.5, color=style.GREY, lw=0.8, ls=":")
+        folds = sorted({fold for named in networks.values() for fold in named})
+        handles = [
+            Line2D([], [], color=_FOLD_COLOURS[i % len(_FOLD_COLOURS)], label=fold.replace("fold", "fold "))
+            for i, fold in enumerate(folds)
+        ]
+        handles += [
+            Line2D([], [], color=style.GREY, lw=1, ls="--", label="training"),
+            Line2D([], [], color=style.GREY, lw=1.6, label="validation"),
+            Line2D([], [], color=style.GREY, lw=0, marker="o", mfc="white", label="epoch used"),
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+        return style.save(figure, out)
+
+
+METRIC_NAMES = {"auc": "AUC", "dice": "Dice", "balanced_accuracy": "balanced accuracy"}
+
+
+def learning_curves_vlm(curves: Mapping[str, str | Path], out: str | Path | Sequence[str | Path]) -> Figure:
+    """Training and validation loss per optimiser step, a panel per adapter.
+
+    `curves` maps an adapter's name to its CSV with columns step, loss, eval_loss, each empty where not measured.
+    """
+    columns = min(len(curves), 3)
+    height = -(-len(curves) // columns)
+    with style.styled():
+        figure = style.new_figure(
+            max(3.6 * columns, 5.5), 2.7 * height + 0.9, "VLM fine-tuning",
+            "cross-entropy of the answer's tokens; validation on the patients of fold 0",
+        )  # fmt: skip
+        grid = figure.subplots(height, columns, squeeze=False).ravel()
+        for axes, (name, path) in zip(grid, curves.items(), strict=False):
+            table = pd.read_csv(path)
+            for column, line in _VLM_LINES.items():
+                measured = table.dropna(subset=[column]) if column in table else table.iloc[:0]
+                axes.plot(measured["step"], measured.get(column, []), **line, label=column)
+            _dress(axes, "optimiser step", "loss (nats per token)", name)
+            axes.set_ylim(bottom=0)
+        for axes in grid[len(curves) :]:
+            axes.set_axis_off()
+        names = {"loss": "training", "eval_loss": "validation"}
+        handles = [Line2D([], [], **line, label=names[column]) for column, line in _VLM_LINES.items()]
+        figure.legend(handles=handles, loc="outside lower center", ncols=2)
+        return style.save(figure, out)
+
+
+def _kept(path: Path) -> tuple[pd.DataFrame, int]:
+    """One fold's history at the learning rate that was kept, and the epoch whose weights were kept."""
+    with safe_open(path.with_name("weights.safetensors"), "numpy") as weights:
+        kept = weights.metadata()
+    history = pd.read_csv(path)
+    return history[history["learning_rate"] == float(kept["learning_rate"])], int(float(kept["epoch"]))
+
+
+def _metric(history: pd.DataFrame) -> str:
+    return next(name for name in METRIC_NAMES if name in history)
+
+
+def _network_lines(left: Axes, right: Axes, history: pd.DataFrame, epoch: int, colour: str) -> None:
+    metric = _metric(history)
+    left.plot(history["epoch"], history["train_loss"], color=colour, lw=1, ls="--")
+    best = history[history["epoch"] == epoch]
+    for axes, column in ((left, "validation_loss"), (right, metric)):
+        axes.plot(history["epoch"], history[column], color=colour, lw=1.6)
+        axes.plot(best["epoch"], best[column], color=colour, marker="o", mfc="white", mew=1.5, ms=6, ls="", zorder=3)
+
+
+def _dress(axes: Axes, x: str, y: str, title: str) -> None:
+    axes.set(xlabel=x, ylabel=y, title=title)
+    axes.grid(axis="y")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+    data = [line.get_ydata() for line in axes.get_lines() if len(line.get_ydata())]
+    if not data or not np.isfinite(np.concatenate(data)).any():
+        axes.text(0.5, 0.5, "nothing measured", ha="center", va="center", color=style.GREY, transform=axes.transAxes)
