@@ -1,0 +1,67 @@
+"""Overlap and surface distance of two masks, 2D or 3D.
+
+Where a mask is empty: two empty masks agree (Dice, precision and recall 1, HD95 0). With one empty side Dice,
+precision and recall are 0 and HD95 is a declared distance, by default the diagonal of the frame; a score that skipped
+such a case would reward saying nothing. Specificity is NaN where the truth fills the frame.
+"""
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+METRICS = ("dice", "hd95", "precision", "recall", "specificity")
+
+
+def scores(
+    predicted: np.ndarray, truth: np.ndarray, spacing: tuple[float, ...] | None = None, empty_hd95: float | None = None
+) -> dict[str, float]:
+    """All of `METRICS` for two boolean masks of one shape; HD95 in the unit of `spacing` (default: pixels)."""
+    predicted, truth = np.asarray(predicted, dtype=bool), np.asarray(truth, dtype=bool)
+    return overlap(predicted, truth) | {"hd95": hd95(predicted, truth, spacing, empty_hd95)}
+
+
+def overlap(predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Dice, voxel precision, recall and specificity of two boolean masks."""
+    both = int(np.count_nonzero(predicted & truth))
+    n_predicted, n_truth = int(np.count_nonzero(predicted)), int(np.count_nonzero(truth))
+    background = truth.size - n_truth
+    agree = float(n_predicted == n_truth == 0)
+    return {
+        "dice": 2 * both / (n_predicted + n_truth) if n_predicted + n_truth else 1.0,
+        "precision": both / n_predicted if n_predicted else agree,
+        "recall": both / n_truth if n_truth else agree,
+        "specificity": 1 - (n_predicted - both) / background if background else float("nan"),
+    }
+
+
+def hd95(
+    predicted: np.ndarray, truth: np.ndarray, spacing: tuple[float, ...] | None = None, empty: float | None = None
+) -> float:
+    """95th percentile of the distances from each mask's surface to the other's, both directions pooled.
+
+    This is medpy's definition (MONAI takes the larger of two directed percentiles) and gives medpy's numbers, by a
+    KD-tree on the surface voxels within the union's bounding box. `spacing` is the voxel size along each axis
+    (default 1). `empty` is the value when exactly one mask is empty (default: the frame's diagonal in that unit).
+    """
+    step = np.ones(truth.ndim) if spacing is None else np.asarray(spacing, dtype=float)
+    if not (predicted.any() and truth.any()):
+        if predicted.any() == truth.any():
+            return 0.0
+        return float(np.linalg.norm(step * truth.shape)) if empty is None else float(empty)
+    # Outside the common box both masks are background, and so no voxel's standing as surface depends on it.
+    box = _box(predicted | truth)
+    first, second = surface(predicted[box]) * step, surface(truth[box]) * step
+    distances = np.concatenate([cKDTree(second).query(first)[0], cKDTree(first).query(second)[0]])
+    return float(np.percentile(distances, 95))
+
+
+def surface(mask: np.ndarray) -> np.ndarray:
+    """Indices (N, ndim) of the mask's voxels with a face neighbour outside the mask; beyond the frame is outside."""
+    return np.argwhere(mask & ~ndimage.binary_erosion(mask))
+
+
+def _box(mask: np.ndarray) -> tuple[slice, ...]:
+    """The slices of the bounding box of a mask that is not empty."""
+    axes = range(mask.ndim)
+    hits = [np.flatnonzero(mask.any(axis=tuple(other for other in axes if other != axis))) for axis in axes]
+    return tuple(slice(hit[0], hit[-1] + 1) for hit in hits)
