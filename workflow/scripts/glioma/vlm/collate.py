@@ -49,10 +49,10 @@ class Collator:
         template = self.processor.apply_chat_template
         whole = template(row["messages"], tokenize=False)
         if whole not in self.texts:
-            with Image.open(row["images"][0]) as image:
-                features, self.image_names = text_features(self.processor, whole, image)
-                start = template(row["messages"][:-1], add_generation_prompt=True, tokenize=False)
-                question = text_features(self.processor, start, image)[0]["input_ids"]
+            image = _open(row["images"][0])
+            features, self.image_names = text_features(self.processor, whole, image)
+            start = template(row["messages"][:-1], add_generation_prompt=True, tokenize=False)
+            question = text_features(self.processor, start, image)[0]["input_ids"]
             labels = features["input_ids"].clone()
             if self.loss == "answer":
                 known = question.shape[1]
@@ -66,15 +66,19 @@ class Collator:
     def _image(self, path: str) -> Features:
         if path in self.images:
             return self.images[path]
-        if not Path(path).is_file():
-            raise UserError(f"{path}: no such image; run from the folder the conversations were written in")
-        with Image.open(path) as image:
-            features = image_features(self.processor, [image.convert("RGB")])[0]
+        features = image_features(self.processor, [_open(path)])[0]
         size = sum(value.nbytes for value in features.values())
         if size <= self.room:
             self.room -= size
             self.images[path] = features
         return features
+
+
+def _open(path: str) -> Image.Image:
+    if not Path(path).is_file():
+        raise UserError(f"{path}: no such image; run from the folder the conversations were written in")
+    with Image.open(path) as image:
+        return image.convert("RGB")
 
 
 def _pad(value: torch.Tensor, length: int, fill: int) -> torch.Tensor:

@@ -1,0 +1,207 @@
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from killed import run_and_kill
+from small_crops import PATIENTS, SIDE
+
+from glioma import conversations
+from glioma.errors import UserError
+from glioma.files import read_json
+from glioma.vlm import finetune, models
+from glioma.vlm.collate import IGNORED, Collator
+
+PROMPT = "Output the center point of the tumor as a single coordinate (row, col)."
+SETTINGS = {
+    "steps": 8, "batch_size": 4, "accumulation": 2, "learning_rate": 3e-3, "warmup": 1, "evaluate_every": 2, "rank": 4,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(small_crops, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finetune")
+    settings = {"side": SIDE, "limit": 4}
+    conversations.write(folder / "c", PATIENTS, small_crops, "center_point", PROMPT, settings, seed=1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def files(folder):
+    return folder / "c" / "train.jsonl", folder / "c" / "validation.jsonl"
+
+
+@pytest.fixture(scope="module")
+def tuned(tiny_mllama, folder, files):
+    """An adapter's folder and its learning curve."""
+    curve = finetune.finetune(tiny_mllama, *files, folder / "adapter", SETTINGS, seed=5)
+    return folder / "adapter", curve
+
+
+def validation_loss(base, adapter, rows):
+    """Mean cross entropy of the answers' tokens, each row alone and without padding."""
+    model, processor = models.load(base, adapter)
+    collator = Collator(processor, rows)
+    losses, tokens = 0.0, 0
+    for number in range(len(rows)):
+        batch = collator([{"row": number}])
+        labels = batch.pop("labels")[0, 1:]
+        with torch.no_grad():
+            logits = model(**batch).logits[0, :-1]
+        losses += torch.nn.functional.cross_entropy(logits, labels, reduction="sum", ignore_index=IGNORED).item()
+        tokens += (labels != IGNORED).sum().item()
+    return losses / tokens
+
+
+def test_the_loss_covers_exactly_the_answers_tokens(tiny_mllama, files):
+    _, processor = models.load(tiny_mllama)
+    rows = conversations.read(files[0])
+    batch = Collator(processor, rows)([{"row": number} for number in range(len(rows))])
+    assert batch["labels"].shape == batch["input_ids"].shape
+    for row, tokens, labels, attention in zip(
+        rows, batch["input_ids"], batch["labels"], batch["attention_mask"], strict=True
+    ):
+        kept = labels != IGNORED
+        assert torch.equal(labels[kept], tokens[kept])
+        answer = row["messages"][1]["content"][0]["text"]
+        assert processor.tokenizer.decode(tokens[kept]) == answer + processor.tokenizer.eos_token
+        assert kept.nonzero().flatten().tolist() == list(range(int(attention.sum()) - int(kept.sum()), attention.sum()))
+
+
+def test_a_loss_on_the_conversation_covers_the_prompt_but_no_image_or_padding(tiny_mllama, files):
+    _, processor = models.load(tiny_mllama)
+    batch = Collator(processor, conversations.read(files[0]), "conversation")([{"row": 0}, {"row": 1}])
+    kept = batch["labels"] != IGNORED
+    expected = (batch["attention_mask"] == 1) & (batch["input_ids"] != processor.image_token_id)
+    assert torch.equal(kept, expected)
+
+
+def test_a_batch_equals_the_processors_own(tiny_mllama, files):
+    from PIL import Image
+
+    _, processor = models.load(tiny_mllama)
+    rows = conversations.read(files[0])[:3]
+    rows[1]["messages"][1]["content"][0]["text"] = "(1, 2) and some more words"
+    expected = processor(
+        text=[processor.apply_chat_template(row["messages"], tokenize=False) for row in rows],
+        images=[[Image.open(row["images"][0])] for row in rows],
+        add_special_tokens=False,
+        padding=True,
+        padding_side="right",
+        return_tensors="pt",
+    )
+    for cache_bytes in (0, 2**30):
+        collator = Collator(processor, rows, cache_bytes=cache_bytes)
+        batch = collator([{"row": number} for number in range(3)])
+        assert set(batch) == set(expected) | {"labels"}
+        for tensors in (batch, expected):  # what a padding token may look at means nothing
+            tensors["cross_attention_mask"] = (
+                tensors["cross_attention_mask"] * tensors["attention_mask"][..., None, None]
+            )
+        assert all(torch.equal(batch[name], expected[name]) for name in expected)
+        assert len(collator.images) == (len({row["images"][0] for row in rows}) if cache_bytes else 0)
+
+
+def test_lora_adapts_attention_and_mlp_of_vision_and_language(tiny_mllama):
+    model, _ = finetune.load(tiny_mllama, finetune.check({"rank": 4}), seed=0)
+    adapted = {re.sub(r"\.lora_A.*", "", name) for name, _ in model.named_parameters() if "lora_A" in name}
+    for part in ("vision_model", "language_model"):
+        names = {name.rsplit(".", 1)[1] for name in adapted if part in name}
+        mlp = {"fc1", "fc2"} if part == "vision_model" else {"gate_proj", "up_proj", "down_proj"}
+        assert names == {"q_proj", "k_proj", "v_proj", "o_proj"} | mlp
+    assert any("cross_attn" in name for name in adapted)
+    assert all("lora" in name for name, weight in model.named_parameters() if weight.requires_grad)
+
+
+def test_fine_tuning_writes_an_adapter_and_its_curve(tuned, tiny_mllama):
+    adapter, curve = tuned
+    assert sorted(path.name for path in adapter.iterdir()) == [
+        "adapter_config.json", "adapter_model.safetensors", "history.csv",
+    ]  # fmt: skip
+    config = (adapter / "adapter_config.json").read_text()
+    assert read_json(adapter / "adapter_config.json")["base_model_name_or_path"] == "tiny-mllama"
+    assert str(adapter.parent) not in config and tiny_mllama["path"] not in config
+    assert curve["step"].tolist() == [0, 2, 4, 6, 8]
+    assert curve["eval_loss"].notna().all() and curve["train_loss"][1:].notna().all()
+    assert curve["eval_loss"].min() < 0.9 * curve["eval_loss"][0]
+    pd.testing.assert_frame_equal(pd.read_csv(adapter / "history.csv"), curve)
+
+
+def test_the_kept_adapter_has_the_best_validation_loss_of_the_curve(tuned, tiny_mllama, files):
+    adapter, curve = tuned
+    rows = conversations.read(files[1])
+    assert len(rows) <= SETTINGS["batch_size"]  # one batch: the trainer's mean of means is the mean
+    assert validation_loss(tiny_mllama, adapter, rows) == pytest.approx(curve["eval_loss"][1:].min(), rel=1e-4)
+    assert validation_loss(tiny_mllama, None, rows) == pytest.approx(curve["eval_loss"][0], rel=1e-4)
+
+
+def test_a_reloaded_adapter_reproduces_the_logits(tiny_mllama, files, tmp_path):
+    model, processor = finetune.load(tiny_mllama, finetune.check({"rank": 4}), seed=0)
+    generator = torch.Generator().manual_seed(0)
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            weight.data.normal_(std=0.1, generator=generator)
+    batch = Collator(processor, conversations.read(files[0]))([{"row": 0}, {"row": 1}])
+    finetune._save(model, "tiny-mllama", pd.DataFrame({"step": [0]}), tmp_path)
+    reloaded, _ = models.load(tiny_mllama, tmp_path)
+    base, _ = models.load(tiny_mllama)
+    with torch.no_grad():
+        expected, again, plain = (m.eval()(**batch).logits for m in (model, reloaded, base))
+    assert torch.equal(again, expected) and not torch.allclose(plain, expected, atol=1e-3)
+
+
+def test_a_killed_job_goes_on_to_the_same_adapter(tuned, tiny_mllama, files, tmp_path):
+    adapter, curve = tuned
+    checkpoints = tmp_path / "again" / "checkpoints"
+    code = f"""
+from glioma.vlm.finetune import finetune
+finetune({tiny_mllama!r}, {str(files[0])!r}, {str(files[1])!r}, "again", {SETTINGS!r}, 5)
+"""
+    run_and_kill(code, (checkpoints / "checkpoint-4" / "trainer_state.json").exists, tmp_path)
+    assert not (tmp_path / "again" / "adapter_model.safetensors").exists()
+    newest = max(int(path.name.split("-")[1]) for path in checkpoints.glob("checkpoint-*"))
+    torn = checkpoints / f"checkpoint-{newest + 2}"  # as a kill in the middle of saving would leave it
+    shutil.copytree(checkpoints / f"checkpoint-{newest}", torn, dirs_exist_ok=True)
+    (torn / "trainer_state.json").write_text('{"epoch":')
+
+    resumed = finetune.finetune(tiny_mllama, *files, tmp_path / "again", SETTINGS, seed=5)
+    pd.testing.assert_frame_equal(resumed, curve)
+    for name in ("adapter_model.safetensors", "adapter_config.json", "history.csv"):
+        assert (tmp_path / "again" / name).read_bytes() == (adapter / name).read_bytes()
+
+
+def test_checkpoints_of_other_settings_are_not_gone_on_with(tmp_path):
+    finetune._discard_foreign(tmp_path / "checkpoints", "one")
+    (tmp_path / "checkpoints" / "checkpoint-2").mkdir()
+    finetune._discard_foreign(tmp_path / "checkpoints", "one")
+    assert (tmp_path / "checkpoints" / "checkpoint-2").exists()
+    finetune._discard_foreign(tmp_path / "checkpoints", "two")
+    assert not (tmp_path / "checkpoints" / "checkpoint-2").exists()
+
+
+def test_gradient_checkpointing_and_keeping_the_last_work(tiny_mllama, files, tmp_path):
+    settings = {**SETTINGS, "steps": 2, "gradient_checkpointing": True, "keep": "last", "loss": "conversation"}
+    curve = finetune.finetune(tiny_mllama, *files, tmp_path, settings, seed=5)
+    assert curve["step"].tolist() == [0, 2] and np.isfinite(curve["eval_loss"]).all()
+
+
+def test_faults_of_the_user_are_named(tiny_mllama, files, tmp_path):
+    with pytest.raises(UserError, match="learning_rte"):
+        finetune.finetune(tiny_mllama, *files, tmp_path, {"learning_rte": 1}, 0)
+    with pytest.raises(UserError, match="backend is 'jax'"):
+        finetune.check({"backend": "jax"})
+    if not torch.cuda.is_available():
+        assert finetune.choose_backend("auto") == "peft"
+        with pytest.raises(UserError, match="backend unsloth needs CUDA"):
+            finetune.finetune(tiny_mllama, *files, tmp_path, {"backend": "unsloth"}, 0)
+    (tmp_path / "empty.jsonl").touch()
+    with pytest.raises(UserError, match="empty.jsonl"):
+        finetune.finetune(tiny_mllama, files[0], tmp_path / "empty.jsonl", tmp_path, {}, 0)
+    row = {**conversations.read(files[0])[0], "images": ["gone.png"]}
+    _, processor = models.load(tiny_mllama)
+    with pytest.raises(UserError, match="gone.png"):
+        Collator(processor, [row])([{"row": 0}])
+    assert not any(Path(tmp_path).glob("adapter*"))

@@ -1,0 +1,235 @@
+import json
+import shutil
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from killed import run_and_kill
+from scipy import stats
+from small_crops import SIDE
+from transformers import LogitsProcessorList, MinPLogitsWarper, TemperatureLogitsWarper
+
+from glioma import prompts, slices
+from glioma.errors import UserError
+from glioma.vlm import generate, models, requests, sampling
+from glioma.vlm.encode import Question, image_features
+from glioma.vlm.requests import Request
+
+PROMPT = "Classify the brain scan as Low Grade Glioma (0), High Grade Glioma (1), or No Glioma (2)."
+GREEDY = {"side": SIDE, "max_new_tokens": 10, "choices": True, "batch_size": 8}
+SAMPLED = {**GREEDY, "temperature": 1.5, "min_p": 0.01, "top_p": 0.95}
+
+
+@pytest.fixture(scope="module")
+def loaded(tiny_mllama):
+    return models.load(tiny_mllama)
+
+
+@pytest.fixture
+def respond(tiny_mllama, small_crops, tmp_path):
+    """Answer requests into a file of the given name; returns its bytes."""
+
+    def respond(name, asked, settings, prompt=PROMPT, seed=3):
+        out, timing = tmp_path / f"{name}.jsonl", tmp_path / f"{name}.timing.csv"
+        generate.respond(tiny_mllama, None, asked, small_crops, prompt, settings, out, timing, seed)
+        return out.read_bytes()
+
+    return respond
+
+
+@pytest.fixture(scope="module")
+def asked(small_crops):
+    return requests.slices_of(["gli-a", "gli-e"], small_crops, ["axial", "coronal"], "tumour", every=2)
+
+
+def rows_of(content):
+    return [json.loads(line) for line in content.decode().splitlines()]
+
+
+def test_requests_list_selected_slices_in_order(small_crops):
+    listed = requests.slices_of(["gli-b", "gli-a"], small_crops, ["axial", "sagittal"], "all", every=4)
+    assert [r[:2] for r in dict.fromkeys((r.patient, r.orientation) for r in listed)] == [
+        ("gli-b", "axial"), ("gli-b", "sagittal"), ("gli-a", "axial"), ("gli-a", "sagittal"),
+    ]  # fmt: skip
+    mask = np.load(small_crops / "gli-a.mask.npy")
+    tumour = requests.slices_of(["gli-a"], small_crops, ["axial"], "tumour")
+    assert [r.slice for r in tumour] == np.flatnonzero(mask.any(axis=(1, 2))).tolist()
+    repeated = requests.repeated(["gli-a", "gli-b"], small_crops, 95)
+    assert len(repeated) == 190 and [r.repeat for r in repeated[:95]] == list(range(95))
+    assert len({r[:3] for r in repeated}) == 2 and mask[repeated[0].slice].astype(bool).sum() == max(
+        plane.astype(bool).sum() for plane in mask
+    )
+
+
+@pytest.mark.parametrize("count", [1, 3, 7, 40])
+def test_shards_put_together_are_the_whole(asked, count):
+    parts = [requests.shard(asked, number, count) for number in range(count)]
+    assert sum(parts, []) == asked
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+@pytest.mark.parametrize("settings", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
+def test_bytes_do_not_depend_on_batch_size_or_shards(respond, asked, settings):
+    whole = respond("whole", asked, settings)
+    for size in (3, 64):
+        assert respond(f"batch{size}", asked, {**settings, "batch_size": size}) == whole
+    shards = [respond(f"shard{number}", requests.shard(asked, number, 3), settings) for number in range(3)]
+    assert b"".join(shards) == whole
+    rows = rows_of(whole)
+    assert [(row["patient"], row["orientation"], row["slice"], row["repeat"]) for row in rows] == asked
+    assert len({row["text"] for row in rows}) > 1
+
+
+def test_greedy_answers_are_those_of_transformers_one_slice_at_a_time(respond, loaded, asked, small_crops):
+    model, processor = loaded
+    chat = processor.apply_chat_template(prompts.messages(PROMPT), add_generation_prompt=True, tokenize=False)
+    for row in rows_of(respond("greedy", asked[::3], GREEDY)):
+        flair = np.load(small_crops / f"{row['patient']}.npy")[0]
+        image = slices.render(slices.take(flair, row["orientation"], row["slice"]), SIDE)
+        inputs = processor(images=image, text=chat, add_special_tokens=False, return_tensors="pt")
+        output = model.generate(**inputs, max_new_tokens=10, do_sample=False)[0, inputs["input_ids"].shape[1] :]
+        assert row["text"] == processor.tokenizer.decode(output, skip_special_tokens=True)
+        assert row["tokens"] == len(output)
+        assert row["finish"] == ("stop" if output[-1] == processor.tokenizer.eos_token_id else "length")
+
+
+def test_choice_logprobs_are_those_of_each_choice_scored_alone(respond, loaded, asked, small_crops):
+    model, processor = loaded
+    chat = processor.apply_chat_template(prompts.messages(PROMPT), add_generation_prompt=True, tokenize=False)
+    for row in rows_of(respond("scored", asked[:3], GREEDY)):
+        flair = np.load(small_crops / f"{row['patient']}.npy")[0]
+        image = slices.render(slices.take(flair, row["orientation"], row["slice"]), SIDE)
+        scores = []
+        for choice in "012":
+            inputs = processor(
+                images=image, text=f"{chat}Choice: {choice}", add_special_tokens=False, return_tensors="pt"
+            )
+            with torch.no_grad():
+                logprobs = model(**inputs).logits[0].log_softmax(dim=-1)
+            scores.append(logprobs[-2, inputs["input_ids"][0, -1]].item())
+        expected = np.array(scores) - np.logaddexp.reduce(scores)
+        assert list(row["logprobs"].values()) == pytest.approx(expected, abs=1e-4)
+        assert all(value == round(value, 4) for value in row["logprobs"].values())
+
+
+def test_scoring_choices_of_several_tokens_agrees_with_the_one_pass(loaded, small_crops):
+    answerer = generate.Answerer(*loaded, PROMPT, GREEDY, seed=0)
+    flair = np.load(small_crops / "gli-a.npy")[0]
+    images = image_features(answerer.processor, [slices.render(flair[i], SIDE) for i in (6, 9)])
+    tokens = answerer.processor.tokenizer("Choice: 12", add_special_tokens=False).input_ids
+    start = len(tokens) - 2
+    together = answerer._score(images, tokens, start)
+    one_by_one = answerer._score(images, tokens[:-1], start) + answerer._score(images, tokens, start + 1)
+    assert torch.allclose(together, one_by_one, atol=1e-5)
+
+
+def test_repeats_differ_only_if_sampled_and_seeds_matter(respond, small_crops):
+    asked = requests.repeated(["gli-b"], small_crops, 6)
+    assert len({row["text"] for row in rows_of(respond("greedy", asked, GREEDY))}) == 1
+    sampled = rows_of(respond("sampled", asked, SAMPLED))
+    assert len({row["text"] for row in sampled}) > 1
+    assert len({str(row["logprobs"]) for row in sampled}) == 1
+    assert sampled != rows_of(respond("other", asked, SAMPLED, seed=4))
+    assert rows_of(respond("few", asked[4:], SAMPLED)) == sampled[4:]
+
+
+def test_sampled_tokens_follow_the_warped_distribution():
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(1, 30, generator=generator) * 2
+    warped = LogitsProcessorList([TemperatureLogitsWarper(1.5), MinPLogitsWarper(0.1)])(None, logits)
+    probabilities = warped.double().softmax(dim=-1)[0].numpy()
+    draws = 4000
+    chain = sampling.processors({"temperature": 1.5, "top_p": 1.0, "min_p": 0.1}, 0, [f"r{i}" for i in range(draws)], 5)
+    picked = chain(torch.zeros(draws, 7, dtype=torch.long), logits.expand(draws, -1)).argmax(dim=-1).numpy()
+    counts = np.bincount(picked, minlength=30)
+    possible = probabilities > 0
+    assert counts[~possible].sum() == 0 and possible.sum() < 30
+    assert stats.chisquare(counts[possible], probabilities[possible] * draws).pvalue > 0.001
+
+
+def test_a_killed_job_goes_on_to_the_same_bytes(respond, tiny_mllama, small_crops, tmp_path):
+    asked = requests.slices_of(["gli-a", "gli-b", "gli-c"], small_crops, ["axial", "coronal"], "tumour")
+    settings = {**SAMPLED, "batch_size": 3}
+    expected = respond("uninterrupted", asked, settings)
+    partial = tmp_path / "out.partial.jsonl"
+    code = f"""
+from pathlib import Path
+from glioma.vlm import generate, requests
+asked = requests.slices_of(["gli-a", "gli-b", "gli-c"], {str(small_crops)!r}, ["axial", "coronal"], "tumour")
+generate.respond({tiny_mllama!r}, None, asked, {str(small_crops)!r}, {PROMPT!r}, {settings!r},
+                 "out.jsonl", "out.timing.csv", 3)
+"""
+    run_and_kill(code, lambda: partial.exists() and partial.read_bytes().count(b"\n") >= 6, tmp_path)
+    done = partial.read_bytes().count(b"\n")
+    assert 6 <= done < len(asked) and not (tmp_path / "out.jsonl").exists()
+    with partial.open("ab") as torn:
+        torn.write(b'{"patient": "gli')  # as a kill in the middle of a write would leave it
+    shutil.copytree(tmp_path, tmp_path / "copy")
+
+    assert respond("out", asked, settings) == expected
+    timing = pd.read_csv(tmp_path / "out.timing.csv")
+    assert list(timing.columns) == ["batch", "rows", "tokens", "seconds"]
+    # The kill may fall between the rows of a batch and its time.
+    assert len(timing) >= -(-len(asked) // 3) - 1 and timing["batch"].is_monotonic_increasing
+    assert not list(tmp_path.glob("*partial*"))
+
+    # What another prompt left behind is not gone on with.
+    (tmp_path / "copy" / "out.partial.jsonl").replace(partial)
+    (tmp_path / "copy" / "out.partial.json").replace(tmp_path / "out.partial.json")
+    other = respond("out", asked, settings, prompt=PROMPT + " Be brief.")
+    assert other == respond("fresh", asked, settings, prompt=PROMPT + " Be brief.") != expected
+
+
+def test_each_image_is_preprocessed_once(loaded, small_crops, monkeypatch):
+    processor = loaded[1]
+    seen = Counter()
+    render = slices.render
+    monkeypatch.setattr(slices, "render", lambda plane, side: seen.update(["slice"]) or render(plane, side))
+    batch = [Request("gli-a", "axial", 7, repeat) for repeat in range(5)] + [Request("gli-a", "axial", 8)]
+    features = generate._images(processor, generate.Crops(small_crops), batch, SIDE)
+    assert len(features) == 6 and seen["slice"] == 2
+
+
+@pytest.mark.parametrize("image_first", [False, True])
+def test_a_question_equals_the_processors_own_batch(loaded, small_crops, image_first):
+    processor = loaded[1]
+    flair = np.load(small_crops / "gli-c.npy")[0]
+    images = [slices.render(flair[i], SIDE) for i in (5, 9, 11)]
+    chat = processor.apply_chat_template(
+        prompts.messages(PROMPT, image_first=image_first), add_generation_prompt=True, tokenize=False
+    )
+    expected = processor(
+        images=[[image] for image in images], text=[chat] * 3, add_special_tokens=False, return_tensors="pt"
+    )
+    batch = Question(processor, PROMPT, SIDE, image_first).batch(image_features(processor, images))
+    assert set(batch) == set(expected)
+    assert all(torch.equal(batch[name], expected[name]) for name in batch)
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        ({"name": "m", "path": "/no/such/folder"}, "no folder"),
+        ({"name": "m", "path": "owner/model"}, "revision"),
+        ({"name": "m", "path": "owner/model", "revision": "main"}, "revision"),
+    ],
+)
+def test_a_model_that_cannot_be_loaded_is_named_in_one_line(base, message):
+    with pytest.raises(UserError, match=f"model m: .*{message}") as caught:
+        models.load(base)
+    assert "\n" not in str(caught.value)
+
+
+def test_faults_of_the_user_are_named(respond, asked, tiny_mllama, tmp_path):
+    with pytest.raises(UserError, match="max_tokens"):
+        respond("x", asked, {"max_tokens": 3})
+    with pytest.raises(UserError, match="nobody"):
+        respond("x", [Request("nobody", "axial", 3)], GREEDY)
+    with pytest.raises(UserError, match="adapter_model.safetensors"):
+        models.load(tiny_mllama, tmp_path)
+    with pytest.raises(UserError, match="4bit needs CUDA"):
+        if torch.cuda.is_available():
+            raise UserError("4bit needs CUDA, which is here")
+        models.load({**tiny_mllama, "quantisation": "4bit"})
