@@ -1,7 +1,7 @@
 import json
 import multiprocessing
+import os
 import signal
-import time
 from pathlib import Path
 
 import numpy as np
@@ -105,28 +105,38 @@ def test_equal_trainings_have_equal_bytes(cohort, tmp_path, entry):
     pd.testing.assert_frame_equal(history(tmp_path / "one"), history(tmp_path / "two"))
 
 
-def test_a_killed_training_ends_as_an_uninterrupted_one(cohort, tmp_path):
-    entry = MONAI | {"learning_rate": [3e-3, 1e-2], "epochs": 10, "checkpoint_seconds": 0}
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    child = multiprocessing.get_context("fork").Process(target=training.train, kwargs=call(cohort, entry, killed))
+def train_and_die(step: int, /, **arguments) -> None:
+    """A training that dies by SIGKILL in the middle of a step, after its weights have moved."""
+    fit = training.Run._fit
+
+    def fit_and_die(self, batches):
+        loss = fit(self, batches)
+        if self.step == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return loss
+
+    training.Run._fit = fit_and_die
+    training.train(**arguments)
+
+
+# Within the first learning rate, at the first epoch of the second, and within the second.
+@pytest.mark.parametrize("step", [2, 4, 6])
+def test_a_killed_training_ends_as_an_uninterrupted_one(cohort, tmp_path, step):
+    entry = MONAI | {"learning_rate": [3e-3, 1e-2], "epochs": 4, "checkpoint_seconds": 0}
+    whole, killed = call(cohort, entry, tmp_path / "whole"), call(cohort, entry, tmp_path / "killed")
+    # Forked, so that the patch above is the child's alone.
+    child = multiprocessing.get_context("fork").Process(target=train_and_die, args=(step,), kwargs=killed)
     child.start()
-    training.train(**call(cohort, entry, whole))
-    steps = 0
-    while steps < 12:  # within the second learning rate
-        assert child.is_alive(), "the training ended before it could be killed"
-        time.sleep(0.02)
-        if (killed / "state.pt").exists():
-            steps = torch.load(killed / "state.pt", weights_only=True)["step"]
-    child.kill()
     child.join()
     assert child.exitcode == -signal.SIGKILL
-    assert not (killed / "weights.safetensors").exists()
-    resumed_at = torch.load(killed / "state.pt", weights_only=True)["step"]
-    assert 12 <= resumed_at < 20
-    training.train(**call(cohort, entry, killed))
-    assert (whole / "weights.safetensors").read_bytes() == (killed / "weights.safetensors").read_bytes()
-    pd.testing.assert_frame_equal(history(whole), history(killed))
-    assert not (killed / "state.pt").exists()
+    assert [path.name for path in (tmp_path / "killed").iterdir()] == ["state.pt"]
+    assert torch.load(tmp_path / "killed/state.pt", weights_only=True)["step"] == step
+    training.train(**killed)
+    training.train(**whole)
+    weights = [tmp_path / name / "weights.safetensors" for name in ("whole", "killed")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    pd.testing.assert_frame_equal(history(tmp_path / "whole"), history(tmp_path / "killed"))
+    assert not (tmp_path / "killed/state.pt").exists()
 
 
 def interrupted(cohort, out: Path, monkeypatch, **more) -> None:
