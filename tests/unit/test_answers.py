@@ -1,0 +1,283 @@
+"""Reading answers: the exact format, its near misses, and any string at all."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from glioma import answers, coordinates, shapes
+from glioma.answers import READINGS, STATUSES, TASKS, Limits, parse
+from glioma.errors import UserError
+
+POLYGON = [(10, 20), (12, 25), (15, 30), (20, 33), (26, 33), (30, 29), (32, 24), (29, 19), (22, 16), (14, 17)]
+POLYGON_TEXT = shapes.text_from_polygon(np.array(POLYGON))
+pixels = st.integers(0, 127)
+
+
+@pytest.mark.parametrize(
+    ("text", "strict", "lenient"),
+    [
+        ("Choice: 1", ("ok", 1), ("ok", 1)),
+        ("  Choice: 0\n", ("ok", 0), ("ok", 0)),
+        ("Choice: 2 Reasoning: symmetric, dark, calm", ("ok", 2), ("ok", 2)),
+        ("Choice: 1. Reasoning: ring,\nbright", ("ok", 1), ("ok", 1)),
+        ("Choice: 1\n\nReasoning:", ("ok", 1), ("ok", 1)),
+        ("Looking at the scan, I see oedema. Choice: 1 Reasoning: bright", ("malformed", None), ("ok", 1)),
+        ("Choice: <1>", ("malformed", None), ("ok", 1)),
+        ("**Choice:** 0", ("malformed", None), ("ok", 0)),
+        ("choice is 1", ("malformed", None), ("ok", 1)),
+        ("My answer: 0", ("malformed", None), ("ok", 0)),
+        ("<1>", ("malformed", None), ("ok", 1)),
+        ("1", ("malformed", None), ("ok", 1)),
+        ("2. The scan is normal", ("malformed", None), ("ok", 2)),
+        ("High Grade Glioma", ("malformed", None), ("ok", 1)),
+        ("Low-grade or high-grade, hard to say", ("malformed", None), ("malformed", None)),
+        ("Choice: <0, 1, or 2> Reasoning: <ten keywords>", ("malformed", None), ("malformed", None)),
+        ("Choice: <0, 1, or 2>\nChoice: 1", ("malformed", None), ("ok", 1)),
+        ("Choice: 7", ("out_of_range", None), ("out_of_range", None)),
+        ("Choice: 10", ("out_of_range", None), ("out_of_range", None)),
+        ("Choice: " + "9" * 5000, ("out_of_range", None), ("out_of_range", None)),
+        ("Choice: ١", ("malformed", None), ("malformed", None)),
+        ("I cannot help with medical images.", ("malformed", None), ("malformed", None)),
+        ("", ("empty", None), ("empty", None)),
+        (" \n\t", ("empty", None), ("empty", None)),
+    ],
+)
+def test_choices(text, strict, lenient):
+    for reading, expected in (("strict", strict), ("lenient", lenient)):
+        answer = parse(text, "classification", reading)
+        assert (answer.status, answer.choice) == expected, reading
+
+
+@pytest.mark.parametrize(
+    ("text", "strict", "lenient", "points"),
+    [
+        ("(63, 70)", "ok", "ok", [[63, 70]]),
+        ("( 63 ,70 )", "ok", "ok", [[63, 70]]),
+        ("The centre is (63, 70).", "malformed", "ok", [[63, 70]]),
+        ("[63, 70]", "malformed", "ok", [[63, 70]]),
+        ("<63; 70>", "malformed", "ok", [[63, 70]]),
+        ("63, 70", "malformed", "ok", [[63, 70]]),
+        ("row 63, col 70", "malformed", "ok", [[63, 70]]),
+        ("(row=63, col=70)", "malformed", "ok", [[63, 70]]),
+        ("(x=70, y=63)", "malformed", "ok", [[63, 70]]),
+        ("(col: 70, row: 63)", "malformed", "ok", [[63, 70]]),
+        ("(63.4, 70.0)", "malformed", "ok", [[63, 70]]),
+        ("(63, 128)", "out_of_range", "out_of_range", None),
+        ("(-1, 5)", "out_of_range", "out_of_range", None),
+        ("(" + "9" * 4999 + ", 5)", "out_of_range", "out_of_range", None),
+        ("(1, 2), (3, 4)", "malformed", "wrong_count", None),
+        ("(63, 70", "malformed", "ok", [[63, 70]]),
+        ("(63)", "malformed", "malformed", None),
+        ("no tumour", "malformed", "malformed", None),
+    ],
+)
+def test_centre_points(text, strict, lenient, points):
+    for reading, status in (("strict", strict), ("lenient", lenient)):
+        answer = parse(text, "center_point", reading)
+        assert answer.status == status, reading
+        if status == "ok":
+            assert answer.points.tolist() == points
+
+
+@pytest.mark.parametrize(
+    ("text", "strict", "lenient"),
+    [
+        ("[(3, 5), (3, 9), (7, 9), (7, 5)]", "ok", "ok"),
+        ("[(3,5),(3,9),\n(7,9),(7,5)]", "ok", "ok"),
+        ("[(3, 5), (7, 5), (7, 9), (3, 9)]", "malformed", "ok"),
+        ("[(7, 9), (7, 5), (3, 5), (3, 9)]", "degenerate", "ok"),
+        ("((3, 5), (3, 9), (7, 9), (7, 5))", "malformed", "ok"),
+        ("[(3, 5), (7, 9)]", "wrong_count", "ok"),
+        ("[3, 5, 7, 9]", "malformed", "ok"),
+        ("top-left: (3, 5), top-right: (3, 9), bottom-right: (7, 9), bottom-left: (7, 5)", "malformed", "ok"),
+        ("Rows lie in (0, 127). The box is [(3, 5), (3, 9), (7, 9), (7, 5)].", "malformed", "ok"),
+        ("[(3, 5), (3, 9), (7, 9)]", "wrong_count", "wrong_count"),
+        ("[(3, 5), (3, 200), (7, 200), (7, 5)]", "out_of_range", "out_of_range"),
+    ],
+)
+def test_boxes(text, strict, lenient):
+    for reading, status in (("strict", strict), ("lenient", lenient)):
+        answer = parse(text, "bounding_box", reading)
+        assert answer.status == status, reading
+        if status == "ok":
+            assert shapes.box_from_corners(answer.points) == (3, 5, 7, 9)
+            assert answer.points.shape == (4, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "strict", "lenient"),
+    [
+        (POLYGON_TEXT, "ok", "ok"),
+        (f"[{POLYGON_TEXT[1:-1]}]", "malformed", "ok"),
+        (f"Here: {POLYGON_TEXT}", "malformed", "ok"),
+        (shapes.text_from_polygon(np.array(POLYGON[:9])), "wrong_count", "wrong_count"),
+        (shapes.text_from_polygon(np.array(POLYGON * 2)), "wrong_count", "wrong_count"),
+        (shapes.text_from_polygon(np.array([(5, 5)] * 10)), "degenerate", "degenerate"),
+        (shapes.text_from_polygon(np.array([(k, 2 * k) for k in range(12)])), "degenerate", "degenerate"),
+        (POLYGON_TEXT.replace("33", "133"), "out_of_range", "out_of_range"),
+    ],
+)
+def test_polygons(text, strict, lenient):
+    for reading, status in (("strict", strict), ("lenient", lenient)):
+        answer = parse(text, "polygon", reading)
+        assert answer.status == status, reading
+        if status == "ok":
+            assert answer.points.tolist() == [list(point) for point in POLYGON]
+
+
+@given(st.lists(st.tuples(pixels, pixels), min_size=10, max_size=15))
+def test_what_we_write_we_read(points):
+    points = np.array(points)
+    for reading in READINGS:
+        centre = parse(shapes.text_from_centre(points[0]), "center_point", reading)
+        assert centre.status == "ok" and centre.points.tolist() == points[:1].tolist()
+        box = shapes.box_from_corners(points)
+        corners = parse(shapes.text_from_box(box), "bounding_box", reading)
+        assert corners.status == "ok" and shapes.box_from_corners(corners.points) == box
+        polygon = parse(shapes.text_from_polygon(points), "polygon", reading)
+        assert polygon.status in ("ok", "degenerate") and polygon.points.tolist() == points.tolist()
+
+
+@pytest.mark.parametrize("order", coordinates.ORDERS)
+@pytest.mark.parametrize("scale", coordinates.SCALES)
+def test_every_convention_comes_back(order, scale):
+    limits = Limits(side=128, convention={"order": order, "scale": scale})
+    for task, points in (
+        ("center_point", np.array([(63, 70)])),
+        ("bounding_box", shapes.corners_from_box((3, 5, 70, 127))),
+        ("polygon", np.array(POLYGON)),
+    ):
+        spoken = coordinates.speak(points, limits.convention, 128)
+        text = {"center_point": "{}", "bounding_box": "[{}]", "polygon": "({})"}[task].format(", ".join(spoken))
+        for reading in READINGS:
+            answer = parse(text, task, reading, limits)
+            assert answer.status == "ok", (text, reading)
+            assert answer.points.tolist() == points.tolist()
+
+
+def test_range_is_that_of_the_image():
+    assert parse("(200, 20)", "center_point", "strict", Limits(side=256, convention={"scale": "pixels"})).status == "ok"
+    assert parse("(63, 70)", "center_point", "strict", Limits(side=64, convention={"scale": "pixels"})).status != "ok"
+
+
+tricky = st.text(alphabet="()[]{}<>,;:=.-+0123456789 \nxychoice:CRow٣²", max_size=80)
+
+
+@given(st.one_of(st.text(max_size=200), tricky), st.sampled_from(TASKS), st.sampled_from(READINGS))
+@settings(max_examples=600, deadline=None)
+@example("(" + "1" * 6000 + "," + "1" * 6000 + ")", "center_point", "lenient")
+@example("\ud800 (1, 2)", "center_point", "lenient")
+@example("(1e400, nan)", "center_point", "lenient")
+def test_total_on_any_text(text, task, reading):
+    answer = parse(text, task, reading)
+    assert answer.status in STATUSES
+    if answer.status == "ok":
+        if task == "classification":
+            assert answer.choice in (0, 1, 2) and answer.points is None
+        else:
+            assert answer.points.min() >= 0 and answer.points.max() < 128
+    if reading == "strict" and answer.status == "ok" and task in ("classification", "center_point"):
+        lenient = parse(text, task, "lenient")
+        assert lenient.choice == answer.choice and np.array_equal(lenient.points, answer.points)
+
+
+HOSTILE = {
+    "digits": "1" * 100_000,
+    "open brackets": "(" * 100_000,
+    "spaces": "(" + " " * 99_000,
+    "pairs": "(1, 2), " * 12_500,
+    "open pairs": "(1, " * 25_000,
+    "flat list": "[" + "1," * 49_999,
+    "flat lists": "[1,1,1," * 14_000,
+    "choices": "choice is " * 10_000,
+    "choice spaces": "choice" + " :" * 49_000,
+    "labels": "(" + "x" * 99_000,
+    "commas": "1 , " * 25_000,
+    "dots": "1.1." * 25_000,
+    "signs": "+-" * 50_000,
+    "template": "<0, 1, or " * 10_000,
+    "million": "Choice: 1 " * 100_000,
+    "strict box": "[" + "(1, 2), " * 12_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_text_takes_long(name):
+    for task in TASKS:
+        for reading in READINGS:
+            start = time.process_time()
+            assert parse(HOSTILE[name], task, reading).status in STATUSES
+            assert time.process_time() - start < 1.0, (task, reading)
+
+
+def test_unknown_task_is_refused():
+    with pytest.raises(ValueError, match="task"):
+        parse("(1, 2)", "segmentation")
+
+
+def response(text, **changes):
+    row = {"patient": "007", "orientation": "axial", "slice": 4, "repeat": 0, "text": text, "finish": "stop"}
+    return row | {"tokens": 3, "logprobs": None} | changes
+
+
+def test_table_round_trip(tmp_path):
+    rows = [
+        response("Choice: 1", logprobs={"0": np.log(0.2), "1": np.log(0.6), "2": np.log(0.2)}),
+        response("Choice", finish="length"),
+        response("Choice: 0", finish="length", repeat=1),
+        response("line\u2028separator"),
+    ]
+    paths = [tmp_path / "shard-0.jsonl", tmp_path / "shard-1.jsonl"]
+    for path, part in zip(paths, (rows[:3], rows[3:]), strict=True):
+        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in part), encoding="utf-8")
+    responses = answers.read_responses(paths)
+    assert responses["text"].tolist() == [row["text"] for row in rows]
+    table = answers.answers_table(responses, "classification")
+    assert list(table.columns) == list(answers.COLUMNS)
+    assert table["status"].tolist() == ["ok", "truncated", "ok", "malformed"]
+    assert table["choice"].isna().tolist() == [False, True, False, True]
+    assert table["p_hgg"][0] == pytest.approx(0.75) and table["p_hgg"][1:].isna().all()
+    table.to_csv(tmp_path / "answers.csv", index=False)
+    again = answers.read_answers(tmp_path / "answers.csv")
+    assert again["patient"].tolist() == ["007"] * 4
+    assert again["choice"].equals(table["choice"]) and again["status"].tolist() == table["status"].tolist()
+
+
+def test_points_survive_a_csv(tmp_path):
+    table = answers.answers_table(
+        answers.read_responses(_written(tmp_path, [response(POLYGON_TEXT), response("nothing")])), "polygon"
+    )
+    table.to_csv(tmp_path / "answers.csv", index=False)
+    again = answers.read_answers(tmp_path / "answers.csv")
+    assert answers.points_from_text(again["points"][0]).tolist() == [list(point) for point in POLYGON]
+    assert answers.points_from_text(again["points"][1]) is None
+
+
+def test_no_responses_make_an_empty_table(tmp_path):
+    table = answers.answers_table(answers.read_responses(_written(tmp_path, [])), "polygon")
+    assert list(table.columns) == list(answers.COLUMNS) and table.empty
+
+
+@pytest.mark.parametrize("line", ["{", "[]", "3", '{"patient": "a"}', json.dumps(response(None)), "[" * 100_000])
+def test_broken_response_names_file_and_line(tmp_path, line):
+    path = tmp_path / "shard-0.jsonl"
+    path.write_text(json.dumps(response("ok")) + "\n" + line + "\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"shard-0\.jsonl: line 2") as caught:
+        answers.read_responses(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_probability_with_certain_answers():
+    assert answers.probability_of_hgg({"0": -1000.0, "1": 0.0, "2": -1000.0}) == 1.0
+    assert answers.probability_of_hgg({"0": 0.0, "1": -1000.0, "2": -1000.0}) == 0.0
+    assert np.isnan(answers.probability_of_hgg(None))
+
+
+def _written(folder, rows):
+    path = folder / "shard-0.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
