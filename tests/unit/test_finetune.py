@@ -17,7 +17,7 @@ from glioma.vlm.collate import IGNORED, Collator
 
 PROMPT = "Output the center point of the tumor as a single coordinate (row, col)."
 SETTINGS = {
-    "steps": 8, "batch_size": 4, "accumulation": 2, "learning_rate": 3e-3, "warmup": 1, "evaluate_every": 2, "rank": 4,
+    "steps": 8, "batch": 4, "accumulation": 2, "learning_rate": 3e-3, "warmup": 1, "evaluate_every": 2, "rank": 4,
 }  # fmt: skip
 
 
@@ -133,7 +133,7 @@ def test_fine_tuning_writes_an_adapter_and_its_curve(tuned, tiny_mllama):
 def test_the_kept_adapter_has_the_best_validation_loss_of_the_curve(tuned, tiny_mllama, files):
     adapter, curve = tuned
     rows = conversations.read(files[1])
-    assert len(rows) <= SETTINGS["batch_size"]  # one batch: the trainer's mean of means is the mean
+    assert len(rows) <= SETTINGS["batch"]  # one batch: the trainer's mean of means is the mean
     assert validation_loss(tiny_mllama, adapter, rows) == pytest.approx(curve["eval_loss"][1:].min(), rel=1e-4)
     assert validation_loss(tiny_mllama, None, rows) == pytest.approx(curve["eval_loss"][0], rel=1e-4)
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 from killed import run_and_kill
 from scipy import stats
-from small_crops import SIDE
+from small_crops import PATIENTS, SIDE
 from transformers import LogitsProcessorList, MinPLogitsWarper, TemperatureLogitsWarper
 
 from glioma import prompts, slices
 from glioma.errors import UserError
-from glioma.vlm import generate, models, requests, sampling
+from glioma.vlm import fetch, generate, models, requests, sampling
 from glioma.vlm.encode import Question, image_features
 from glioma.vlm.requests import Request
 
@@ -61,6 +61,14 @@ def test_requests_list_selected_slices_in_order(small_crops):
     assert len({r[:3] for r in repeated}) == 2 and mask[repeated[0].slice].astype(bool).sum() == max(
         plane.astype(bool).sum() for plane in mask
     )
+
+
+def test_a_run_asks_about_the_test_patients(small_crops):
+    asked = {"orientations": ["axial"], "selection": "tumour", "every": 1, "minimum_pixels": 1, "repeats": None}
+    assert {r.patient for r in requests.of_run(PATIENTS, small_crops, asked)} == {"gli-e"}
+    held_out = PATIENTS.assign(split="test")
+    consistency = requests.of_run(held_out, small_crops, {**asked, "repeats": 95})
+    assert Counter(r.patient for r in consistency) == {"gli-b": 95, "gli-a": 95}
 
 
 @pytest.mark.parametrize("count", [1, 3, 7, 40])
@@ -208,18 +216,10 @@ def test_a_question_equals_the_processors_own_batch(loaded, small_crops, image_f
     assert all(torch.equal(batch[name], expected[name]) for name in batch)
 
 
-@pytest.mark.parametrize(
-    ("base", "message"),
-    [
-        ({"name": "m", "path": "/no/such/folder"}, "no folder"),
-        ({"name": "m", "path": "owner/model"}, "revision"),
-        ({"name": "m", "path": "owner/model", "revision": "main"}, "revision"),
-    ],
-)
-def test_a_model_that_cannot_be_loaded_is_named_in_one_line(base, message):
-    with pytest.raises(UserError, match=f"model m: .*{message}") as caught:
-        models.load(base)
-    assert "\n" not in str(caught.value)
+@pytest.mark.parametrize("revision", [None, "main"])
+def test_a_model_from_the_hub_must_be_pinned(tmp_path, revision):
+    with pytest.raises(UserError, match="owner/model: revision"):
+        fetch.fetch("owner/model", revision, tmp_path)
 
 
 def test_faults_of_the_user_are_named(respond, asked, tiny_mllama, tmp_path):
@@ -227,9 +227,14 @@ def test_faults_of_the_user_are_named(respond, asked, tiny_mllama, tmp_path):
         respond("x", asked, {"max_tokens": 3})
     with pytest.raises(UserError, match="nobody"):
         respond("x", [Request("nobody", "axial", 3)], GREEDY)
+    with pytest.raises(UserError, match="model m: no config.json"):
+        models.load({"name": "m", "path": str(tmp_path)})
+    (tmp_path / "config.json").write_text('{"model_type": "no such"}')
+    with pytest.raises(UserError, match="model m: cannot load") as caught:
+        models.load({"name": "m", "path": str(tmp_path)})
+    assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match="adapter_model.safetensors"):
         models.load(tiny_mllama, tmp_path)
-    with pytest.raises(UserError, match="4bit needs CUDA"):
-        if torch.cuda.is_available():
-            raise UserError("4bit needs CUDA, which is here")
-        models.load({**tiny_mllama, "quantisation": "4bit"})
+    if not torch.cuda.is_available():
+        with pytest.raises(UserError, match="4bit needs CUDA"):
+            models.load({**tiny_mllama, "quantisation": "4bit"})

@@ -22,7 +22,7 @@ DEFAULTS = {
     "backend": "auto",  # unsloth (CUDA only), peft, or auto: unsloth where it works
     "steps": None,  # optimizer steps; None: as many as `epochs` take
     "epochs": 1,
-    "batch_size": 4,  # conversations in one forward pass
+    "batch": 4,  # conversations in one forward pass
     "accumulation": 4,  # forward passes in one optimizer step
     "learning_rate": 2e-4,
     "warmup": 5,  # steps
@@ -100,8 +100,8 @@ def arguments(settings: Mapping, checkpoints: Path, seed: int, resuming: bool):
         output_dir=str(checkpoints),
         max_steps=settings["steps"] or -1,
         num_train_epochs=settings["epochs"],
-        per_device_train_batch_size=settings["batch_size"],
-        per_device_eval_batch_size=settings["batch_size"],
+        per_device_train_batch_size=settings["batch"],
+        per_device_eval_batch_size=settings["batch"],
         gradient_accumulation_steps=settings["accumulation"],
         learning_rate=settings["learning_rate"],
         warmup_steps=settings["warmup"],

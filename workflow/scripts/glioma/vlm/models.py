@@ -1,7 +1,6 @@
-"""Base models, their processors and adapters: from a local folder or from the hub's cache at a pinned revision."""
+"""Base models, their processors and adapters, from folders as `save_pretrained` writes them."""
 
 import hashlib
-import re
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,16 +31,14 @@ def device() -> torch.device:
     return chosen
 
 
-def source(base: Mapping) -> dict[str, str]:
-    """Where a model entry (`name`, `path`, `revision`) is loaded from, as arguments of `from_pretrained`."""
-    path = str(base["path"])
-    if Path(path).is_dir():
-        return {"pretrained_model_name_or_path": path}
-    if path.startswith((".", "/")) or path.count("/") != 1:
-        raise UserError(f"model {base['name']}: no folder {path}; build it or give a hub id as owner/name")
-    if not re.fullmatch(r"[0-9a-f]{40}", str(base.get("revision"))):
-        raise UserError(f"model {base['name']}: {path} needs its revision pinned; give the commit's 40 hex digits")
-    return {"pretrained_model_name_or_path": path, "revision": base["revision"]}
+def folder(base: Mapping) -> Path:
+    """The folder of a model entry; `UserError` if it holds no model."""
+    path = Path(base["path"]).expanduser()
+    if not (path / "config.json").is_file():
+        raise UserError(
+            f"model {base['name']}: no config.json in {path}; build, fetch or name a save_pretrained folder"
+        )
+    return path
 
 
 def _quantisation(base: Mapping, where: torch.device, dtype: torch.dtype) -> dict:
@@ -62,22 +59,22 @@ def _quantisation(base: Mapping, where: torch.device, dtype: torch.dtype) -> dic
 def load(base: Mapping, adapter: str | Path | None = None) -> tuple[PreTrainedModel | PeftModel, ProcessorMixin]:
     """A model in evaluation mode on the best device, and its processor; with a PEFT adapter's folder, adapted.
 
-    `base` is a model entry: `name`, `path` (folder or hub id), `revision` (of a hub id), `quantisation` (none, 4bit).
+    `base` is a model entry: `name`, `path` (a `save_pretrained` folder) and `quantisation` ("none" or "4bit").
     Weights are float32 on the CPU and bfloat16 (float16 where that is not supported) on CUDA.
     """
     where = device()
     dtype = torch.float32
     if where.type == "cuda":
         dtype = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    place = source(base)
+    path = folder(base)
     try:
         model = AutoModelForImageTextToText.from_pretrained(
-            **place, dtype=dtype, use_safetensors=True, trust_remote_code=False, **_quantisation(base, where, dtype)
+            path, dtype=dtype, use_safetensors=True, trust_remote_code=False, **_quantisation(base, where, dtype)
         )
         model = model.to(where)
-        processor = AutoProcessor.from_pretrained(**place, trust_remote_code=False)
+        processor = AutoProcessor.from_pretrained(path, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        raise UserError(f"model {base['name']}: cannot load {base['path']} ({str(error).splitlines()[0]})") from error
+        raise UserError(f"model {base['name']}: cannot load {path} ({str(error).splitlines()[0]})") from error
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
     if adapter is not None:
@@ -99,18 +96,13 @@ def _adapted(model: PreTrainedModel, adapter: Path) -> PeftModel:
 
 
 def fingerprint(base: Mapping, adapter: str | Path | None = None) -> dict[str, str]:
-    """What determines the model: a digest of every local file by name, or the revision of a hub id."""
-    place = source(base)
-    digests = {"quantisation": str(base.get("quantisation", "none"))}
-    if "revision" in place:
-        digests["base"] = "{pretrained_model_name_or_path}@{revision}".format(**place)
-    else:
-        digests |= _digests("base", Path(place["pretrained_model_name_or_path"]))
+    """What determines the model: its quantisation and a digest of every file by name."""
+    digests = {"quantisation": str(base.get("quantisation", "none"))} | _digests("base", folder(base))
     return digests if adapter is None else digests | _digests("adapter", Path(adapter), ADAPTER_FILES)
 
 
-def _digests(role: str, folder: Path, names: tuple[str, ...] | None = None) -> dict[str, str]:
-    paths = [folder / name for name in names] if names else sorted(p for p in folder.iterdir() if p.is_file())
+def _digests(role: str, place: Path, names: tuple[str, ...] | None = None) -> dict[str, str]:
+    paths = [place / name for name in names] if names else sorted(path for path in place.iterdir() if path.is_file())
     digests = {}
     for path in paths:
         with path.open("rb") as stream:

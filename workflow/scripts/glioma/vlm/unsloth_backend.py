@@ -22,13 +22,11 @@ def load(base: Mapping, settings: Mapping, seed: int):
     """A model with fresh LoRA layers, ready for training, and its processor."""
     from unsloth import FastVisionModel  # must be imported before transformers, which it patches
 
-    from glioma.vlm.models import source
+    from glioma.vlm.models import folder
 
-    place = source(base)
     try:
         model, processor = FastVisionModel.from_pretrained(
-            place.pop("pretrained_model_name_or_path"),
-            **place,
+            str(folder(base)),
             load_in_4bit=base.get("quantisation") == "4bit",
             use_gradient_checkpointing="unsloth" if settings["gradient_checkpointing"] else False,
         )
