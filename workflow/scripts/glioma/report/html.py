@@ -1,0 +1,179 @@
+"""Pages of tables: light, readable, without anything from elsewhere."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+import numpy as np
+
+from glioma.files import atomic_path
+
+UNDEFINED = "–"
+DISTANCES = ("hd95", "p95_distance_to_box", "p95_euclidean_distance")
+_COUNTS = ("tp", "fn", "tn", "fp", "tp_all", "fn_all", "tn_all", "fp_all", "one_side_empty")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: its text, a smaller line under it, and the number it sorts by where the text would not do."""
+
+    text: str
+    detail: str = ""
+    key: float | None = None
+    tone: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table under a heading. `numeric` names the columns set flush right; `tools` adds sorting and a filter."""
+
+    heading: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell | str]]
+    note: str = ""
+    numeric: frozenset[str] = frozenset()
+    tools: bool = False
+
+
+def number(metric: str, value: float) -> str:
+    """A metric as printed: distances with one decimal, counts whole, all else with three; undefined is a dash."""
+    if not np.isfinite(value):
+        return UNDEFINED
+    if metric in DISTANCES:
+        return f"{value:.1f}"
+    return f"{value:.0f}" if metric in _COUNTS or metric.startswith("answers_") else f"{value:.3f}"
+
+
+def estimate(metric: str, value: float, low: float = float("nan"), high: float = float("nan")) -> Cell:
+    """A value over its interval; undefined values sort last."""
+    known = np.isfinite(low) and np.isfinite(high)
+    detail = f"{number(metric, low)} to {number(metric, high)}" if known else ""
+    return Cell(number(metric, value), detail, float(value) if np.isfinite(value) else -np.inf)
+
+
+def write(path: str | Path, title: str, cohort_label: str, tables: Iterable[Table], notes: Iterable[str] = ()) -> None:
+    """Write one page. Every string, wherever it comes from, is escaped by the template."""
+    tables = list(tables)
+    page = _TEMPLATE.render(
+        title=title, cohort=cohort_label, notes=list(notes), tables=tables, script=any(table.tools for table in tables)
+    )
+    with atomic_path(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+_ENVIRONMENT = jinja2.Environment(
+    autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+)
+_ENVIRONMENT.tests["cell"] = lambda value: isinstance(value, Cell)
+# The policy forbids the page to fetch anything, should a text ever slip through as markup.
+_TEMPLATE = _ENVIRONMENT.from_string(
+    """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy"
+ content="default-src 'none'; style-src 'unsafe-inline'{{ "; script-src 'unsafe-inline'" if script else "" }}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{ title }}</title>
+<style>
+body { font: 14px/1.45 system-ui, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; color: #1b1b1b; background: #fff;
+  margin: 1.5rem auto; max-width: 1240px; padding: 0 1rem; }
+h1 { font-size: 1.35rem; margin: 0 0 .2rem; } h2 { font-size: 1.05rem; margin: 1.8rem 0 .3rem; }
+.cohort { color: #444; margin: 0 0 .8rem; } .note { color: #444; margin: .2rem 0 .5rem; max-width: 62rem; }
+.wrap { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: .3rem .6rem; text-align: left; vertical-align: top; border-bottom: 1px solid #e4e4e4; }
+thead th { border-bottom: 2px solid #555; background: #fff; vertical-align: bottom; white-space: nowrap; }
+th.n, td.n { text-align: right; } td.n { white-space: nowrap; }
+td small { display: block; color: #666; font-size: .78rem; }
+tbody tr:hover { background: #f5f8fa; }
+tr.published { background: #f6f1e3; } td.text { max-width: 34rem; overflow-wrap: anywhere; white-space: pre-wrap;
+  font-family: ui-monospace, Menlo, Consolas, monospace; font-size: .8rem; }
+td.bad { color: #a33; }
+th button { all: unset; cursor: pointer; } th button:focus-visible { outline: 2px solid #0072b2; }
+th[aria-sort=ascending] button::after { content: " \\25B2"; }
+th[aria-sort=descending] button::after { content: " \\25BC"; }
+input { font: inherit; padding: .3rem .5rem; width: 26rem; max-width: 100%;
+  border: 1px solid #999; border-radius: 3px; }
+.count { color: #666; margin-left: .6rem; }
+</style>
+</head>
+<body>
+<h1>{{ title }}</h1>
+<p class="cohort">{{ cohort }}</p>
+{% for note in notes %}
+<p class="note">{{ note }}</p>
+{% endfor %}
+{% for table in tables %}
+<section>
+<h2>{{ table.heading }}</h2>
+{% if table.note %}
+<p class="note">{{ table.note }}</p>
+{% endif %}
+{% if table.tools %}
+<p><input type="search" aria-label="filter rows" placeholder="filter: words that a row must contain"><span
+ class="count"></span></p>
+{% endif %}
+<div class="wrap"><table{{ " data-tools" if table.tools else "" }}>
+<thead><tr>
+{% for column in table.columns %}
+<th{{ " class=n" if column in table.numeric else "" }}>{% if table.tools %}<button
+ type="button">{{ column }}</button>{% else %}{{ column }}{% endif %}</th>
+{% endfor %}
+</tr></thead>
+<tbody>
+{% for row in table.rows %}
+<tr{{ " class=published" if row[0] is cell and row[0].tone == "published" else "" }}>
+{% for column, value in zip(table.columns, row) %}
+<td class="{{ "n " if column in table.numeric else "" }}{{ value.tone if value is cell else "" }}"
+{%- if value is cell and value.key is not none %} data-key="{{ value.key }}"{% endif %}>
+{%- if value is cell %}{{ value.text }}{% if value.detail %}<small>{{ value.detail }}</small>{% endif %}
+{% else %}{{ value }}{% endif %}</td>
+{% endfor %}
+</tr>
+{% endfor %}
+</tbody></table></div>
+</section>
+{% endfor %}
+{% if script %}
+<script>
+for (const table of document.querySelectorAll("table[data-tools]")) {
+  const body = table.tBodies[0], rows = [...body.rows];
+  const box = table.closest("section").querySelector("input"), count = table.closest("section").querySelector(".count");
+  const key = (row, i) => {
+    const cell = row.cells[i], k = cell.dataset.key;
+    return k === undefined ? cell.textContent.trim() : Number(k.replace("-inf", "-Infinity"));
+  };
+  const filter = () => {
+    const words = box.value.toLowerCase().split(/\\s+/).filter(Boolean);
+    let shown = 0;
+    for (const row of rows) {
+      const text = row.textContent.toLowerCase();
+      row.hidden = !words.every(word => text.includes(word));
+      shown += !row.hidden;
+    }
+    count.textContent = shown + " of " + rows.length + " rows";
+  };
+  [...table.tHead.rows[0].cells].forEach((head, i) => head.querySelector("button").addEventListener("click", () => {
+    const up = head.getAttribute("aria-sort") === "descending" || !head.hasAttribute("aria-sort");
+    for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", up ? "ascending" : "descending");
+    rows.sort((a, b) => {
+      const x = key(a, i), y = key(b, i);
+      const order = typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y));
+      return up ? order : -order;
+    });
+    body.append(...rows);
+  }));
+  box.addEventListener("input", filter);
+  filter();
+}
+</script>
+{% endif %}
+</body>
+</html>
+"""
+)
+_ENVIRONMENT.globals["zip"] = zip
