@@ -14,15 +14,15 @@ rule train_cnn:
         "results/logs/train_cnn/{network}.fold{fold}.log",
     benchmark:
         "results/benchmarks/train_cnn/{network}.fold{fold}.tsv"
+    resources:
+        gpu=GPU,
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime=lambda wildcards, attempt: 240 * attempt,
     params:
         network=lambda wildcards: settings.ordered(NETWORKS[wildcards.network]),
         shape=config["crops"]["shape"],
         seed=config["seed"],
         code=code("train_cnn"),
-    resources:
-        gpu=GPU,
-        mem_mb=lambda wildcards, attempt: 8000 * attempt,
-        runtime=lambda wildcards, attempt: 240 * attempt,
     script:
         "../scripts/train_cnn.py"
 
@@ -38,14 +38,14 @@ rule predict_cnn_grade:
         "results/logs/predict_cnn_grade/{classifier}.log",
     benchmark:
         "results/benchmarks/predict_cnn_grade/{classifier}.tsv"
-    params:
-        network=lambda wildcards: settings.ordered(NETWORKS[wildcards.classifier]),
-        shape=config["crops"]["shape"],
-        code=code("predict_cnn_grade"),
     resources:
         gpu=GPU,
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=60,
+    params:
+        network=lambda wildcards: settings.ordered(NETWORKS[wildcards.classifier]),
+        shape=config["crops"]["shape"],
+        code=code("predict_cnn_grade"),
     script:
         "../scripts/predict_cnn_grade.py"
 
@@ -63,13 +63,13 @@ rule predict_cnn_mask:
         "results/logs/predict_cnn_mask/{segmenter}.log",
     benchmark:
         "results/benchmarks/predict_cnn_mask/{segmenter}.tsv"
-    params:
-        network=lambda wildcards: settings.ordered(NETWORKS[wildcards.segmenter]),
-        shape=config["crops"]["shape"],
-        code=code("predict_cnn_mask"),
     resources:
         gpu=GPU,
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=60,
+    params:
+        network=lambda wildcards: settings.ordered(NETWORKS[wildcards.segmenter]),
+        shape=config["crops"]["shape"],
+        code=code("predict_cnn_mask"),
     script:
         "../scripts/predict_cnn_mask.py"

@@ -3,18 +3,25 @@
 
 rule phantom_patient:
     output:
-        multiext(f"{PHANTOM}/{{patient}}/{{patient}}_", "flair.nii.gz", "t1.nii.gz", "t1ce.nii.gz", "t2.nii.gz", "seg.nii.gz"),
+        multiext(
+            f"{PHANTOM}/{{patient}}/{{patient}}_",
+            "flair.nii.gz",
+            "t1.nii.gz",
+            "t1ce.nii.gz",
+            "t2.nii.gz",
+            "seg.nii.gz",
+        ),
     log:
         "results/logs/phantom_patient/{patient}.log",
     benchmark:
         "results/benchmarks/phantom_patient/{patient}.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=10,
     params:
         grade=lambda wildcards: GRADES[wildcards.patient],
         seed=config["seed"],
         code=code("phantom_patient"),
-    resources:
-        mem_mb=2000,
-        runtime=10,
     script:
         "../scripts/phantom_patient.py"
 
@@ -44,13 +51,13 @@ rule patients:
         "results/logs/patients.log",
     benchmark:
         "results/benchmarks/patients.tsv"
+    resources:
+        mem_mb=1000,
+        runtime=30,
     params:
         root=config["cohort"]["root"] or PHANTOM,
         exclude=config["cohort"]["exclude"],
         code=code("patients"),
-    resources:
-        mem_mb=1000,
-        runtime=30,
     script:
         "../scripts/patients.py"
 
@@ -68,12 +75,12 @@ rule crop:
         "results/logs/crop/{patient}.log",
     benchmark:
         "results/benchmarks/crop/{patient}.tsv"
-    params:
-        crops=settings.ordered(config["crops"]),
-        code=code("crop"),
     resources:
         mem_mb=2000,
         runtime=10,
+    params:
+        crops=settings.ordered(config["crops"]),
+        code=code("crop"),
     script:
         "../scripts/crop.py"
 

@@ -22,7 +22,9 @@ try:
     if config["cohort"]["root"]:
         TABLE = cohort_table.index(config["cohort"]["root"], config["cohort"]["exclude"])
     else:
-        TABLE = cohort_table.expected(PHANTOM, phantom.roster(config["phantom"]["hgg"], config["phantom"]["lgg"], config["seed"]))
+        TABLE = cohort_table.expected(
+            PHANTOM, phantom.roster(config["phantom"]["hgg"], config["phantom"]["lgg"], config["seed"])
+        )
 except UserError as fault:
     sys.exit(f"Error: {fault}")
 

@@ -14,7 +14,9 @@ SCORING = settings.ordered(
 rule answers:
     input:
         lambda wildcards: collect(
-            "results/responses/{run}/shard-{shard}.jsonl", run=wildcards.run, shard=range(RUNS[wildcards.run]["shards"])
+            "results/responses/{run}/shard-{shard}.jsonl",
+            run=wildcards.run,
+            shard=range(RUNS[wildcards.run]["shards"]),
         ),
     output:
         "results/answers/{run}.csv",
@@ -22,12 +24,12 @@ rule answers:
         "results/logs/answers/{run}.log",
     benchmark:
         "results/benchmarks/answers/{run}.tsv"
-    params:
-        settings=lambda wildcards: settings.reading(config, wildcards.run),
-        code=code("answers"),
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        settings=lambda wildcards: settings.reading(config, wildcards.run),
+        code=code("answers"),
     script:
         "../scripts/answers.py"
 
@@ -45,14 +47,14 @@ rule score_run:
         "results/logs/score_run/{run}.log",
     benchmark:
         "results/benchmarks/score_run/{run}.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=30,
     params:
         run=lambda wildcards: settings.only(RUNS[wildcards.run], "task", "model", "label", "repeats", "orientations"),
         settings=SCORING,
         seed=config["seed"],
         code=code("score_run"),
-    resources:
-        mem_mb=2000,
-        runtime=30,
     script:
         "../scripts/score_run.py"
 
@@ -88,13 +90,13 @@ rule score_segmenter:
         "results/logs/score_segmenter/{segmenter}.log",
     benchmark:
         "results/benchmarks/score_segmenter/{segmenter}.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=60,
     params:
         settings=SCORING,
         seed=config["seed"],
         code=code("score_segmenter"),
-    resources:
-        mem_mb=2000,
-        runtime=60,
     script:
         "../scripts/score_segmenter.py"
 
@@ -110,13 +112,13 @@ rule score_baselines:
         "results/logs/score_baselines.log",
     benchmark:
         "results/benchmarks/score_baselines.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=60,
     params:
         settings=SCORING,
         seed=config["seed"],
         code=code("score_baselines"),
-    resources:
-        mem_mb=2000,
-        runtime=60,
     script:
         "../scripts/score_baselines.py"
 

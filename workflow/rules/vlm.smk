@@ -23,7 +23,9 @@ def base_files(name):
 def adapter_files(adapter):
     if adapter is None:
         return []
-    return collect("results/adapters/{adapter}/{file}", adapter=adapter, file=["adapter_config.json", "adapter_model.safetensors"])
+    return collect(
+        "results/adapters/{adapter}/{file}", adapter=adapter, file=["adapter_config.json", "adapter_model.safetensors"]
+    )
 
 
 rule tiny_vlm:
@@ -34,14 +36,14 @@ rule tiny_vlm:
         "results/logs/tiny_vlm/{embedded}.log",
     benchmark:
         "results/benchmarks/tiny_vlm/{embedded}.tsv"
-    params:
-        settings=settings.ordered(config["tiny_vlm"]),
-        seed=config["seed"],
-        code=code("tiny_vlm"),
     priority: 50
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        settings=settings.ordered(config["tiny_vlm"]),
+        seed=config["seed"],
+        code=code("tiny_vlm"),
     script:
         "../scripts/tiny_vlm.py"
 
@@ -76,14 +78,14 @@ rule conversations:
         "results/logs/conversations/{adapter}.log",
     benchmark:
         "results/benchmarks/conversations/{adapter}.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=60,
     params:
         task=lambda wildcards: config["adapters"][wildcards.adapter]["task"],
         settings=lambda wildcards: settings.conversations(config, wildcards.adapter),
         seed=config["seed"],
         code=code("conversations"),
-    resources:
-        mem_mb=2000,
-        runtime=60,
     script:
         "../scripts/conversations.py"
 
@@ -103,15 +105,15 @@ rule finetune:
         "results/logs/finetune/{adapter}.log",
     benchmark:
         "results/benchmarks/finetune/{adapter}.tsv"
+    resources:
+        gpu=GPU,
+        mem_mb=lambda wildcards, attempt: 16000 * attempt,
+        runtime=lambda wildcards, attempt: 480 * attempt,
     params:
         base=lambda wildcards: base(config["adapters"][wildcards.adapter]["model"]),
         settings=lambda wildcards: settings.ordered(config["adapters"][wildcards.adapter]["training"]),
         seed=config["seed"],
         code=code("finetune"),
-    resources:
-        gpu=GPU,
-        mem_mb=lambda wildcards, attempt: 16000 * attempt,
-        runtime=lambda wildcards, attempt: 480 * attempt,
     script:
         "../scripts/finetune.py"
 
@@ -130,6 +132,10 @@ rule respond:
         "results/logs/respond/{run}.{shard}.log",
     benchmark:
         "results/benchmarks/respond/{run}.{shard}.tsv"
+    resources:
+        gpu=GPU,
+        mem_mb=lambda wildcards, attempt: 16000 * attempt,
+        runtime=lambda wildcards, attempt: 240 * attempt,
     params:
         base=lambda wildcards: base(RUNS[wildcards.run]["model"]),
         adapter=lambda wildcards: RUNS[wildcards.run]["adapter"],
@@ -137,9 +143,5 @@ rule respond:
         generation=lambda wildcards: settings.generation(config, wildcards.run),
         seed=config["seed"],
         code=code("respond"),
-    resources:
-        gpu=GPU,
-        mem_mb=lambda wildcards, attempt: 16000 * attempt,
-        runtime=lambda wildcards, attempt: 240 * attempt,
     script:
         "../scripts/respond.py"

@@ -13,7 +13,7 @@ with job(snakemake):
         entry=snakemake.params.network,
         patients_train=cohorts["train"],
         patients_validation=cohorts["validation"],
-        grades=folds.grades(table),
+        grades=folds.grades(table).to_dict(),
         crops_folder=Path(snakemake.input.crops[0]).parent,
         out_folder=Path(snakemake.output.weights).parent,
         seed=snakemake.params.seed,

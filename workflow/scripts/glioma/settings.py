@@ -20,9 +20,10 @@ def check(config: dict[str, Any], base: str | Path) -> None:
 
     The schema knows shapes and ranges, and refuses unknown keys; what one key says about another is checked here.
     """
-    _read_exponents(config)
     schema = yaml.safe_load((Path(base) / SCHEMA).read_text(encoding="utf-8"))
-    fault = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(config))
+    validator = jsonschema.Draft202012Validator(schema)
+    _read_numbers(config, validator)
+    fault = jsonschema.exceptions.best_match(validator.iter_errors(config))
     if fault is not None:
         raise UserError(f"configuration, key {_dotted(fault.absolute_path)}: {fault.message}; see config/README.md")
     for name, adapter in config["adapters"].items():
@@ -122,13 +123,22 @@ def generation(config: dict[str, Any], run: str) -> dict[str, Any]:
     return ordered(shared | entry["generation"])
 
 
-def _read_exponents(values: dict | list) -> None:
-    """Turn 1e-4 into a number, in place: YAML 1.1 takes an exponent without a decimal point for text."""
-    for key, value in values.items() if isinstance(values, dict) else enumerate(values):
-        if isinstance(value, dict | list):
-            _read_exponents(value)
-        elif isinstance(value, str) and EXPONENT.fullmatch(value):
-            values[key] = float(value)
+def _read_numbers(config: dict[str, Any], validator: jsonschema.Draft202012Validator) -> None:
+    """Where the schema refuses a text that spells a number, a truth value or null, put that in its place.
+
+    Values inside `--config 'key={...}'` arrive as text, and YAML 1.1 takes 1e-4 for text, having no decimal point.
+    """
+    for fault in list(validator.iter_errors(config)):
+        text = fault.instance
+        if not isinstance(text, str) or not fault.absolute_path:
+            continue
+        value = float(text) if EXPONENT.fullmatch(text) else yaml.safe_load(text)
+        if value is None or isinstance(value, bool | int | float):
+            *parents, key = fault.absolute_path
+            place = config
+            for parent in parents:
+                place = place[parent]
+            place[key] = value
 
 
 def _known(key: str, name: str, names: Iterable[str]) -> None:
