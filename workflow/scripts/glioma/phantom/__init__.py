@@ -32,18 +32,24 @@ def roster(n_hgg: int, n_lgg: int, seed: int) -> pandas.DataFrame:
     return pandas.DataFrame({"patient": patients, "grade": grades})
 
 
+def simulate(patient: str, grade: str, seed: int) -> tuple[anatomy.Anatomy, tumour.Tumour, dict[str, np.ndarray]]:
+    """The patient's brain, tumour and four sequences on the working box, with the maps that no scan shows."""
+    rng = seeds.generator(seed, "phantom", patient)
+    plan = tumour.plan(rng, grade)
+    brain = anatomy.build(rng, plan.start, plan.push)
+    lesion = tumour.grow(rng, plan, brain)
+    return brain, lesion, scanner.scan(rng, brain, lesion)
+
+
 def make_patient(patient: str, grade: str, seed: int) -> dict[str, np.ndarray]:
     """One patient, the same whatever else is made: flair, t1, t1ce, t2 (int16), seg (uint8; 0, 1, 2, 4), affine (4, 4).
 
     Arrays have the scan's shape (240, 240, 155).
     """
-    rng = seeds.generator(seed, "phantom", patient)
-    plan = tumour.plan(rng, grade)
-    brain = anatomy.build(rng, plan.start, plan.push)
-    lesion = tumour.grow(rng, plan, brain)
+    _, lesion, scans = simulate(patient, grade, seed)
     result = {"seg": np.zeros(anatomy.SCAN_SHAPE, dtype=np.uint8), "affine": AFFINE.copy()}
     result["seg"][anatomy.BOX_SLICES] = lesion.labels
-    for sequence, values in scanner.scan(rng, brain, lesion).items():
+    for sequence, values in scans.items():
         result[sequence] = np.zeros(anatomy.SCAN_SHAPE, dtype=np.int16)
         result[sequence][anatomy.BOX_SLICES] = values
     return result

@@ -45,7 +45,7 @@ class Anatomy:
 
 @dataclass(frozen=True)
 class Push:
-    """Mass effect: tissue at `radius` mm from the tumour's centre has moved outwards by `shift` mm, less farther out."""
+    """Mass effect: tissue `radius` mm from the tumour's centre has moved out by `shift` mm, and less beyond."""
 
     radius: float
     shift: float

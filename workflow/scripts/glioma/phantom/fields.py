@@ -24,7 +24,7 @@ def bspline_matrix(size: int, spacing: float) -> np.ndarray:
 
 
 def linear_matrix(size: int, positions: np.ndarray) -> np.ndarray:
-    """(len(positions), size) float32: linear interpolation of an axis of `size` samples, held constant beyond its ends."""
+    """(len(positions), size) float32: linear interpolation of an axis of `size` samples, constant beyond its ends."""
     positions = np.clip(positions, 0, size - 1)
     return np.clip(1 - np.abs(positions[:, None] - np.arange(size)[None, :]), 0, None).astype(np.float32)
 

@@ -75,7 +75,7 @@ def _add_tumour(rng: np.random.Generator, images: dict[str, np.ndarray], tumour:
 
     # Oedema: water between fibres. FLAIR contrast is modest and patchy, and fades towards the margin.
     fade = tumour.oedema * (0.5 + 0.5 * np.clip(tumour.edge * 2, 0, 1))
-    strength = rng.uniform(0.4, 0.8)
+    strength = rng.uniform(0.45, 0.85)
     images["flair"] += strength * fade * patchy
     images["t2"] += rng.uniform(0.6, 1.0) * fade * (1 + 0.1 * rough)
     t1_drop = rng.uniform(0.12, 0.24)
@@ -86,7 +86,7 @@ def _add_tumour(rng: np.random.Generator, images: dict[str, np.ndarray], tumour:
     solid = ndimage.gaussian_filter(tumour.core * (1 - tumour.necrosis), 0.6)
     if plan.mismatch:
         level = rng.uniform(0.62, 0.85) + 0.06 * rough
-        flair = level + (1.45 - level) * tumour.rim * np.clip(0.7 + 0.4 * patchy - 0.3 * rough, 0, 1)
+        flair = level + (1.45 - level) * tumour.border * np.clip(0.7 + 0.4 * patchy - 0.3 * rough, 0, 1)
         water = rng.uniform(2.1, 2.5)
     else:
         flair = 1.15 + rng.uniform(0.15, 0.6) + 0.12 * rough
@@ -101,14 +101,14 @@ def _add_tumour(rng: np.random.Generator, images: dict[str, np.ndarray], tumour:
         images[name] += hollow * (value * (1 + 0.08 * rough) - images[name])
 
     uptake = ndimage.gaussian_filter(tumour.enhancing, 0.5)
-    brightness = rng.uniform(1.15, 1.75) if plan.grade == "HGG" else rng.uniform(0.95, 1.4)
+    brightness = rng.uniform(1.1, 1.65)
     images["t1ce"] += uptake * (brightness * (1 + 0.12 * rough) - images["t1ce"])
     images["flair"] += uptake * rng.uniform(-0.25, 0.1)
     images["t2"] -= uptake * rng.uniform(0.1, 0.45)
 
 
 def _acquire(rng: np.random.Generator, image: np.ndarray, brain: np.ndarray, thickness: float) -> np.ndarray:
-    """Scan in axial slices of `thickness` mm, with Rician noise and gain per slice and coil shading; resample to 1 mm."""
+    """Scan in axial slices of `thickness` mm with Rician noise, gain per slice and coil shading; resample to 1 mm."""
     size = image.shape[2]
     count = int(np.ceil(size / thickness)) + 1
     centres = np.arange(count) * thickness + rng.uniform(-thickness / 2, thickness / 2)

@@ -78,19 +78,22 @@ def _tubes(shape: tuple[int, ...]) -> np.ndarray:
 def template() -> Template:
     """Read and prepare the template, once a process (about a second)."""
     t1, gm, wm = (_read(kind) for kind in ("t1", "gm", "wm"))
-    brain = ndimage.binary_fill_holes(t1 > 0)
-    gm, wm = gm / 255, wm / 255
+    brain = t1 > 0
+    gm /= 255
+    wm /= 255
     csf = np.clip(1 - gm - wm, 0, 1)
     # The average blurs sulci into grey matter; its T1 still darkens there.
-    csf = np.maximum(csf, np.clip((150 - t1) / 80, 0, 1) * (1 - wm)) * brain
-    total = np.maximum(gm + wm + csf, 1e-3)
-    gm, wm, csf = gm / total, wm / total, csf / total
-    csf[~brain] = 1
+    csf = np.maximum(csf, np.clip((150 - t1) / 80, 0, 1) * (1 - wm))
+    total = np.maximum(gm + wm + csf, np.float32(1e-3))
+    for fraction in (gm, wm, csf):
+        fraction /= total
+    # Half cortex, half fluid beyond the outline: interpolation there must not draw a line round the brain.
+    gm[~brain], wm[~brain], csf[~brain] = 0.5, 0, 0.5
     predicted = 70 * csf + 166 * gm + 222 * wm
-    relative = np.where(brain, np.clip(t1 / np.maximum(predicted, 1), 0.75, 1.3), 1).astype(np.float32)
+    relative = np.where(brain, np.clip(t1 / predicted, 0.75, 1.3), np.float32(1))
 
     halves = (slice(None, None, 2),) * 3
-    half_brain = brain[halves]
+    half_brain = ndimage.binary_fill_holes(brain[halves])
     depth = 2 * ndimage.distance_transform_edt(half_brain)
     x, y, z = np.meshgrid(
         *(np.arange(0, n, 2, dtype=np.float32) - o for n, o in zip(brain.shape, ORIGIN, strict=True)),
@@ -112,7 +115,7 @@ def template() -> Template:
     seedable = (wm[halves] > 0.6) & supratentorial & (depth > 9)
     shape = brain.shape
     smooth = {
-        "brain": ndimage.gaussian_filter(brain.astype(np.float32), 0.8)[halves],
+        "brain": ndimage.gaussian_filter(half_brain.astype(np.float32), 0.5),
         "ventricle": signed,
         "depth": depth.astype(np.float32),
         "normal_x": normals[0] * reach,
@@ -126,4 +129,4 @@ def template() -> Template:
     }
     tissue = {"gm": gm, "wm": wm, "csf": csf, "t1": relative}
     seeds = 2 * np.argwhere(seedable).astype(np.float32)
-    return Template({k: v.astype(np.float32) for k, v in tissue.items()}, smooth, seeds)
+    return Template(tissue, smooth, seeds)

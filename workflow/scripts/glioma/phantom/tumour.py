@@ -16,12 +16,16 @@ from glioma.phantom.template import template
 
 CORE, OEDEMA, ENHANCING = 1, 2, 4
 REACH = 64  # voxels of the window around the seed, each way
-NEVER = 1e4  # cost of a voxel that growth cannot enter, in grey matter millimetres a millimetre
+NEVER = 1e4  # cost of what growth cannot enter; grey matter costs a few
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is decided before the brain is built. Volumes in ml; fractions in 0..1; `start` is a template index (3,)."""
+    """What is decided before the brain is built.
+
+    volume: whole tumour, ml. core_fraction: core / whole. enhancement: share of the viable core that takes up contrast.
+    necrosis: 0 none, 1 a thin-walled cavity. mismatch: bright on T2, dark on FLAIR. start: template index (3,).
+    """
 
     grade: str
     malignancy: float
@@ -34,53 +38,115 @@ class Plan:
     push: Push
 
 
-@dataclass
+@dataclass(frozen=True)
 class Tumour:
-    """Labels (uint8) and soft maps (float32, 0..1) on the anatomy's box; `edge` is 1 at the core, 0 at the margin."""
+    """Labels (uint8) and soft maps (float32, 0..1) on the anatomy's box.
 
+    necrosis and enhancing are parts of core. border: a band just inside the core's surface. edge: 1 at the seed,
+    0 at the margin of the oedema.
+    """
+
+    plan: Plan
     labels: np.ndarray
     core: np.ndarray
     enhancing: np.ndarray
     necrosis: np.ndarray
     oedema: np.ndarray
-    rim: np.ndarray
+    border: np.ndarray
     edge: np.ndarray
-    plan: Plan
 
 
 def plan(rng: np.random.Generator, grade: str) -> Plan:
-    """Draw a tumour: a latent malignancy that the grade only shifts, and what follows from it."""
+    """Draw a tumour: a latent malignancy that the grade only shifts, and what follows from it.
+
+    Some high-grade tumours hardly enhance and some low-grade ones do, as in life; a low-grade one is never necrotic.
+    """
     high = grade == "HGG"
-    malignancy = float(rng.beta(5, 2) if high else rng.beta(2, 4))
-    volume = float(np.clip(np.exp(rng.normal(np.log(88 if high else 68), 0.42)), 22 if not high else 32, 165))
-    core_fraction = float(np.clip(rng.normal(0.62 - 0.33 * malignancy, 0.12), 0.16, 0.8))
-    poorly = high and rng.random() < 0.1
-    enhancement = float(np.clip((malignancy - 0.28) / 0.42 + rng.normal(0, 0.18), 0, 1))
-    if poorly:
-        enhancement = float(rng.uniform(0, 0.15))
-    if not high:
-        enhancement *= 0.55
-    necrosis = float(np.clip((malignancy - 0.3) / 0.5 + rng.normal(0, 0.15), 0.1, 1)) if high else 0.0
-    mismatch = bool(not high and rng.random() < 0.3)
+    malignancy = rng.beta(5, 2) if high else rng.beta(2, 4)
+    volume = np.clip(np.exp(rng.normal(np.log(88 if high else 74), 0.4)), 38 if high else 24, 165)
+    core_fraction = np.clip(rng.normal(0.62 - 0.3 * malignancy, 0.12), 0.18, 0.8)
+    enhancement = np.clip((malignancy - 0.28) / 0.5 + rng.normal(0, 0.22), 0, 1)
+    necrosis = np.clip((malignancy - 0.3) / 0.5 + rng.normal(0, 0.2), 0.1, 1) if high else 0.0
+    if high and rng.random() < 0.1:
+        enhancement = rng.uniform(0, 0.15)
+    mismatch = not high and rng.random() < 0.3
     seeds = template().seeds
     start = seeds[rng.integers(len(seeds))]
-    radius = (3 * volume * core_fraction * 1000 / (4 * np.pi)) ** (1 / 3)
-    shift = float(np.clip(radius * rng.uniform(0.12, 0.30) * (0.7 + 0.6 * malignancy), 1.0, 8.0))
-    push = Push(radius=float(radius), shift=shift, reach=float(rng.uniform(16, 28)))
+    radius = (3 * 1000 * volume * core_fraction / (4 * np.pi)) ** (1 / 3)
+    shift = np.clip(radius * rng.uniform(0.15, 0.35) * (0.7 + 0.6 * malignancy), 1, 9)
+    push = Push(radius=float(radius), shift=float(shift), reach=float(rng.uniform(16, 28)))
     return Plan(grade, malignancy, volume, core_fraction, enhancement, necrosis, mismatch, start, push)
 
 
 def _arrival(cost: np.ndarray, start: np.ndarray) -> np.ndarray:
     """Arrival time (mm of unit cost) at every voxel of a 2 mm grid, lightly smoothed against grid artefacts."""
     times, _ = MCP_Geometric(cost, fully_connected=True).find_costs([tuple(start)])
-    return ndimage.gaussian_filter(np.minimum(times, NEVER).astype(np.float32) * 2, 0.6)
+    return ndimage.gaussian_filter(np.minimum(2 * times, NEVER).astype(np.float32), 0.6)
 
 
 def _limit(times: np.ndarray, allowed: np.ndarray, millilitres: float) -> float:
     """The arrival time by which `millilitres` of allowed tissue (1 mm voxels) have been reached."""
     values = times[allowed]
-    count = min(int(millilitres * 1000), len(values) - 1)
+    count = min(int(max(millilitres, 0) * 1000), len(values) - 1)
     return float(np.partition(values, count)[count])
+
+
+def _spread(
+    rng: np.random.Generator, anatomy: Anatomy, every: tuple[slice, ...], start: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Arrival times of infiltration, fast along white matter, and of bulk, nearly indifferent to tissue; 2 mm grids.
+
+    The falx is closed except where the callosum crosses it, which lets growth pass, slowly.
+    """
+    brain, wm, csf = anatomy.brain[every], anatomy["wm"][every], anatomy["csf"][every]
+    ventricle, midline = anatomy["ventricle"][every], np.abs(anatomy.midline[every])
+    falx = (midline < 2.2) & (wm < 0.6)
+    callosum = (midline < 5) & (wm >= 0.6)
+
+    cost = np.where(callosum, 2.5, 1) / (0.16 + 1.1 * wm**1.5)
+    cost *= np.exp(0.55 * fields.octaves(rng, brain.shape, (2.5, 6)))
+    cost[~brain | falx | (ventricle < 0) | (csf > 0.75)] = NEVER
+    infiltration = _arrival(cost, start)
+
+    cost = 1.0 + 0.8 * csf - 0.25 * wm
+    cost *= np.exp(0.5 * fields.octaves(rng, brain.shape, (5, 11)))
+    cost[~brain | falx | (ventricle < -1)] = NEVER
+    # Shortest paths on a grid make octahedra; half of the plain distance rounds them off.
+    axes = [np.arange(size, dtype=np.float32) - first for size, first in zip(brain.shape, start, strict=True)]
+    distance = 2 * np.sqrt(sum(axis**2 for axis in np.ix_(*axes)))
+    return infiltration, _arrival(cost, start) + distance * np.exp(0.2 * fields.noise(rng, brain.shape, 7))
+
+
+def _interior(rng: np.random.Generator, plan: Plan, core: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Necrosis, enhancement and border of a core (bool), each a soft map 0..1.
+
+    High grade: a rim of uneven thickness round necrosis, with gaps. Low grade: no necrosis and never a ring, at most
+    nodules in solid tissue.
+    """
+    depth = ndimage.distance_transform_edt(core).astype(np.float32)
+    uneven = fields.octaves(rng, core.shape, (4, 10))
+    patches = fields.octaves(rng, core.shape, (5, 9, 16))
+    border = np.exp(-(((depth - 2.5 - uneven) / 2.5) ** 2)) * core
+    if plan.grade == "HGG":
+        thickness = (2.6 + 5 * (1 - plan.necrosis)) * np.exp(0.45 * uneven)
+        necrosis, share = fields.ramp(depth - thickness, 0, 0.7) * core, plan.enhancement
+    else:
+        necrosis, share = np.zeros_like(depth), 0.45 * plan.enhancement
+    if share < 0.02:
+        return necrosis, np.zeros_like(depth), border
+    threshold = np.quantile(patches[core], 1 - share)
+    return necrosis, (1 - necrosis) * fields.ramp(patches, threshold, 0.12) * core, border
+
+
+def _labels(core: np.ndarray, enhancing: np.ndarray, oedema: np.ndarray) -> np.ndarray:
+    """BraTS labels from soft maps, in one part and with a rater's smooth outline."""
+    labels = np.where(oedema > 0.5, OEDEMA, 0)
+    labels[core > 0.5] = CORE
+    labels[(core > 0.5) & (enhancing > 0.5)] = ENHANCING
+    whole = ndimage.gaussian_filter((labels > 0).astype(np.float32), 0.9) > 0.5
+    parts, _ = ndimage.label(whole)
+    largest = np.argmax(np.bincount(parts.ravel())[1:]) + 1
+    return np.where(parts == largest, labels, 0).astype(np.uint8)
 
 
 def grow(rng: np.random.Generator, plan: Plan, anatomy: Anatomy) -> Tumour:
@@ -88,72 +154,25 @@ def grow(rng: np.random.Generator, plan: Plan, anatomy: Anatomy) -> Tumour:
     shape = anatomy.brain.shape
     low = np.maximum(anatomy.centre.astype(int) - REACH, 0) // 2 * 2
     window = tuple(slice(a, min(a + 2 * REACH, size)) for a, size in zip(low, shape, strict=True))
-    size = anatomy.brain[window].shape
-    every = tuple(slice(s.start, s.stop, 2) for s in window)
-    start = ((anatomy.centre - low) / 2).astype(int)
+    every = tuple(slice(part.start, part.stop, 2) for part in window)
+    times = _spread(rng, anatomy, every, ((anatomy.centre - low) / 2).astype(int))
 
-    brain, wm, csf = anatomy.brain[every], anatomy["wm"][every], anatomy["csf"][every]
-    ventricle = anatomy["ventricle"][every]
-    midline = np.abs(anatomy.midline[every])
-    # The falx is closed except where white matter crosses in the callosum, which lets growth pass, slowly.
-    wall = (midline < 2.2) & (wm < 0.6)
-    bridge = (midline < 5) & (wm >= 0.6)
-    closed = ~brain | wall | (ventricle < 0) | (csf > 0.75)
-    texture = np.exp(0.55 * fields.octaves(rng, brain.shape, (2.5, 6)))
-    cost = np.where(closed, NEVER, (1.0 / (0.16 + 1.1 * wm**1.5)) * texture * np.where(bridge, 2.5, 1))
-    spread = fields.enlarge(_arrival(cost, start), size)
-    texture = np.exp(0.5 * fields.octaves(rng, brain.shape, (5, 11)))
-    cost = np.where(~brain | wall | (ventricle < -1), NEVER, (1.0 + 0.8 * csf - 0.25 * wm) * texture)
-    bulk = fields.enlarge(_arrival(cost, start), size)
-
-    inside = anatomy.brain[window] & (anatomy["ventricle"][window] > -0.5)
-    core_volume = plan.volume * plan.core_fraction
-    bulk_limit = _limit(bulk, inside, core_volume)
-    core_soft = fields.ramp(bulk_limit - bulk, 0, 0.8) * inside
-    core = core_soft > 0.5
-    tissue = inside & (anatomy["csf"][window] < 0.6) & ~core
-    spread_limit = _limit(spread, tissue, plan.volume - core.sum() / 1000)
-    margin = 0.10 * spread_limit
-    oedema_soft = fields.ramp(spread_limit - spread, 0, margin / 2) * tissue
-    edge = np.clip((spread_limit - spread) / spread_limit, 0, 1) * inside
-
-    # Depth below the core's surface decides rim and necrosis; noise makes the rim uneven.
-    depth = ndimage.distance_transform_edt(core).astype(np.float32)
-    uneven = fields.octaves(rng, size, (5, 11))
-    patches = fields.octaves(rng, size, (9, 16))
-    if plan.grade == "HGG":
-        thickness = (2.0 + 4.5 * (1 - plan.necrosis)) * np.exp(0.45 * uneven)
-        hollow = fields.ramp(depth - thickness, 0, 0.7) * core
-        coverage = np.quantile(patches[core], 1 - plan.enhancement) if plan.enhancement > 0 else np.inf
-        enhancing = (1 - hollow) * core_soft * fields.ramp(patches, coverage, 0.12)
-    else:
-        # Never a ring: nodules within solid tissue, away from the core's surface layer of infiltration.
-        hollow = np.zeros(size, dtype=np.float32)
-        share = 0.4 * plan.enhancement
-        coverage = np.quantile(patches[core], 1 - share) if share > 0.02 else np.inf
-        enhancing = core_soft * fields.ramp(patches, coverage, 0.12)
-
-    labels = np.zeros(size, dtype=np.uint8)
-    labels[oedema_soft > 0.5] = OEDEMA
-    labels[core] = CORE
-    labels[core & (enhancing > 0.5)] = ENHANCING
-    labels = _tidy(labels)
-    rim = np.exp(-(((depth - 3) / 2.5) ** 2)) * core
+    brain, wm, csf = anatomy.brain[window], anatomy["wm"][window], anatomy["csf"][window]
+    infiltration, bulk = (fields.enlarge(time, brain.shape) for time in times)
+    falx = (np.abs(anatomy.midline[window]) < 1.5) & (wm < 0.5)
+    inside = brain & ~falx & (anatomy["ventricle"][window] > -0.5)
+    core = fields.ramp(_limit(bulk, inside, plan.volume * plan.core_fraction) - bulk, 0, 0.8) * inside
+    solid = core > 0.5
+    tissue = inside & ~solid & (csf < 0.6)
+    limit = _limit(infiltration, tissue, plan.volume - solid.sum() / 1000)
+    oedema = fields.ramp(limit - infiltration, 0, 0.05 * limit) * tissue
+    edge = np.clip(1 - infiltration / limit, 0, 1) * inside
+    necrosis, enhancing, border = _interior(rng, plan, solid)
 
     def on_box(values: np.ndarray) -> np.ndarray:
         full = np.zeros(shape, dtype=values.dtype)
         full[window] = values
         return full
 
-    soft = [np.asarray(m, dtype=np.float32) for m in (core_soft, enhancing, hollow, oedema_soft, rim, edge)]
-    core_map, enhancing_map, hollow_map, oedema_map, rim_map, edge_map = map(on_box, soft)
-    return Tumour(on_box(labels), core_map, enhancing_map, hollow_map, oedema_map, rim_map, edge_map, plan)
-
-
-def _tidy(labels: np.ndarray) -> np.ndarray:
-    """Smooth the outline as a rater's hand does: keep the largest part, close pinholes with oedema."""
-    whole = ndimage.gaussian_filter((labels > 0).astype(np.float32), 0.9) > 0.5
-    parts, count = ndimage.label(whole)
-    if count > 1:
-        whole = parts == np.argmax(np.bincount(parts.ravel())[1:]) + 1
-    return np.where(whole, labels, 0).astype(np.uint8)
+    maps = (_labels(core, enhancing, oedema), core, enhancing, necrosis, oedema, border, edge)
+    return Tumour(plan, *map(on_box, maps))
