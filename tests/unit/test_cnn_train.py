@@ -73,7 +73,8 @@ def history(folder: Path) -> pd.DataFrame:
 
 
 def test_classifier_learns_and_keeps_its_best_epoch(cohort, tmp_path, capfd):
-    training.train(**call(cohort, CLASSIFIER | {"epochs": 40, "select_by": "auc"}, tmp_path))
+    grades = cohort[1].set_index("patient")["grade"]
+    training.train(**call(cohort, CLASSIFIER | {"epochs": 40, "select_by": "auc"}, tmp_path, grades=grades))
     table = pd.read_csv(tmp_path / "history.csv")
     assert list(table) == ["learning_rate", "epoch", "train_loss", "validation_loss", "validation_auc", "seconds"]
     assert table["validation_auc"].max() == 1
@@ -168,6 +169,13 @@ def test_only_a_state_of_the_same_training_is_taken_up(cohort, tmp_path, monkeyp
     training.train(**call(cohort, CLASSIFIER, tmp_path) | change)
     assert says in capfd.readouterr().out
     assert len(history(tmp_path)) == CLASSIFIER["epochs"]
+
+
+def test_a_state_of_crops_made_again_is_not_taken_up(cohort, tmp_path, monkeypatch, capfd):
+    interrupted(cohort, tmp_path, monkeypatch)
+    (cohort[0] / "p01.npy").touch()
+    training.train(**call(cohort, CLASSIFIER, tmp_path))
+    assert "crops: starting anew" in capfd.readouterr().out
 
 
 def test_a_damaged_state_is_not_taken_up(cohort, tmp_path, capfd):

@@ -35,7 +35,7 @@ def train(
     entry: Mapping[str, Any],
     patients_train: Sequence[str],
     patients_validation: Sequence[str],
-    grades: Mapping[str, str],
+    grades: Mapping[str, str] | pd.Series,
     crops_folder: str | Path,
     out_folder: str | Path,
     seed: int,
@@ -45,16 +45,17 @@ def train(
     """Write `weights.safetensors` (the best epoch by validation) and `history.csv` to `out_folder`.
 
     entry: the network's configuration, see `recipe.Recipe`. grades: patient -> "LGG"/"HGG".
-    seed: names this fold's randomness; give every fold its own. workers: processes that read crops.
+    seed: of weights, order and augmentation; folds may share it. workers: processes that read crops.
 
     `state.pt` in `out_folder` holds an unfinished training. A run that was killed goes on from there and, on a CPU,
     ends with the very weights of an uninterrupted run: every random number depends on seed and epoch alone. A state of
-    other settings or patients is ignored. The state is removed when the training is complete.
+    other settings, patients or crops is ignored. The state is removed when the training is complete.
 
     The best epoch is chosen on the patients whose out-of-fold predictions are later scored, as published; with one
     number chosen among tens of epochs the optimism is small but not nil. Only the test set is free of it.
     """
     recipe = Recipe.read(entry)
+    grades = dict(grades)  # a pandas Series, too, which iterates over its values
     _check_patients(patients_train, patients_validation, grades)
     run = Run(recipe, crop_shape, seed, devices.choose(), workers)
     start = time.monotonic()
@@ -71,7 +72,8 @@ def train(
     out_folder.mkdir(parents=True, exist_ok=True)
     state_file = out_folder / "state.pt"
     trained = {key: value for key, value in entry.items() if key not in NOT_TRAINED}
-    identity = _identity(trained, patients_train, patients_validation, train_grades, seed, crop_shape)
+    ages = [(Path(crops_folder) / f"{patient}.npy").stat().st_mtime_ns for patient in patients_train]
+    identity = _identity(trained, patients_train, patients_validation, train_grades, ages, seed, crop_shape)
     run.resume(state_file, identity)
     saved = time.monotonic()
     remaining = recipe.epochs * len(recipe.learning_rates)
@@ -237,7 +239,7 @@ class Run:
             print(f"{path} cannot be read ({type(error).__name__}): starting anew")
             return
         if state.get("identity") != identity:
-            print(f"{path} is of other settings or patients: starting anew")
+            print(f"{path} is of other settings, patients or crops: starting anew")
             return
         self.step, self.history, self.best = state["step"], state["history"], state["best"]
         self.network.load_state_dict(state["network"])
