@@ -173,6 +173,25 @@ finetune({tiny_mllama!r}, {str(files[0])!r}, {str(files[1])!r}, "again", {SETTIN
         assert (tmp_path / "again" / name).read_bytes() == (adapter / name).read_bytes()
 
 
+def test_a_job_killed_after_its_last_step_only_has_to_save(tuned, tiny_mllama, files, tmp_path, monkeypatch):
+    adapter, curve = tuned
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(finetune, "_save", killed)
+        finetune.finetune(tiny_mllama, *files, tmp_path, SETTINGS, seed=5)
+    pd.testing.assert_frame_equal(finetune.finetune(tiny_mllama, *files, tmp_path, SETTINGS, seed=5), curve)
+    weights = "adapter_model.safetensors"
+    assert (tmp_path / weights).read_bytes() == (adapter / weights).read_bytes()
+
+
+def test_validation_rows_are_spread():
+    assert finetune._spread(list(range(10)), 5) == [0, 2, 4, 6, 8]
+    assert finetune._spread([1, 2], 5) == [1, 2]
+
+
 def test_checkpoints_of_other_settings_are_not_gone_on_with(tmp_path):
     finetune._discard_foreign(tmp_path / "checkpoints", "one")
     (tmp_path / "checkpoints" / "checkpoint-2").mkdir()

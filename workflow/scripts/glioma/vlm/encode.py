@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import torch
 from PIL import Image
-from transformers import ProcessorMixin
+from transformers import PreTrainedModel, ProcessorMixin
 
 from glioma import prompts
 
@@ -51,13 +51,21 @@ class Question:
         return self.text["input_ids"].shape[1]
 
     def batch(
-        self, images: Sequence[Features], suffix: Sequence[int] = (), device: torch.device | str = "cpu"
+        self, images: Sequence[Features], suffix: Sequence[int] = (), like: PreTrainedModel | None = None
     ) -> Features:
-        """Model inputs for one row per image; `suffix` tokens are appended to every row (a forced start of answer)."""
+        """Inputs for one row per image, on the device and in the precision of the model `like`.
+
+        `suffix` tokens follow every question (a forced start of the answer).
+        """
         text = extend(self.text, suffix)
         inputs = {name: value.expand(len(images), *value.shape[1:]).contiguous() for name, value in text.items()}
         inputs |= {name: torch.cat([image[name] for image in images]) for name in self.image_names}
-        return {name: value.to(device) for name, value in inputs.items()}
+        if like is None:
+            return inputs
+        return {
+            name: value.to(like.device, like.dtype if value.is_floating_point() else value.dtype)
+            for name, value in inputs.items()
+        }
 
 
 def extend(text: Features, tokens: Sequence[int]) -> Features:

@@ -22,8 +22,8 @@ DEFAULTS = {
     "backend": "auto",  # unsloth (CUDA only), peft, or auto: unsloth where it works
     "steps": None,  # optimizer steps; None: as many as `epochs` take
     "epochs": 1,
-    "batch": 4,  # conversations in one forward pass
-    "accumulation": 4,  # forward passes in one optimizer step
+    "batch": 8,  # conversations in one forward pass
+    "accumulation": 1,  # forward passes in one optimizer step
     "learning_rate": 2e-4,
     "warmup": 5,  # steps
     "scheduler": "linear",
@@ -34,7 +34,8 @@ DEFAULTS = {
     "dropout": 0.0,
     "gradient_checkpointing": False,
     "loss": "answer",  # or conversation: the loss also covers the prompt
-    "evaluate_every": 10,  # steps
+    "evaluate_every": 25,  # steps
+    "validation_rows": 64,  # most conversations to validate on, evenly spread
     "keep": "best",  # by validation loss, or last
 }
 CHOICES = {"backend": ("auto", "peft", "unsloth"), "loss": ("answer", "conversation"), "keep": ("best", "last")}
@@ -166,7 +167,7 @@ def finetune(
     """
     settings = check(settings)
     train = conversations.read(conversations_train)
-    validation = conversations.read(conversations_validation)
+    validation = _spread(conversations.read(conversations_validation), settings["validation_rows"])
     for path, rows in ((conversations_train, train), (conversations_validation, validation)):
         if not rows:
             raise UserError(f"{path}: no conversations; give the split more patients or lower minimum_pixels")
@@ -188,6 +189,11 @@ def finetune(
     _save(trainer.model, base["name"], curve, out_folder)
     shutil.rmtree(checkpoints)
     return curve
+
+
+def _spread(rows: list, most: int) -> list:
+    """At most so many rows, evenly spread over the list."""
+    return rows if len(rows) <= most else [rows[i * len(rows) // most] for i in range(most)]
 
 
 def _discard_foreign(checkpoints: Path, mark: str) -> None:

@@ -57,7 +57,7 @@ class Answerer:
     @torch.inference_mode()
     def answer(self, requests: Sequence[Request], images: Sequence[Features]) -> list[dict]:
         """One response row per request; `images` are the requests' image features."""
-        inputs = self.question.batch(images, device=self.model.device)
+        inputs = self.question.batch(images, like=self.model)
         names = ["/".join(map(str, request)) for request in requests]
         output = self.model.generate(
             **inputs,
@@ -78,6 +78,7 @@ class Answerer:
             rows.append(row)
         return rows
 
+    @torch.inference_mode()
     def choices(self, images: Sequence[Features]) -> list[dict[str, float]]:
         """Natural log-probabilities of the three choices after the forced start of an answer, renormalised over them.
 
@@ -99,7 +100,7 @@ class Answerer:
 
     def _logits(self, images: Sequence[Features], forced: Sequence[int], keep: int) -> torch.Tensor:
         """Logits (rows, keep, vocabulary) at the last `keep` positions of question and forced tokens."""
-        inputs = self.question.batch(images, forced, self.model.device)
+        inputs = self.question.batch(images, forced, self.model)
         return self.model(**inputs, logits_to_keep=keep, use_cache=False).logits[:, -keep:].float()
 
     def _score(self, images: Sequence[Features], candidate: Sequence[int], known: int) -> torch.Tensor:

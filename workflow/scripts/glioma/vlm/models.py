@@ -67,11 +67,13 @@ def load(base: Mapping, adapter: str | Path | None = None) -> tuple[PreTrainedMo
     if where.type == "cuda":
         dtype = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     path = folder(base)
+    quantisation = _quantisation(base, where, dtype)
     try:
         model = AutoModelForImageTextToText.from_pretrained(
-            path, dtype=dtype, use_safetensors=True, trust_remote_code=False, **_quantisation(base, where, dtype)
+            path, dtype=dtype, use_safetensors=True, trust_remote_code=False, **quantisation
         )
-        model = model.to(where)
+        if not quantisation:  # a quantised model is on its device already, and refuses to be moved
+            model = model.to(where)
         processor = AutoProcessor.from_pretrained(path, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise UserError(f"model {base['name']}: cannot load {path} ({str(error).splitlines()[0]})") from error
