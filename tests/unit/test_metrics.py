@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from medpy.metric import binary as medpy
@@ -104,7 +104,6 @@ def test_scores_work_on_stacks():
 
 
 @given(mask_pairs)
-@settings(deadline=None)
 def test_segmentation_agrees_with_medpy(pair):
     predicted, truth = pair
     found = segmentation.scores(predicted, truth)

@@ -427,3 +427,12 @@ def test_a_cohort_without_answers_has_tables_without_rows(task):
         graded_answers().iloc[:0], scoring.slice_truth(MASKS), GRADES, entry("classification"), SETTINGS
     )
     assert [len(table) for table in graded] == [0, 0, 0]
+
+
+def test_a_subset_without_slices_leaves_everybody_undecided():
+    answers = graded_answers()
+    truth = scoring.slice_truth(MASKS, tumour_pixels=10**6)
+    scores = scoring.score_classification(answers, truth, GRADES, entry("classification"), SETTINGS)
+    row = value(scores.summary, "accuracy", slices="tumour")
+    assert np.isnan(row["value"]) and (row["n"], row["n_undecided"]) == (0, 6)
+    assert value(scores.summary, "accuracy_all", slices="tumour")["value"] == 0

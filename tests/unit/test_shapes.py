@@ -142,7 +142,7 @@ def test_polygon_round_trip_on_blobs():
 
 
 @given(st.integers(0, 10**6))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_polygon_of_blobs_is_clockwise(seed):
     points = shapes.polygon_from_mask(blob(seed))
     assert shapes.signed_area(points) > 0

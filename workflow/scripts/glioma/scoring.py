@@ -63,7 +63,7 @@ def _with_truth(answers: pd.DataFrame, truth: pd.DataFrame, patients: Iterable[s
 
 
 def _subsets(asked: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """ "all" slices asked and the "tumour" slices among them; no "all" where only tumour slices were asked."""
+    """The slices asked ("all") and those with tumour among them; no "all" where only tumour slices were asked."""
     tumour = asked[asked["tumour"]]
     return {"tumour": tumour} if len(tumour) == len(asked) else {"all": asked, "tumour": tumour}
 
@@ -141,8 +141,8 @@ def score_shapes(
     if settings.hd95_unit == "mm" and spacings is None:
         raise ValueError("hd95_unit mm needs the spacings")
     asked = answers[answers["patient"].isin(set(masks))]
-    truth = slice_truth({name: masks[name] for name in asked["patient"].unique()}, asked["orientation"].unique())
-    asked = _with_truth(answers, truth.assign(tumour=truth["tumour_pixels"] >= tumour_pixels), masks)
+    known = {patient: masks[patient] for patient in asked["patient"].unique()}
+    asked = _with_truth(asked, slice_truth(known, asked["orientation"].unique(), tumour_pixels), masks)
     names = centre.METRICS if task == "center_point" else segmentation.METRICS
     tables, rows, scored = [], [], []
     for orientation, of_orientation in asked.groupby("orientation", sort=False):
