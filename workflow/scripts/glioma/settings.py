@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +128,7 @@ def _read_numbers(config: dict[str, Any], validator: jsonschema.Draft202012Valid
 
     Values inside `--config 'key={...}'` arrive as text, and YAML 1.1 takes 1e-4 for text, having no decimal point.
     """
-    for fault in list(validator.iter_errors(config)):
+    for fault in list(_leaves(validator.iter_errors(config))):
         text = fault.instance
         if not isinstance(text, str) or not fault.absolute_path:
             continue
@@ -139,6 +139,13 @@ def _read_numbers(config: dict[str, Any], validator: jsonschema.Draft202012Valid
             for parent in parents:
                 place = place[parent]
             place[key] = value
+
+
+def _leaves(faults: Iterable[jsonschema.ValidationError]) -> Iterator[jsonschema.ValidationError]:
+    """The faults themselves and, of one that has several alternatives, those of each alternative."""
+    for fault in faults:
+        yield fault
+        yield from _leaves(fault.context)
 
 
 def _known(key: str, name: str, names: Iterable[str]) -> None:

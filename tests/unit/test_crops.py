@@ -1,0 +1,119 @@
+import nibabel as nib
+import numpy as np
+import pytest
+
+from glioma import crops, volumes
+from glioma.errors import UserError
+
+AFFINES = {
+    # BraTS: i to the left, j to posterior, k to superior.
+    "LPS": np.array([[-1, 0, 0, 0], [0, -1, 0, 39], [0, 0, 1, 0], [0, 0, 0, 1]], float),
+    "RAS": np.diag([1.0, 1, 1, 1]),
+    "PSR": np.array([[0, 0, 1, -20], [-1, 0, 0, 30], [0, 1, 0, 4], [0, 0, 0, 1]], float),
+    "anisotropic": np.array([[-0.8, 0, 0, 0], [0, -0.8, 0, 39], [0, 0, 2.5, 0], [0, 0, 0, 1]], float),
+}
+
+
+@pytest.fixture(params=AFFINES)
+def patient(request, tmp_path):
+    """Five files of one patient in one of several voxel orders, with a tumour off the centre."""
+    affine = AFFINES[request.param]
+    rng = np.random.default_rng(1)
+    shape = (40, 44, 30)
+    brain = np.zeros(shape, bool)
+    brain[4:36, 5:40, 3:28] = True
+    mask = np.zeros(shape, np.uint8)
+    mask[8:15, 25:34, 8:14] = 2
+    mask[10:13, 27:31, 9:12] = 4
+    paths = {"mask": str(tmp_path / "seg.nii.gz")}
+    volumes.write(mask, affine, paths["mask"])
+    for name in crops.SEQUENCES:
+        paths[name] = str(tmp_path / f"{name}.nii.gz")
+        volumes.write(np.where(brain, rng.integers(1, 900, shape), 0).astype(np.int16), affine, paths[name])
+    return paths, affine, brain, mask
+
+
+def test_tumour_crop_goes_back_without_loss(patient):
+    paths, affine, _, mask = patient
+    crop = crops.make("p", paths, "tumour", (32, 32, 32))
+    scan, its_affine = crops.mask_to_scan(crop.mask > 0, crop.geometry)
+    np.testing.assert_array_equal(scan, mask > 0)
+    np.testing.assert_allclose(its_affine, affine)
+
+
+def test_tumour_crop_holds_the_tumour_in_the_middle(patient):
+    crop = crops.make("p", patient[0], "tumour", (32, 32, 32))
+    centre = np.argwhere(crop.mask > 0).mean(axis=0)
+    assert np.all(np.abs(centre - 16) <= 1)
+    assert crop.geometry["tumour_share_in_crop"] == 1.0
+
+
+def test_brain_crop_holds_all_brain_and_comes_back_close(patient):
+    paths, _, _, mask = patient
+    crop = crops.make("p", paths, "brain", (64, 72, 72))
+    assert crop.geometry["tumour_share_in_crop"] == 1.0
+    scan, _ = crops.mask_to_scan(crop.mask > 0, crop.geometry)
+    dice = 2 * np.sum(scan & (mask > 0)) / (scan.sum() + np.sum(mask > 0))
+    assert dice > 0.9
+    assert np.ptp(crop.geometry["spacing"]) < 1e-9  # isotropic
+
+
+def test_to_voxel_agrees_with_nibabel_resampling(patient):
+    """The crop's own affine to world, used by nibabel's resampler, gives the same labels back."""
+    from nibabel.processing import resample_from_to
+
+    paths, affine, _, _ = patient
+    crop = crops.make("p", paths, "brain", (40, 48, 48))
+    to_world = affine @ np.asarray(crop.geometry["to_voxel"])
+    image = nib.Nifti1Image((crop.mask > 0).astype(np.uint8), to_world)
+    theirs = resample_from_to(image, nib.load(paths["mask"]), order=0).get_fdata() > 0
+    ours, _ = crops.mask_to_scan(crop.mask > 0, crop.geometry)
+    assert np.mean(theirs == (ours > 0)) > 0.999
+
+
+def test_axes_are_superior_posterior_left(patient):
+    """A voxel one step on along an axis lies further superior, posterior and left in the world (RAS+)."""
+    paths, affine, _, _ = patient
+    for mode, shape in (("brain", (40, 48, 48)), ("tumour", (24, 24, 24))):
+        to_world = affine @ np.asarray(crops.make("p", paths, mode, shape).geometry["to_voxel"])
+        assert nib.orientations.aff2axcodes(to_world) == ("S", "P", "L")
+
+
+def test_background_is_zero_and_brain_is_not(patient):
+    paths, _, brain, _ = patient
+    crop = crops.make("p", paths, "tumour", (32, 32, 32))
+    in_scan, _ = crops.mask_to_scan(crop.image[0] > 0, crop.geometry)
+    inside, _ = crops.mask_to_scan(np.ones(crop.mask.shape, bool), crop.geometry)
+    np.testing.assert_array_equal(in_scan > 0, brain & (inside > 0))
+
+
+def test_truncated_file_is_named(patient, tmp_path):
+    paths, *_ = patient
+    whole = (tmp_path / "flair.nii.gz").read_bytes()
+    (tmp_path / "flair.nii.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match=r"flair\.nii\.gz: cannot be read to its end"):
+        crops.make("p", paths, "brain", (24, 24, 24))
+
+
+def test_other_grid_is_named(patient, tmp_path):
+    paths, affine, *_ = patient
+    volumes.write(np.ones((10, 10, 10), np.int16), affine, paths["t2"])
+    with pytest.raises(UserError, match=r"t2\.nii\.gz: shape"):
+        crops.make("p", paths, "brain", (24, 24, 24))
+
+
+def test_empty_mask_has_no_tumour_crop(patient):
+    paths, affine, _, mask = patient
+    volumes.write(np.zeros_like(mask), affine, paths["mask"])
+    with pytest.raises(UserError, match="the mask is empty"):
+        crops.make("p", paths, "tumour", (24, 24, 24))
+
+
+def test_save_and_load(patient, tmp_path):
+    crop = crops.make("p", patient[0], "tumour", (16, 16, 16))
+    crops.save(crop, tmp_path / "p.npy", tmp_path / "p.mask.npy", tmp_path / "p.json")
+    loaded = crops.load(tmp_path, "p")
+    assert isinstance(loaded, np.memmap)
+    np.testing.assert_array_equal(loaded, crop.image)
+    np.testing.assert_array_equal(crops.load_mask(tmp_path, "p"), crop.mask)
+    assert sorted(path.name for path in tmp_path.glob(".*")) == []

@@ -1,0 +1,64 @@
+import shutil
+
+import pytest
+
+from glioma import provenance
+
+
+@pytest.fixture
+def scripts(tmp_path, monkeypatch):
+    """A small package: a.py -> glioma.one -> glioma.two (imported late), and glioma.three that nothing reaches."""
+    package = tmp_path / "glioma"
+    (package / "deep").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "deep" / "__init__.py").write_text("VALUE = 1\n")
+    (package / "deep" / "leaf.py").write_text("from glioma import two\n")
+    (package / "one.py").write_text('"""Doc."""\n\n\ndef f():\n    from glioma import two\n    return two.x\n')
+    (package / "two.py").write_text("x = 1  # comment\n")
+    (package / "three.py").write_text("y = 1\n")
+    (tmp_path / "a.py").write_text("from glioma.one import f\nimport numpy\n\nf()\n")
+    (tmp_path / "b.py").write_text("import glioma.deep.leaf\n")
+    monkeypatch.setattr(provenance, "SCRIPTS", tmp_path)
+    return tmp_path
+
+
+def fresh(script):
+    for function in (provenance._digest, provenance._tree, provenance._bare, provenance._imports):
+        function.cache_clear()
+    return provenance.code(script)
+
+
+def test_reaches_late_imports_and_packages_above(scripts):
+    names = {path.relative_to(scripts).as_posix() for path in provenance.reached("a")}
+    assert names == {"a.py", "glioma/one.py", "glioma/two.py"}
+    names = {path.relative_to(scripts).as_posix() for path in provenance.reached("b")}
+    assert names == {"b.py", "glioma/deep/__init__.py", "glioma/deep/leaf.py", "glioma/two.py"}
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "changes"),
+    [
+        ("glioma/two.py", "x = 2\n", True),
+        ("glioma/two.py", "\n\nx = 1  # another comment\n", False),
+        (
+            "glioma/one.py",
+            '"""Other words."""\n\n\ndef f():\n    """New."""\n    from glioma import two\n    return two.x\n',
+            False,
+        ),
+        ("glioma/one.py", "def f():\n    from glioma import two\n    return two.x + 1\n", True),
+        ("glioma/three.py", "y = 2\n", False),
+        ("a.py", "from glioma.one import f\nimport numpy\n\nf()\nf()\n", True),
+    ],
+)
+def test_digest_changes_with_the_code_alone(scripts, file, content, changes):
+    before = fresh("a")
+    (scripts / file).write_text(content)
+    assert (fresh("a") != before) is changes
+
+
+def test_digest_does_not_depend_on_the_place(scripts, tmp_path_factory, monkeypatch):
+    before = fresh("a")
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "scripts"
+    shutil.copytree(scripts, elsewhere)
+    monkeypatch.setattr(provenance, "SCRIPTS", elsewhere)
+    assert fresh("a") == before

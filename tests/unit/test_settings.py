@@ -1,0 +1,76 @@
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from glioma import settings
+from glioma.errors import UserError
+
+BASE = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def config(monkeypatch):
+    monkeypatch.chdir(BASE)
+    return yaml.safe_load((BASE / "config" / "config.yaml").read_text())
+
+
+def at(config, path, value):
+    changed = copy.deepcopy(config)
+    *parents, key = path.split(".")
+    place = changed
+    for parent in parents:
+        place = place[parent]
+    place[key] = value
+    return changed
+
+
+def test_the_default_is_valid(config):
+    settings.check(config, BASE)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("cohort.rot", "x", r"key cohort: .*'rot' was unexpected"),
+        ("folds.count", "many", r"key folds\.count"),
+        ("crops.mode", "brian", r"key crops\.mode: 'brian'"),
+        ("runs.polygon-general.prompt", "nowhere", r"key runs\.polygon-general\.prompt"),
+        (
+            "runs.polygon-general.model",
+            "gpt",
+            r"key runs\.polygon-general\.model: no entry 'gpt'; there are tiny-mllama",
+        ),
+        ("runs.polygon-finetuned.adapter", "classification", r"key runs\.polygon-finetuned\.task"),
+        ("adapters.polygon.training", {"learning_rat": 1}, r"'learning_rat' was unexpected"),
+        ("runs.bad name", {}, r"key runs"),
+    ],
+)
+def test_a_fault_names_its_key_in_one_line(config, path, value, message):
+    with pytest.raises(UserError, match=message) as fault:
+        settings.check(at(config, path, value), BASE)
+    assert "\n" not in str(fault.value)
+
+
+def test_numbers_that_arrive_as_text_are_read(config):
+    """`--config 'phantom={"hgg": 8}'` and an exponent without a decimal point reach the workflow as text."""
+    changed = at(at(config, "phantom.hgg", "8"), "cnn.networks.paper-segmenter.learning_rate", ["1e-4", "5E-7"])
+    settings.check(changed, BASE)
+    assert changed["phantom"]["hgg"] == 8
+    assert changed["cnn"]["networks"]["paper-segmenter"]["learning_rate"] == [1e-4, 5e-7]
+    assert changed["models"]["tiny-mllama"]["coordinates"]["scale"] == "128"
+
+
+def test_names_match_themselves_only():
+    import re
+
+    pattern = re.compile(settings.alternatives(["a.b", "c"]))
+    assert pattern.fullmatch("a.b") and pattern.fullmatch("c") and not pattern.fullmatch("axb")
+    assert not re.compile(settings.alternatives([])).fullmatch("")
+
+
+def test_order_of_keys_does_not_matter():
+    assert str(settings.ordered({"b": [{"d": 1, "c": 2}], "a": 1})) == str(
+        settings.ordered({"a": 1, "b": [{"c": 2, "d": 1}]})
+    )
