@@ -196,6 +196,12 @@ def test_a_sweep_keeps_the_best_of_all_rates(cohort, tmp_path):
     pd.testing.assert_frame_equal(table[:6], history(tmp_path / "alone"))
 
 
+def test_a_diverged_training_leaves_no_weights(cohort, tmp_path):
+    with pytest.raises(UserError, match="lower the `learning_rate`"):
+        training.train(**call(cohort, CLASSIFIER | {"learning_rate": 1e30}, tmp_path))
+    assert not any(tmp_path.iterdir())
+
+
 def test_patience_ends_one_rate_and_not_the_sweep(cohort, tmp_path):
     entry = CLASSIFIER | {"learning_rate": [1.0, 1e-3], "epochs": 30, "patience": 2}
     training.train(**call(cohort, entry, tmp_path))

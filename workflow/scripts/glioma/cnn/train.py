@@ -88,6 +88,9 @@ def train(
                 saved = time.monotonic()
 
     best = run.best
+    if not math.isfinite(best["key"][1]):
+        state_file.unlink(missing_ok=True)
+        raise UserError(f"{recipe.architecture}: no epoch has a finite validation loss; lower the `learning_rate`")
     with atomic_path(out_folder / "weights.safetensors") as temporary:
         # One key, because the order of several is not defined; no time, because equal trainings have equal bytes.
         note = json.dumps({"epoch": best["epoch"], "learning_rate": best["learning_rate"]})
