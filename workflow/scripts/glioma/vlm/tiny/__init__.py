@@ -1,9 +1,11 @@
 """A tiny Mllama trained from scratch on a synthetic corpus: the embedded model of the vision-language arm.
 
-`train.build` writes it; nothing heavy is imported here, so that the workflow can name its files in a moment.
+`glioma.vlm.tiny.train.build` writes the folder. This file names what it writes, and imports nothing, so that a workflow
+can name its outputs without loading torch.
 """
 
-FILES = (
+TRAINING_FILE = "training.json"  # settings, seed, learning curve and held-out measures
+FILES: tuple[str, ...] = (
     "config.json",
     "generation_config.json",
     "model.safetensors",
@@ -11,5 +13,5 @@ FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
     "chat_template.jinja",
-    "training.json",
+    TRAINING_FILE,
 )

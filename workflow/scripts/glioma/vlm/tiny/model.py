@@ -14,6 +14,7 @@ PATCH = 8
 GRID = IMAGE_SIZE // PATCH
 HIDDEN = 128
 HEADS = 4
+SPREAD = 0.05  # standard deviation of fresh weights
 CHAT_TEMPLATE = (
     "{{ bos_token }}"
     "{% for message in messages %}"
@@ -55,6 +56,7 @@ def configuration(tokenizer: PreTrainedTokenizerFast) -> MllamaConfig:
         supported_aspect_ratios=[[1, 1]],
         intermediate_layers_indices=intermediate,
         vision_output_dim=HIDDEN * (1 + len(intermediate)),
+        initializer_range=SPREAD,
     )
     text = MllamaTextConfig(
         vocab_size=image_id,
@@ -65,12 +67,13 @@ def configuration(tokenizer: PreTrainedTokenizerFast) -> MllamaConfig:
         num_attention_heads=HEADS,
         num_key_value_heads=HEADS,
         max_position_embeddings=2048,
+        initializer_range=SPREAD,
         rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    return MllamaConfig(vision_config=vision, text_config=text, image_token_index=image_id)
+    return MllamaConfig(vision_config=vision, text_config=text, image_token_index=image_id, initializer_range=SPREAD)
 
 
 def initialise(tokenizer: PreTrainedTokenizerFast) -> MllamaForConditionalGeneration:
@@ -85,7 +88,7 @@ def initialise(tokenizer: PreTrainedTokenizerFast) -> MllamaForConditionalGenera
         for name, weight in model.named_parameters():
             if name.endswith(("cross_attn_attn_gate", "cross_attn_mlp_gate", "gate_attn", "gate_ffn")):
                 weight.fill_(1.0)
-        model.model.vision_model.gated_positional_embedding.embedding[1:] = 0.5 * grid_positions()
+        model.model.vision_model.gated_positional_embedding.embedding[1:] = grid_positions()
         rows = torch.tensor(words.number_ids(tokenizer))
         waves = number_waves(len(rows))
         model.lm_head.weight[rows] += 0.06 * waves

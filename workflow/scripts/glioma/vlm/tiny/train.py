@@ -15,11 +15,12 @@ from transformers import MllamaForConditionalGeneration, MllamaProcessor
 from glioma import seeds
 from glioma.errors import UserError
 from glioma.files import write_json
-from glioma.vlm.tiny import corpus, evaluate, tokenizer, wording
+from glioma.vlm.tiny import TRAINING_FILE, corpus, evaluate, tokenizer, wording
 from glioma.vlm.tiny import model as architecture
 
 DEFAULTS: dict[str, Any] = {
-    "steps": 380,
+    "looks": 120,  # steps of the vision tower alone, on the auxiliary losses
+    "steps": 200,  # steps of the whole model
     "batch": 16,  # images with a blob in a batch, half of either grade; a quarter more come without a blob
     "questions": 8,  # images of the batch that each task is asked about
     "prompts": 4,  # different prompts a task in each batch: diversity within the batch makes the wording not matter
@@ -27,12 +28,9 @@ DEFAULTS: dict[str, Any] = {
     "warmup": 20,  # steps
     "weight_decay": 0.05,
     "vocabulary": 1200,
-    "patch_loss": 0.5,  # weight of the auxiliary loss: which patch holds the centre?
+    "guide": 0.5,  # weight of the auxiliary losses of the vision tower
     "sigma": (4.5, 1.5),  # pixels: width of the soft targets of a coordinate, at the first and at the last step
 }
-TRAINING_FILE = "training.json"
-
-
 def build(folder: str | Path, settings: dict[str, Any], seed: int) -> dict[str, Any]:
     """Train the model and write it as an ordinary `save_pretrained` folder of the files named in `FILES`.
 
@@ -72,16 +70,18 @@ def _texts(seed: int, count: int = 1500) -> list[str]:
 def fit(
     model: MllamaForConditionalGeneration, processor: MllamaProcessor, settings: dict[str, Any], seed: int
 ) -> list[dict[str, float]]:
-    """Train in place; returns a row (step, loss, patch_loss, learning_rate, and the loss of each task) every ten steps.
+    """Train in place; returns a row (step, learning_rate, loss, and its parts) every ten steps.
 
     Each batch has new images, and the vision tower sees them once for all four tasks.
     """
-    finder = torch.nn.Linear(model.config.vision_config.vision_output_dim, 1)
-    parameters = [*model.parameters(), *finder.parameters()]
+    guide = Guide(model.config)
+    parameters = [*model.parameters(), *guide.parameters()]
+    numbers = tokenizer.number_ids(processor.tokenizer)[: corpus.SIDE]
     optimizer = torch.optim.AdamW(
         parameters, settings["learning_rate"], betas=(0.9, 0.95), weight_decay=settings["weight_decay"]
     )
-    steps, warmup = settings["steps"], settings["warmup"]
+    looks, warmup = settings["looks"], settings["warmup"]
+    steps = looks + settings["steps"]
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1, (step + 1) / warmup) * 0.5 * (1 + math.cos(math.pi * step / steps))
     )
@@ -94,19 +94,21 @@ def fit(
         targets = _soft_targets(first + (last - first) * step / steps)
         seen = model.model.vision_model(**_pixels(processor, items)).last_hidden_state[:, 0, 0]
         states = model.model.multi_modal_projector(seen)
-        losses = {
-            task: _task_loss(model, processor, rng, task, items, states, settings, targets)
-            for task in wording.TASKS
-        }
-        patch_loss = _patch_loss(finder, seen, items)
-        loss = sum(losses.values()) / len(losses) + settings["patch_loss"] * patch_loss
+        losses = guide(seen, states, model.lm_head.weight[numbers], targets, items)
+        loss = settings["guide"] * sum(losses.values())
+        if step >= looks:
+            answers = {
+                task: _task_loss(model, processor, rng, task, items, states, settings, targets) for task in wording.TASKS
+            }
+            loss = loss + sum(answers.values()) / len(answers)
+            losses |= answers
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         schedule.step()
         if step % 10 == 0 or step == steps - 1:
-            row = {"loss": loss, "patch_loss": patch_loss, **losses}
+            row = {"loss": loss, **losses}
             history.append({"step": step, **{name: round(value.item(), 4) for name, value in row.items()}})
             history[-1]["learning_rate"] = schedule.get_last_lr()[0]
     model.eval()
@@ -125,13 +127,34 @@ def _pixels(processor: MllamaProcessor, items: list[corpus.Example]) -> dict[str
     return {name: batch[name] for name in ("pixel_values", "aspect_ratio_ids", "aspect_ratio_mask")}
 
 
-def _patch_loss(finder: torch.nn.Module, seen: torch.Tensor, items: list[corpus.Example]) -> torch.Tensor:
-    """Cross-entropy of pointing out the patch that holds the centre of the blob; seen: (images, 1 + patches, features)."""
-    blobs = [i for i, item in enumerate(items) if item.mask is not None]
-    scale = architecture.GRID / corpus.SIDE
-    centres = [np.array(corpus.box(items[i].mask)).reshape(2, 2).mean(0) * scale for i in blobs]
-    patches = torch.tensor([int(row) * architecture.GRID + int(column) for row, column in centres])
-    return F.cross_entropy(finder(seen[blobs, 1:])[..., 0], patches)
+class Guide(torch.nn.Module):
+    """Auxiliary losses that teach the vision tower what the answers need; thrown away after training.
+
+    One head points out the patch that holds the centre of the blob. Another reads the edges of its box and the class from
+    the mean over all image tokens, so that a text layer that still attends everywhere alike already has something to
+    read. Without it the text layers do not begin to look at the image within a few hundred steps.
+    """
+
+    def __init__(self, config) -> None:
+        super().__init__()
+        self.find = torch.nn.Linear(config.vision_config.vision_output_dim, 1)
+        self.edges = torch.nn.Linear(config.text_config.hidden_size, 4 * config.text_config.hidden_size)
+        self.grade = torch.nn.Linear(config.text_config.hidden_size, 3)
+
+    def forward(self, seen, states, rows, targets, items) -> dict[str, torch.Tensor]:
+        """The losses; seen (images, 1 + patches, features), states (images, 1 + patches, hidden), rows (numbers, hidden)."""
+        blobs = [i for i, item in enumerate(items) if item.mask is not None]
+        boxes = torch.tensor([corpus.box(items[i].mask) for i in blobs])
+        centres = (boxes[:, :2] + boxes[:, 2:]) / 2 * architecture.GRID / corpus.SIDE
+        patches = centres[:, 0].long() * architecture.GRID + centres[:, 1].long()
+        found = self.find(seen[:, 1:])[..., 0]
+        read = (found.softmax(1)[:, :, None] * states[:, 1:]).sum(1)
+        edges = self.edges(read[blobs]).view(len(blobs), 4, -1) @ rows.T
+        return {
+            "patch": F.cross_entropy(found[blobs], patches),
+            "edges": F.cross_entropy(edges.flatten(0, 1), targets[boxes.flatten()]),
+            "grade": F.cross_entropy(self.grade(read), torch.tensor([item.grade for item in items])),
+        }
 
 
 def _soft_targets(sigma: float) -> torch.Tensor:
