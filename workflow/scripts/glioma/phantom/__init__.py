@@ -3,14 +3,20 @@
 The workflow can be run, timed and tested on it without data, GPU or network. Its results say nothing about patients.
 """
 
-from pathlib import Path
+from __future__ import annotations
 
-import nibabel
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas
 
 from glioma import files, seeds
-from glioma.phantom import anatomy, scanner, tumour
+
+# The roster is read whenever the workflow is planned: what only the making of a patient needs is imported there.
+if TYPE_CHECKING:
+    from glioma.phantom.anatomy import Anatomy
+    from glioma.phantom.tumour import Tumour
 
 # LPS at 1 mm, as in BraTS 2020: i to the patient's left, j to posterior, k to superior.
 AFFINE = np.array([[-1, 0, 0, 0], [0, -1, 0, 239], [0, 0, 1, 0], [0, 0, 0, 1]], dtype=float)
@@ -32,8 +38,10 @@ def roster(n_hgg: int, n_lgg: int, seed: int) -> pandas.DataFrame:
     return pandas.DataFrame({"patient": patients, "grade": grades})
 
 
-def simulate(patient: str, grade: str, seed: int) -> tuple[anatomy.Anatomy, tumour.Tumour, dict[str, np.ndarray]]:
+def simulate(patient: str, grade: str, seed: int) -> tuple[Anatomy, Tumour, dict[str, np.ndarray]]:
     """The patient's brain, tumour and four sequences on the working box, with the maps that no scan shows."""
+    from glioma.phantom import anatomy, scanner, tumour
+
     rng = seeds.generator(seed, "phantom", patient)
     plan = tumour.plan(rng, grade)
     brain = anatomy.build(rng, plan.start, plan.push)
@@ -46,6 +54,8 @@ def make_patient(patient: str, grade: str, seed: int) -> dict[str, np.ndarray]:
 
     Arrays have the scan's shape (240, 240, 155).
     """
+    from glioma.phantom import anatomy
+
     _, lesion, scans = simulate(patient, grade, seed)
     result = {"seg": np.zeros(anatomy.SCAN_SHAPE, dtype=np.uint8), "affine": AFFINE.copy()}
     result["seg"][anatomy.BOX_SLICES] = lesion.labels
@@ -57,6 +67,8 @@ def make_patient(patient: str, grade: str, seed: int) -> dict[str, np.ndarray]:
 
 def write_patient(folder: str | Path, patient: str, grade: str, seed: int) -> None:
     """Write {patient}_{flair,t1,t1ce,t2,seg}.nii.gz into `folder`, with the headers of BraTS 2020."""
+    import nibabel
+
     volumes = make_patient(patient, grade, seed)
     for kind in ("flair", "t1", "t1ce", "t2", "seg"):
         image = nibabel.Nifti1Image(volumes[kind].astype(np.int16), volumes["affine"])
