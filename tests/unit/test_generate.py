@@ -81,7 +81,7 @@ def test_shards_put_together_are_the_whole(asked, count):
 @pytest.mark.parametrize("settings", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
 def test_bytes_do_not_depend_on_batch_size_or_shards(respond, asked, settings):
     whole = respond("whole", asked, settings)
-    for size in (3, 64):
+    for size in (1, 3, 64):
         assert respond(f"batch{size}", asked, {**settings, "batch_size": size}) == whole
     shards = [respond(f"shard{number}", requests.shard(asked, number, 3), settings) for number in range(3)]
     assert b"".join(shards) == whole
