@@ -11,9 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from glioma.figures import style
-from glioma.figures.tables import place
+from glioma.figures.tables import AS_VOLUME, SHAPE_NAMES, place, without_repeated_constants
 
-SHAPE_NAMES = {"segmentation": "mask", "bounding_box": "box", "polygon": "polygon"}
 _NUMBERS_OF_A_ROW = ("value", "low", "high", "n", "n_undecided")
 _GAP, _HEADING, _ROW = 0.45, 1.05, 1.0
 
@@ -40,13 +39,14 @@ def comparison(
     """
     table = pd.read_csv(summary, keep_default_na=False, na_values={name: [""] for name in _NUMBERS_OF_A_ROW})
     table = table[(table["cohort"] == cohort) & (table["unit"] == "patient")]
-    grading = {"Grade": rows(table[table["task"] == "classification"], "balanced_accuracy")}
+    grading = {"Grade": rows(without_repeated_constants(table[table["task"] == "classification"]), "balanced_accuracy")}
     shapes = {}
-    for (subset, orientation), part in table[table["task"].isin(SHAPE_NAMES)].groupby(["slices", "orientation"]):
-        found = rows(part, "dice")
-        if found:
-            shapes[place(subset, orientation)] = found
-    shapes = dict(sorted(shapes.items(), key=lambda group: (group[0] != "whole volume", group[0])))
+    volumes = table[table["slices"].isin(AS_VOLUME)]
+    for task in ("segmentation", "bounding_box", "polygon"):
+        for (subset, orientation), part in volumes[volumes["task"] == task].groupby(["slices", "orientation"]):
+            found = rows(part, "dice")
+            if found:
+                shapes[f"{SHAPE_NAMES[task]}: {place(subset, orientation)}"] = found
     heights = [_length(grading), _length(shapes)]
     with style.styled():
         figure = style.new_figure(
@@ -86,9 +86,9 @@ def rows(table: pd.DataFrame, metric: str) -> list[Row]:
 
 def _label(row: dict) -> str:
     name = style.readable(row["model"])
-    if row["task"] in SHAPE_NAMES:
-        return f"{name}: {SHAPE_NAMES[row['task']]}"
-    return f"{name}: {place(row['slices'], row['orientation'])}" if row["arm"] == "vlm" else name
+    if row["task"] == "classification" and row["arm"] == "vlm":
+        name += f": {place(row['slices'], row['orientation'])}"
+    return name
 
 
 def _length(groups: dict[str, list[Row]]) -> float:
@@ -115,7 +115,7 @@ def _forest(axes: Axes, groups: dict[str, list[Row]], label: str, reference: flo
         position += _HEADING
         for row in found:
             _mark(axes, position, row)
-            axes.text(1.015, position, _numbers(row), transform=beside, ha="left", va="center", fontsize=8)
+            axes.text(1.03, position, _numbers(row), transform=beside, ha="left", va="center", fontsize=8)
             ticks.append(position)
             names.append(row.label)
             position += _ROW
@@ -126,9 +126,7 @@ def _forest(axes: Axes, groups: dict[str, list[Row]], label: str, reference: flo
     axes.set_xticks(np.linspace(0, 1, 6))
     axes.grid(axis="x")
     axes.spines["left"].set_visible(False)
-    axes.text(
-        1.015, -0.0, "estimate [95 % interval]   patients", transform=beside, va="center", fontsize=8, weight="bold"
-    )
+    axes.text(1.015, -0.0, "estimate [95 % interval]", transform=beside, va="center", fontsize=8, weight="bold")
 
 
 def _mark(axes: Axes, position: float, row: Row) -> None:
@@ -137,10 +135,20 @@ def _mark(axes: Axes, position: float, row: Row) -> None:
         axes.plot([row.low, row.high], [position, position], color=colour, lw=1.8, solid_capstyle="butt", zorder=2)
     if np.isfinite(row.decided):
         axes.plot(
-            row.decided, position, marker=style.ARM_MARKERS[row.arm], color=colour, mfc="white", ms=5.5, ls="", zorder=3
+            row.decided,
+            position,
+            marker=style.ARM_MARKERS[row.arm],
+            color=colour,
+            mfc="white",
+            ms=5.5,
+            ls="",
+            zorder=3,
+            clip_on=False,
         )
     if np.isfinite(row.value):
-        axes.plot(row.value, position, marker=style.ARM_MARKERS[row.arm], color=colour, ms=5.5, ls="", zorder=4)
+        axes.plot(
+            row.value, position, marker=style.ARM_MARKERS[row.arm], color=colour, ms=5.5, ls="", zorder=4, clip_on=False
+        )
 
 
 def _numbers(row: Row) -> str:

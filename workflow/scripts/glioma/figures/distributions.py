@@ -9,8 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from glioma.figures import style
-from glioma.figures.comparison import SHAPE_NAMES
-from glioma.figures.tables import place, read_patients
+from glioma.figures.tables import AS_VOLUME, SHAPE_NAMES, place, read_patients
 from glioma.metrics.segmentation import METRICS
 
 METRIC_NAMES = {
@@ -36,7 +35,7 @@ def distributions(
     VLM's slices stacked). A dot is a patient, the box spans the quartiles, its line is the median.
     """
     patients = read_patients(tables, cohort)
-    patients = patients[patients["task"].isin(SHAPE_NAMES) & patients["unit"].eq("patient")]
+    patients = patients[patients["task"].isin(SHAPE_NAMES) & patients["slices"].isin(AS_VOLUME)]
     groups = _groups(patients)
     with style.styled():
         figure = style.new_figure(

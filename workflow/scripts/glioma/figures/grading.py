@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 
 from glioma.answers import read_answers
 from glioma.figures import style
-from glioma.figures.tables import place, read_patients
+from glioma.figures.tables import place, read_patients, without_repeated_constants
 
 GRADES = ("HGG", "LGG")
 ANSWERS = ("LGG", "HGG", "no glioma", "unreadable")
@@ -54,7 +54,9 @@ def gldr(
                 notes.append(f"{grade} n={len(values)}" + (f" (+{missing} undefined)" if missing else ""))
                 start += len(values) + 2
             axes.axhline(0.5, color="#222222", lw=1, ls="--", zorder=1)
-            axes.set(ylim=(0, 1), xlim=(-1.5, max(start - 1.5, 1)), xticks=[], xlabel=", ".join(notes), title=title)
+            axes.set(
+                ylim=(-0.03, 1.03), xlim=(-1.5, max(start - 1.5, 1)), xticks=[], xlabel=", ".join(notes), title=title
+            )
             axes.grid(axis="y")
         for axes in grid[len(panels) :]:
             axes.set_axis_off()
@@ -77,7 +79,7 @@ def confusion(
     empty for undecided).
     """
     patients = read_patients(tables, cohort)
-    panels = _panels(patients[patients["task"] == "classification"])
+    panels = _panels(without_repeated_constants(patients[patients["task"] == "classification"]))
     columns = max(min(len(panels), 4), 1)
     height = max(-(-len(panels) // columns), 1)
     with style.styled():

@@ -16,7 +16,7 @@ from glioma.figures import style
 # Folds differ in lightness of one hue, not in hue: colour is kept for arms.
 _FOLD_COLOURS = ("#0B3C5D", "#2E6F9E", "#5B9BC8", "#8FBFDF", "#B9D6EA")
 _VLM_LINES = {
-    "loss": {"color": style.ARM_COLOURS["vlm fine-tuned"], "lw": 1, "ls": "--"},
+    "train_loss": {"color": style.ARM_COLOURS["vlm fine-tuned"], "lw": 1, "ls": "--"},
     "eval_loss": {"color": style.ARM_COLOURS["vlm fine-tuned"], "lw": 1.7, "marker": "o", "ms": 3.5},
 }
 
@@ -68,7 +68,7 @@ METRIC_NAMES = {"auc": "AUC", "dice": "Dice", "balanced_accuracy": "balanced acc
 def learning_curves_vlm(curves: Mapping[str, str | Path], out: str | Path | Sequence[str | Path]) -> Figure:
     """Training and validation loss per optimiser step, a panel per adapter.
 
-    `curves` maps an adapter's name to its CSV with columns step, loss, eval_loss, each empty where not measured.
+    `curves` maps an adapter's name to its CSV with columns step, train_loss, eval_loss, each empty where not measured.
     """
     columns = min(len(curves), 3)
     height = -(-len(curves) // columns)
@@ -87,7 +87,7 @@ def learning_curves_vlm(curves: Mapping[str, str | Path], out: str | Path | Sequ
             axes.set_ylim(bottom=0)
         for axes in grid[len(curves) :]:
             axes.set_axis_off()
-        names = {"loss": "training", "eval_loss": "validation"}
+        names = {"train_loss": "training", "eval_loss": "validation"}
         handles = [Line2D([], [], **line, label=names[column]) for column, line in _VLM_LINES.items()]
         figure.legend(handles=handles, loc="outside lower center", ncols=2)
         return style.save(figure, out)

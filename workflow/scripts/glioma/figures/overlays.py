@@ -28,8 +28,8 @@ def cnn_overlays(
 ) -> Figure:
     """Best, median and worst patient of each segmentation network by Dice, at the largest true axial section.
 
-    `networks` maps a network's name to (its patients.csv with columns patient, cohort, slices, unit, dice; its folder of predicted
-    masks `{patient}.npy`, bool (slice, row, column)).
+    `networks` maps a network's name to (its patients.csv with columns patient, cohort, slices, dice; its folder
+    of predicted masks `{patient}.npy`, bool (slice, row, column)).
     """
     with style.styled():
         figure = style.new_figure(
@@ -133,7 +133,7 @@ def draw_shape(axes: Axes, task: str, points: np.ndarray, colour: str, width: fl
 def _ranked(table: str | Path, cohort: str) -> pd.DataFrame:
     """The cohort's patients with a Dice, best first; ties by name."""
     patients = pd.read_csv(table, dtype={"patient": str})
-    whole = patients["cohort"].eq(cohort) & patients["slices"].eq("volume") & patients["unit"].eq("patient")
+    whole = patients["cohort"].eq(cohort) & patients["slices"].eq("volume")
     patients = patients[whole].dropna(subset=["dice"])
     return patients.sort_values(["dice", "patient"], ascending=[False, True], ignore_index=True)
 

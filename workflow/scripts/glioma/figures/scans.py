@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 
 from glioma import slices
 from glioma.crops import SEQUENCES
@@ -41,16 +42,17 @@ def show(
     axes.set_axis_off()
     if not furniture:
         return
+    dark = [withStroke(linewidth=2, foreground="black")]
     left, right, top, bottom = _EDGES[orientation]
     places = {left: (0.02, 0.5), right: (0.98, 0.5), top: (0.5, 0.98), bottom: (0.5, 0.02)}
     for (letter, (x, y)), (ha, va) in zip(
         places.items(), (("left", "center"), ("right", "center"), ("center", "top"), ("center", "bottom")), strict=True
     ):
-        axes.text(x, y, letter, color="#DDDDDD", fontsize=7, ha=ha, va=va, transform=axes.transAxes)
+        axes.text(x, y, letter, color="#DDDDDD", fontsize=7, ha=ha, va=va, transform=axes.transAxes, path_effects=dark)
     length = SCALE_BAR / size[1]
     height, width = image.shape
     start, level = width * 0.97 - length, height * 0.955
-    axes.plot([start, start + length], [level, level], color="white", lw=1.8, solid_capstyle="butt")
+    axes.plot([start, start + length], [level, level], color="white", lw=1.8, solid_capstyle="butt", path_effects=dark)
     axes.text(
         start + length / 2,
         level - height * 0.02,
@@ -59,6 +61,7 @@ def show(
         fontsize=6.5,
         ha="center",
         va="bottom",
+        path_effects=dark,
     )
 
 
@@ -87,7 +90,7 @@ def sample_scans(
     """
     with style.styled():
         figure = style.new_figure(
-            11, 2.3 * len(crops) + 1.0, "Sample scans", f"{cohort_label}; axial slice with the largest tumour section"
+            11, 2.12 * len(crops) + 1.0, "Sample scans", f"{cohort_label}; axial slice with the largest tumour section"
         )
         grid = figure.subplots(len(crops), 5, squeeze=False)
         present: set[int] = set()

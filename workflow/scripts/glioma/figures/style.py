@@ -1,5 +1,6 @@
 """What all figures share: colours that stay with their meaning, type, and how a figure reaches the disk."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,8 @@ TRUTH, PREDICTION, GENERAL = "#4DB8FF", "#FF3B30", "#FFB000"
 LABEL_COLOURS = {1: "#CC6677", 2: "#44AA99", 4: "#DDCC77"}
 LABEL_NAMES = {1: "necrotic / non-enhancing core", 2: "oedema", 4: "enhancing tumour"}
 GREY = "#6E6E6E"
+
+_FINE_TUNED = re.compile("fine-?tuned")
 
 PNG_DPI = 150
 _RC = {
@@ -72,18 +75,15 @@ def styled() -> Iterator[None]:
 
 
 def arm(arm_name: str, model: str) -> str:
-    """Key of `ARM_COLOURS` for a summary row: its arm, and for a VLM whether its name ends in "finetuned"."""
+    """Key of `ARM_COLOURS` for a summary row: its arm, and for a VLM whether its name says that it is fine-tuned."""
     if arm_name != "vlm":
         return arm_name
-    return "vlm fine-tuned" if model.endswith("finetuned") else "vlm general"
+    return "vlm fine-tuned" if _FINE_TUNED.search(model) else "vlm general"
 
 
 def readable(model: str) -> str:
     """A model's name as prose: "tiny-mllama finetuned" becomes "tiny-mllama, fine-tuned"."""
-    for ending, spelled in (("general", "general"), ("finetuned", "fine-tuned")):
-        if model.endswith(f" {ending}"):
-            return f"{model.removesuffix(ending).rstrip()}, {spelled}"
-    return model
+    return re.sub(r"(?<=[^,]) (?=fine-tuned|general)", ", ", _FINE_TUNED.sub("fine-tuned", model))
 
 
 def arm_handle(name: str) -> Line2D:

@@ -5,23 +5,29 @@ from pathlib import Path
 
 import pandas as pd
 
+from glioma.errors import UserError
+
 IDENTITY = ["task", "arm", "model", "run"]
+SHAPE_NAMES = {"segmentation": "mask", "bounding_box": "box", "polygon": "polygon", "center_point": "centre"}
+AS_VOLUME = ("volume", "tumour volume")
+"""Values of the column slices whose scores are of a whole patient, not means over slices."""
 
 
 def read_patients(paths: Sequence[str | Path], cohort: str) -> pd.DataFrame:
     """The rows of one cohort from several patients.csv, with the columns `IDENTITY`.
 
-    Where a table lacks those (a run's own file), they are those of the `summary.csv` beside it, which has one of each.
+    What a table lacks of those is the same for all its rows, and taken from the `summary.csv` beside it.
     An undecided patient's label is "".
     """
     parts = []
     for path in map(Path, paths):
         table = pd.read_csv(path, dtype={"patient": str})
-        if not set(IDENTITY) <= set(table.columns):
-            owner = pd.read_csv(path.with_name("summary.csv"), keep_default_na=False)
-            if owner.empty:
-                continue
-            table = table.assign(**owner[IDENTITY].iloc[0])
+        lacking = [name for name in IDENTITY if name not in table]
+        if lacking:
+            owner = pd.read_csv(path.with_name("summary.csv"), keep_default_na=False)[lacking].drop_duplicates()
+            if len(owner) != 1:
+                raise UserError(f"{path}: rows of several runs without the columns {lacking}; delete it and run again")
+            table = table.assign(**owner.iloc[0])
         parts.append(table)
     patients = pd.concat(parts, ignore_index=True)
     for name, missing in (("slices", "volume"), ("orientation", "volume"), ("run", ""), ("label", "")):
@@ -29,8 +35,17 @@ def read_patients(paths: Sequence[str | Path], cohort: str) -> pd.DataFrame:
     return patients[patients["cohort"] == cohort].reset_index(drop=True)
 
 
+def without_repeated_constants(table: pd.DataFrame) -> pd.DataFrame:
+    """Without the grading baselines of tumour slices: a constant answer is the same whatever slices are asked."""
+    return table[~(table["arm"].eq("baseline") & table["task"].eq("classification") & table["slices"].eq("tumour"))]
+
+
 def place(slices: str, orientation: str) -> str:
     """Which slices a score rests on, in words; a dagger where the true mask chose them."""
     if orientation == "volume":
         return "whole volume"
-    return f"{orientation}, {slices} slices{'†' if slices == 'tumour' else ''}"
+    return {
+        "volume": f"all {orientation} slices, as a volume",
+        "tumour volume": f"{orientation} tumour slices†, as a volume",
+        "tumour": f"{orientation}, tumour slices†",
+    }.get(slices, f"{orientation}, {slices} slices")

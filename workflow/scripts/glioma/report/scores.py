@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from glioma.figures import style
-from glioma.figures.tables import place
+from glioma.figures.tables import AS_VOLUME, SHAPE_NAMES, place
 from glioma.metrics import centre, segmentation
 from glioma.report.html import UNDEFINED, Cell, Table, estimate, number, write
 
@@ -27,7 +27,6 @@ METRIC_NAMES = {
     "p95_distance_to_box": "Distance to box, P95 (px)",
     "p95_euclidean_distance": "Distance to centre, P95 (px)",
 }
-SHAPE_NAMES = {"segmentation": "mask", "bounding_box": "box", "polygon": "polygon", "center_point": "centre"}
 COHORT_NAMES = {"test": "Test patients", "validation": "Out-of-fold patients", "train": "Training patients"}
 _GRADING = ("balanced_accuracy", "recall", "specificity", "precision", "f1", "mcc", "accuracy")
 _AREAS = ("auc", "auc_logprob", "auc_tally")
@@ -86,6 +85,36 @@ def summary_table(summary: str | Path, cohort_label: str, out: str | Path) -> No
     write(out, "All scores", cohort_label, [table], notes)
 
 
+def tests_table(comparisons: Sequence[str | Path], cohort_label: str, out: str | Path) -> None:
+    """Paired tests between readers, from tables with the columns of `glioma.comparisons.COLUMNS`."""
+    table = pd.concat([pd.read_csv(path) for path in comparisons], ignore_index=True)
+    columns = ("First", "Second", "Metric", "Test", "First value", "Second value", "p", "p (Holm)", "n")
+    rows = [
+        [
+            style.readable(row["first"]),
+            style.readable(row["second"]),
+            METRIC_NAMES.get(row["metric"], row["metric"]),
+            row["test"],
+            *(estimate(row["metric"], row[name]) for name in ("value_first", "value_second")),
+            *(_p_value(row[name]) for name in ("p", "p_holm")),
+            _count(row["n"]),
+        ]
+        for row in table.to_dict("records")
+    ]
+    notes = (
+        "Two-sided tests on the patients that both readers have. Holm's adjustment takes all pairs under one metric as "
+        "one family. A large p is no evidence that two readers are equal, least of all with few patients.",
+    )
+    section = Table("Paired tests", columns, rows, numeric=frozenset(columns[4:]), tools=True)
+    write(out, "Paired tests between readers", cohort_label, [section], notes)
+
+
+def _p_value(p: float) -> Cell:
+    if pd.isna(p):
+        return Cell(UNDEFINED, key=2)
+    return Cell("< 0.001" if p < 0.001 else f"{p:.3f}", key=float(p))
+
+
 def _cohort_sections(table: pd.DataFrame, cohort: str, hd95_unit: str) -> list[Table]:
     grading = table[(table["task"] == "classification") & (table["unit"] == "patient")]
     shapes = table[table["task"].isin(("segmentation", "bounding_box", "polygon"))]
@@ -101,12 +130,12 @@ def _cohort_sections(table: pd.DataFrame, cohort: str, hd95_unit: str) -> list[T
             note="As published: patients without a decision are left out, so models may rest on different patients.",
         ),
         _section(
-            f"{cohort}: segmentation, boxes and polygons, per volume", shapes[shapes["unit"] == "patient"],
+            f"{cohort}: segmentation, boxes and polygons, per volume", shapes[shapes["slices"].isin(AS_VOLUME)],
             list(segmentation.METRICS), names,
             note="A VLM's slices are stacked to a volume and scored once, as a CNN's mask is.",
         ),
         _section(
-            f"{cohort}: segmentation, boxes and polygons, slice by slice", shapes[shapes["unit"] == "slice"],
+            f"{cohort}: segmentation, boxes and polygons, slice by slice", shapes[~shapes["slices"].isin(AS_VOLUME)],
             list(segmentation.METRICS), names,
             note="As published for the VLM: each slice is scored, then averaged over the patient, then over patients.",
         ),
@@ -186,7 +215,7 @@ def _counterparts(ours: pd.DataFrame, theirs: pd.Series, metrics: list[str]) -> 
     """Our rows of the same task, arm, cohort and choice of slices."""
     task = theirs["task"].replace("-", "_")
     arm = "cnn" if theirs["model"] == "cnn" else "vlm general" if "general" in theirs["setting"] else "vlm fine-tuned"
-    same = ours[(ours["task"] == task) & (ours["cohort"] == theirs["cohort"])]
+    same = ours[(ours["task"] == task) & (ours["cohort"] == theirs["cohort"]) & (ours["unit"] == "patient")]
     same = same.loc[[style.arm(*pair) == arm for pair in zip(same["arm"], same["model"], strict=True)]]
     if arm == "cnn":
         same = same[same["slices"] == "volume"]
@@ -194,8 +223,7 @@ def _counterparts(ours: pd.DataFrame, theirs: pd.Series, metrics: list[str]) -> 
         # Table 2 asked about every slice of the range; all other VLM tables about tumour slices.
         orientation = next((name for name in ("coronal", "sagittal") if name in theirs["setting"]), "axial")
         subset = "all" if theirs["table"] == 2 else "tumour"
-        unit = "patient" if task == "classification" else "slice"
-        same = same[(same["slices"] == subset) & (same["orientation"] == orientation) & (same["unit"] == unit)]
+        same = same[(same["slices"] == subset) & (same["orientation"] == orientation)]
     rows = []
     for (model, _), group in same.groupby(["model", "run"]):
         by_metric = group.set_index("metric")
