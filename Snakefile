@@ -35,7 +35,7 @@ rule cohort:
 
 rule crops:
     input:
-        collect("results/crops/{patient}.npy", patient=PATIENTS),
+        CROPS,
 
 
 rule cnn:

@@ -5,7 +5,7 @@ CNN_PREDICTIONS = collect("results/cnn/{network}/predictions.csv", network=NETWO
 
 rule train_cnn:
     input:
-        crops=crops_of(PATIENTS),
+        crops=CROPS,
         folds=FOLDS,
     output:
         weights="results/cnn/{network}/fold{fold}/weights.safetensors",
@@ -29,7 +29,7 @@ rule train_cnn:
 
 rule predict_cnn_grade:
     input:
-        crops=crops_of(PATIENTS),
+        crops=CROPS,
         folds=FOLDS,
         weights=collect("results/cnn/{{classifier}}/fold{fold}/weights.safetensors", fold=FOLD_NUMBERS),
     output:
@@ -52,7 +52,7 @@ rule predict_cnn_grade:
 
 rule predict_cnn_mask:
     input:
-        crops=crops_of(PATIENTS),
+        crops=CROPS,
         folds=FOLDS,
         weights=collect("results/cnn/{{segmenter}}/fold{fold}/weights.safetensors", fold=FOLD_NUMBERS),
     output:

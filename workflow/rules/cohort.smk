@@ -85,6 +85,23 @@ rule crop:
         "../scripts/crop.py"
 
 
+# What later stages depend on: one table that changes when any crop does, instead of three files a patient.
+rule crop_table:
+    input:
+        collect("results/crops/{patient}{kind}", patient=PATIENTS, kind=[".npy", ".mask.npy", ".json"]),
+    output:
+        CROPS,
+    log:
+        "results/logs/crop_table.log",
+    benchmark:
+        "results/benchmarks/crop_table.tsv"
+    params:
+        patients=PATIENTS,
+        code=code("crop_table"),
+    script:
+        "../scripts/crop_table.py"
+
+
 rule folds:
     input:
         COHORT,

@@ -12,6 +12,7 @@ from glioma.vlm import tiny
 
 PHANTOM = "results/phantom"
 COHORT = "results/cohort/patients.csv"
+CROPS = "results/crops/crops.csv"
 FOLDS = "results/folds/folds.csv"
 SUMMARY = "results/scores/summary.csv"
 REPORT = "results/report/report.html"
@@ -52,8 +53,3 @@ wildcard_constraints:
     hub=settings.alternatives(n for n, m in config["models"].items() if settings.kind(m) == "hub"),
     fold=r"\d+",
     shard=r"\d+",
-
-
-def crops_of(patients):
-    """The crop, labels and geometry of some patients, named so that a script can find their folder."""
-    return collect("results/crops/{patient}{kind}", patient=patients, kind=[".npy", ".mask.npy", ".json"])

@@ -36,7 +36,7 @@ rule answers:
 
 rule score_run:
     input:
-        crops=crops_of(PATIENTS),
+        crops=CROPS,
         folds=FOLDS,
         answers="results/answers/{run}.csv",
     output:
@@ -80,9 +80,9 @@ rule score_classifier:
 
 rule score_segmenter:
     input:
-        crops=crops_of(PATIENTS),
+        crops=CROPS,
         folds=FOLDS,
-        masks=collect("results/cnn/{{segmenter}}/masks/{patient}.npy", patient=PATIENTS),
+        predictions="results/cnn/{segmenter}/predictions.csv",
     output:
         patients="results/scores/cnn/{segmenter}/patients.csv",
         summary="results/scores/cnn/{segmenter}/summary.csv",
@@ -103,7 +103,7 @@ rule score_segmenter:
 
 rule score_baselines:
     input:
-        crops=crops_of(PATIENTS),
+        crops=CROPS,
         folds=FOLDS,
     output:
         patients="results/scores/baselines/patients.csv",

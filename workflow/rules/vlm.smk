@@ -66,7 +66,7 @@ rule fetch_model:
 
 rule conversations:
     input:
-        crops=crops_of(PATIENTS),
+        crops=CROPS,
         folds=FOLDS,
         prompt=lambda wildcards: settings.prompt_file(config["adapters"][wildcards.adapter]["prompt"]),
     output:
@@ -122,7 +122,7 @@ rule respond:
     input:
         lambda wildcards: base_files(RUNS[wildcards.run]["model"]),
         lambda wildcards: adapter_files(RUNS[wildcards.run]["adapter"]),
-        crops=crops_of(PATIENTS),
+        crops=CROPS,
         folds=FOLDS,
         prompt=lambda wildcards: settings.prompt_file(RUNS[wildcards.run]["prompt"]),
     output:

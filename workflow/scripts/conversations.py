@@ -9,7 +9,7 @@ with job(snakemake):
     counts = conversations.write(
         Path(snakemake.output.train).parent,
         folds.read(snakemake.input.folds),
-        Path(snakemake.input.crops[0]).parent,
+        Path(snakemake.input.crops).parent,
         snakemake.params.task,
         prompts.read(snakemake.input.prompt),
         snakemake.params.settings,

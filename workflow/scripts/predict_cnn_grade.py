@@ -12,7 +12,7 @@ with job(snakemake):
         snakemake.params.network,
         snakemake.input.weights,
         folds.read(snakemake.input.folds),
-        Path(snakemake.input.crops[0]).parent,
+        Path(snakemake.input.crops).parent,
         tuple(snakemake.params.shape),
     )
     write_csv(predictions, snakemake.output[0])

@@ -12,7 +12,7 @@ with job(snakemake):
         snakemake.params.network,
         snakemake.input.weights,
         folds.read(snakemake.input.folds),
-        Path(snakemake.input.crops[0]).parent,
+        Path(snakemake.input.crops).parent,
         Path(snakemake.output.masks[0]).parent,
         Path(snakemake.output.scans[0]).parent,
         tuple(snakemake.params.shape),

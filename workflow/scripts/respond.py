@@ -10,7 +10,7 @@ with job(snakemake):
     from glioma.vlm.generate import respond
 
     asked = snakemake.params.asked
-    crops = Path(snakemake.input.crops[0]).parent
+    crops = Path(snakemake.input.crops).parent
     questions = requests.of_run(folds.read(snakemake.input.folds), crops, asked)
     adapter = snakemake.params.adapter
     respond(

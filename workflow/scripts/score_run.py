@@ -12,7 +12,7 @@ with job(snakemake):
     settings = Settings.from_config(keys["scores"], keys["votes"], keys["side"], snakemake.params.seed)
     entry = Entry(run["task"], f"{run['model']} {run['label']}", "vlm", snakemake.wildcards.run, "test")
     grades = folds.grades(folds.read(snakemake.input.folds), "test")
-    crops = Path(snakemake.input.crops[0]).parent
+    crops = Path(snakemake.input.crops).parent
     masks = truth.masks(crops, grades.index)
     table = answers.read_answers(snakemake.input.answers)
     if run["repeats"]:

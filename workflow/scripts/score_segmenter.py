@@ -13,7 +13,7 @@ with job(snakemake):
     keys = snakemake.params.settings
     settings = Settings.from_config(keys["scores"], keys["votes"], keys["side"], snakemake.params.seed)
     table = folds.read(snakemake.input.folds)
-    crops, masks = Path(snakemake.input.crops[0]).parent, Path(snakemake.input.masks[0]).parent
+    crops, masks = Path(snakemake.input.crops).parent, Path(snakemake.input.predictions).parent / "masks"
     network, parts = snakemake.wildcards.segmenter, []
     for cohort, split in (("validation", "development"), ("test", "test")):
         patients = folds.grades(table, split).index

@@ -6,15 +6,18 @@ A crop is uint8 (sequence, slice, row, column), 0 where there is no brain. Two w
 - `tumour`: as published, the scan's own voxels around the middle of the true mask. It tells every reader where to look.
 """
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from scipy import ndimage
 
 from glioma import volumes
 from glioma.errors import UserError
-from glioma.files import atomic_path, write_json
+from glioma.files import atomic_path, read_json, write_json
 
 SEQUENCES = ("flair", "t1", "t1ce", "t2")
 # Intensities between these percentiles of the brain become 1..255: single bright voxels must not set the scale.
@@ -150,3 +153,24 @@ def save(crop: Crop, image: str | Path, mask: str | Path, geometry: str | Path) 
         with atomic_path(path) as temporary:
             np.save(temporary, array)
     write_json(crop.geometry, geometry)
+
+
+def table(folder: str | Path, patients: Iterable[str]) -> pd.DataFrame:
+    """A row a patient: patient, mode, voxel_mm (along the slice axis), tumour_share_in_crop, tumour_voxels, sha256."""
+    rows = []
+    for patient in patients:
+        geometry = read_json(Path(folder) / f"{patient}.json")
+        content = hashlib.sha256()
+        for suffix in (".npy", ".mask.npy", ".json"):
+            content.update((Path(folder) / f"{patient}{suffix}").read_bytes())
+        rows.append(
+            {
+                "patient": patient,
+                "mode": geometry["mode"],
+                "voxel_mm": round(geometry["spacing"][0], 4),
+                "tumour_share_in_crop": geometry["tumour_share_in_crop"],
+                "tumour_voxels": int(np.count_nonzero(load_mask(folder, patient))),
+                "sha256": content.hexdigest(),
+            }
+        )
+    return pd.DataFrame(rows)
