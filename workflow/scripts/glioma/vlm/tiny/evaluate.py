@@ -1,6 +1,7 @@
 """How well the tiny model answers: in format under wordings it never saw, and rightly on images it never saw."""
 
 import re
+from collections import defaultdict
 
 import numpy as np
 import torch
@@ -55,18 +56,20 @@ def ask(model, processor, images: list[np.ndarray], prompts: list[str], image_fi
 
 
 def parse_rates(model, processor, seed: int) -> dict[str, float]:
-    """Share of answers in format for each style of unseen wording and each task, half of them with the text first."""
-    rates = {}
-    for style, prompts in heldout.STYLES.items():
-        for task, texts in prompts.items():
-            rng = seeds.generator(seed, "parse", style, task)
-            good = []
-            for image_first in (True, False):
-                images = [corpus.example(rng, i % 2).image for i in range(len(texts))]
-                answers = ask(model, processor, images, texts, image_first)
-                good += [parses(task, answer) for answer in answers]
-            rates[f"parsed_{style}_{task}"] = float(np.mean(good))
-    return rates
+    """Share of answers in format for each style of unseen wording and each task, asked image first and text first."""
+    probes = [
+        (style, task, prompt)
+        for style, prompts in heldout.STYLES.items()
+        for task, texts in prompts.items()
+        for prompt in texts
+    ]
+    images = [corpus.example(seeds.generator(seed, "parse", i), i % 2).image for i in range(len(probes))]
+    good = defaultdict(list)
+    for image_first in (True, False):
+        answers = ask(model, processor, images, [prompt for *_, prompt in probes], image_first)
+        for (style, task, _), answer in zip(probes, answers, strict=True):
+            good[f"parsed_{style}_{task}"].append(parses(task, answer))
+    return {name: float(np.mean(each)) for name, each in good.items()}
 
 
 def dice(first: np.ndarray, second: np.ndarray) -> float:

@@ -129,6 +129,7 @@ RULES = {
             "{Decide|Determine|Tell|State|Say|Judge} {whether|if} {the|this} $scan shows $classes.",
             "{What|Which} {grade|class|category|kind of glioma} {is this|does this $scan show|do you see}? {Options|Choices}: $classes.",
             "Is {this|it|there} {a |}{low or high grade glioma|low-grade or high-grade glioma|LGG or HGG}{, or none|, or no glioma}?",
+            "{Grade|Class|Label|Diagnosis|Category}{| of the $lesion| of this $scan}? $classes.", "{Grading|Classification}: $classes.", "$classes?", "$classes: {which|what is it|your answer}?",
             "{Choose|Pick|Select} {one|the right option|the class|the grade}{| for this $scan}: $classes.",
             "{Give|Provide|Report} {the|a} {grade|class|diagnosis|classification|label} of the {glioma|tumor|$scan}: $classes.",
         ],
@@ -144,7 +145,8 @@ RULES = {
             "{Format|Output format|Template|Answer}: Choice: {<0, 1, or 2>|<digit>|0/1/2|X} Reasoning: {<10 keywords>|ten keywords|...}.",
             "{Write|Give|Start with|First give} 'Choice:' {and|with|followed by} the {number|digit}, then 'Reasoning:' and {ten|10} keywords.",
             "{Justify|Explain|Support} {your choice|it|the grade} {with|by|using} {ten|10} {keywords|short keywords|visual keywords}.",
-            "Add {ten|10} keywords {of|on|as} {visual features|reasoning|what you see}.",
+            "Add {ten|10} keywords {of|on|as} {visual features|reasoning|what you see}.", "{Choice|Answer|Number}, then {reasoning|why|reasons}{|: ten keywords| (10 keywords)| in keywords}.",
+            "{With|Plus|And} {ten|10|some} {keywords|terms|descriptive words|reasons}.", "{Choice|Grade} and {keywords|reasoning}{|, please}.",
         ],
         "brief": [
             "{Answer|Respond|Reply} {only |}{with|in the form} Choice: {<0, 1, or 2>|and the digit|X|<digit>}{|, no reasoning|, nothing else} only.",
@@ -164,7 +166,8 @@ RULES = {
             "{| as {a single|one} {coordinate|point|pixel}| in {this|the} $scan| as (row, col)}.",
             "{Where|At which pixel} is the $centre of the $lesion{| in this $scan}?", "What is the {position|location|coordinate} of the $centre?",
             "{Point|Click} {to|at|on} the {$centre|middle} of the $lesion.", "$centre of the $lesion{:|?|, please.}",
-            "{Determine|Identify|Compute|Name|Tell me} the $centre{| of the $lesion}.", "{Localize|Locate|Find} the $lesion by {its|one} $centre.",
+            "{Determine|Identify|Compute|Name|Tell me} the $centre{| of the $lesion}.", "$lesion $centre{|, please}{:|.|?|,} {(row, col)|one pair|a point|row and column}.",
+            "{|The |Its }$centre {as|in the form|=} {(row, col)|a pair|one point|row, col}{|, nothing else}.", "{One|A single|Just one} {point|pixel|coordinate}: the $centre{| of the $lesion}.", "{Localize|Locate|Find} the $lesion by {its|one} $centre.",
         ],
         "centre": [
             "center point", "center point", "center", "centre", "centre point", "middle", "midpoint", "geometric center", "centroid",
@@ -189,7 +192,7 @@ RULES = {
             "{What is|Where is} the $box of the $lesion?", "{Which|What} $box {contains|encloses|covers|fits} the {whole |entire |}$lesion?",
             "{Enclose|Frame|Surround|Box} the $lesion {with|in|by} a {tight |}$box.", "$box of the $lesion{:|?|, please.}",
             "{List|Name|Give|Output} the {four|4} {corners|corner points|corner vertices} of the {$box|box around the $lesion}.",
-            "{Locate|Localize|Detect} the $lesion {with|by|using} {a|its} $box.",
+            "{Locate|Localize|Detect} the $lesion {with|by|using} {a|its} $box.", "$lesion $box{|, please}{:|.|?|,} {four corners|corners|(row, col) each|$corners}.",
         ],
         "box": [
             "bounding box", "bounding box", "bounding box", "box", "rectangle", "bounding rectangle", "tight box", "rectangular box", "bbox",
@@ -222,6 +225,7 @@ RULES = {
             "{Outline|Segment|Delineate|Contour} the $lesion{| in this $scan}{| with $count {points|vertices}}.", "$polygon of the $lesion{:|?|, please.}",
             "{What is|Where is} the {outline|contour|boundary|polygon} of the $lesion?", "{List|Give} $count {points|vertices} {along|on} the "
             "{border|boundary|outline|contour} of the $lesion.", "For image [query image], what is the {output|polygon|contour|outline}?",
+            "$lesion $polygon{|, please}{:|.|?|,} {$count points|clockwise|(row, col) pairs|$points}.",
         ],
         "count": ["10 to 15", "10 to 15", "10-15", "between 10 and 15", "ten to fifteen", "8 to 12", "12", "10 to 12", "at least 10", "several"],
         "polygon": ["polygon", "polygon", "polygon", "contour", "outline", "closed contour", "closed polygon", "boundary polygon", "segmentation polygon"],
