@@ -15,8 +15,9 @@ env: .venv/.installed
 	@touch $@
 
 demo: env
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES)
-	$(BIN)/python workflow/scripts/where_time_went.py
+	$(BIN)/snakemake --cores $(CORES)
+	@echo "Where the time went (seconds, summed over the jobs of each rule):"
+	@PYTHONPATH=workflow/scripts $(BIN)/python -m glioma.report.timing
 	@echo "Report: $(CURDIR)/results/report/report.html"
 
 test: env

@@ -1,6 +1,7 @@
 # What every stage shares: the checked configuration and the names that make up the graph. No rules.
 
 import sys
+from pathlib import Path
 
 sys.path.insert(0, f"{workflow.basedir}/workflow/scripts")
 

@@ -9,6 +9,24 @@ import pandas as pd
 from glioma.report.html import UNDEFINED, Cell, Table, write
 
 
+def by_rule(folder: str | Path) -> dict[str, list[Path]]:
+    """Benchmark files by rule: `{folder}/{rule}.tsv`, or `{folder}/{rule}/{job}.tsv` of a rule with several jobs."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(Path(folder).rglob("*.tsv")):
+        rule = path.stem if path.parent == Path(folder) else path.parent.name
+        found.setdefault(rule, []).append(path)
+    return found
+
+
+def totals(folder: str | Path) -> pd.DataFrame:
+    """Per rule, longest first: jobs, and the sums over jobs of wall and processor seconds."""
+    rows = []
+    for rule, paths in by_rule(folder).items():
+        table = pd.concat([pd.read_csv(path, sep="\t", na_values=["-", "NA"]) for path in paths], ignore_index=True)
+        rows.append({"rule": rule, "jobs": len(table), "wall_s": table["s"].sum(), "cpu_s": table["cpu_time"].sum()})
+    return pd.DataFrame(rows).sort_values("wall_s", ascending=False, ignore_index=True)
+
+
 def timing_table(
     benchmarks: Mapping[str, Sequence[str | Path]],
     timings: Mapping[str, Sequence[str | Path]],
@@ -66,3 +84,7 @@ def _seconds(value: float) -> Cell:
     else:
         text = f"{whole // 3600} h {whole % 3600 // 60:02d} min"
     return Cell(text, key=float(value))
+
+
+if __name__ == "__main__":
+    print(totals("results/benchmarks").round(0).astype({"wall_s": int, "cpu_s": int}).to_string(index=False))

@@ -1,0 +1,13 @@
+"""Where the time went, by rule and by VLM run."""
+
+from pathlib import Path
+
+from glioma.job import job
+from glioma.report import timing
+
+with job(snakemake):
+    benchmarks = timing.by_rule("results/benchmarks")
+    runs = {}
+    for path in map(Path, snakemake.input.timing):
+        runs.setdefault(path.parent.name, []).append(path)
+    timing.timing_table(benchmarks, runs, snakemake.params.label, snakemake.output[0])
