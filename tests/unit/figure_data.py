@@ -80,7 +80,7 @@ def write_summary(path: Path) -> Path:
             for o in ("axial", "coronal", "sagittal")
             for s in ("all", "tumour")
         ),
-        ("always HGG", "baseline", "", "volume", "volume"),
+        ("always HGG", "baseline", "", "all", "axial"),
         ("enhancing brightness", "baseline", "", "volume", "volume"),
     ]
     for model, arm, run, slices, orientation in graders:
@@ -107,9 +107,9 @@ def write_summary(path: Path) -> Path:
     locators += [("segmentation", "FLAIR threshold", "baseline", "", "volume")]
     for task in ("bounding_box", "polygon"):
         locators += [
-            (task, f"tiny-mllama {kind}", "vlm", f"{task}-{kind}", "tumour") for kind in ("general", "finetuned")
+            (task, f"tiny-mllama {kind}", "vlm", f"{task}-{kind}", "tumour volume") for kind in ("general", "finetuned")
         ]
-        locators += [(task, name, "baseline", "", "tumour") for name in ("whole frame", "mean training box")]
+        locators += [(task, name, "baseline", "", "tumour volume") for name in ("whole frame", "mean training box")]
     for task, model, arm, run, slices in locators:
         orientation = "volume" if slices == "volume" else "axial"
         for metric in segmentation.METRICS:

@@ -43,7 +43,9 @@ def comparison(
     shapes = {}
     volumes = table[table["slices"].isin(AS_VOLUME)]
     for task in ("segmentation", "bounding_box", "polygon"):
-        for (subset, orientation), part in volumes[volumes["task"] == task].groupby(["slices", "orientation"]):
+        for (subset, orientation), part in reversed(
+            list(volumes[volumes["task"] == task].groupby(["slices", "orientation"]))
+        ):
             found = rows(part, "dice")
             if found:
                 shapes[f"{SHAPE_NAMES[task]}: {place(subset, orientation)}"] = found
@@ -126,7 +128,7 @@ def _forest(axes: Axes, groups: dict[str, list[Row]], label: str, reference: flo
     axes.set_xticks(np.linspace(0, 1, 6))
     axes.grid(axis="x")
     axes.spines["left"].set_visible(False)
-    axes.text(1.015, -0.0, "estimate [95 % interval]", transform=beside, va="center", fontsize=8, weight="bold")
+    axes.text(1.03, -0.0, "estimate [95 % interval]", transform=beside, va="center", fontsize=8, weight="bold")
 
 
 def _mark(axes: Axes, position: float, row: Row) -> None:

@@ -50,7 +50,8 @@ def cnn_overlays(
                     continue
                 patient, dice = ranked.loc[position, ["patient", "dice"]]
                 _volume_overlay(axes, crops_folder, patient, np.load(Path(masks) / f"{patient}.npy", mmap_mode="r"))
-                axes.set_title(f"{rank}: {patient}, Dice {dice:.2f}", loc="center", weight="normal")
+                axes.set_title(f"{rank}, Dice {dice:.2f}", loc="center", weight="normal")
+                axes.text(0.03, 0.03, patient, color="white", fontsize=7.5, transform=axes.transAxes)
         figure.legend(
             handles=[
                 Line2D([], [], color=style.TRUTH, lw=2, label="true tumour"),

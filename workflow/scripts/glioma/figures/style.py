@@ -24,7 +24,7 @@ ARM_NAMES = {
     "cnn": "CNN",
     "vlm general": "VLM, general",
     "vlm fine-tuned": "VLM, fine-tuned",
-    "baseline": "Trivial baseline",
+    "baseline": "Baseline",
 }
 ARM_ORDER = ("cnn", "vlm fine-tuned", "vlm general", "baseline")
 GRADE_COLOURS = {"HGG": "#AA3377", "LGG": "#33A6CC"}
