@@ -75,7 +75,7 @@ def _add_tumour(rng: np.random.Generator, images: dict[str, np.ndarray], tumour:
 
     # Oedema: water between fibres. FLAIR contrast is modest and patchy, and fades towards the margin.
     fade = tumour.oedema * (0.5 + 0.5 * np.clip(tumour.edge * 2, 0, 1))
-    strength = rng.uniform(0.4, 0.8)
+    strength = rng.uniform(0.5, 0.8)
     images["flair"] += strength * fade * patchy
     images["t2"] += rng.uniform(0.75, 1.2) * fade * (1 + 0.1 * rough)
     t1_drop = rng.uniform(0.17, 0.3)
