@@ -227,3 +227,21 @@ def test_shape_overlays_draw_truth_and_answers_where_they_are(crops, tmp_path):
     assert (answer.get_xy(), answer.get_width(), answer.get_height()) == ((3.5, 2.5), 9, 8)
     assert len([patch for patch in polygon.patches if isinstance(patch, Polygon)]) == 1
     assert "no shape: malformed" in words(figure)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda out: learning.learning_curves_cnn([], out),
+        lambda out: learning.learning_curves_vlm({}, out),
+        lambda out: grading.gldr([], LABEL, out),
+        lambda out: grading.confusion([], LABEL, out),
+        lambda out: grading.consistency({}, {}, LABEL, out),
+        lambda out: distributions.distributions([], "mm", LABEL, out),
+        lambda out: overlays.cnn_overlays({}, "crops", LABEL, out),
+        lambda out: overlays.shape_overlays({}, "crops", LABEL, out),
+    ],
+)
+def test_nothing_configured_is_said_in_the_figure(draw, tmp_path):
+    assert "nothing of this kind was configured" in words(draw(tmp_path / "f"))
+    assert (tmp_path / "f.png").is_file() and (tmp_path / "f.svg").is_file()

@@ -34,6 +34,8 @@ def distributions(
     `tables` are patients.csv of segmenters, box and polygon runs and baselines; the unit is the patient's volume (a
     VLM's slices stacked). A dot is a patient, the box spans the quartiles, its line is the median.
     """
+    if not tables:
+        return style.empty("Localisation, patient by patient", cohort_label, out)
     patients = read_patients(tables, cohort)
     patients = patients[patients["task"].isin(SHAPE_NAMES) & patients["slices"].isin(AS_VOLUME)]
     groups = _groups(patients)

@@ -30,6 +30,8 @@ def gldr(
     no slice was graded). Patients stand in order of their value within their true grade. `denominator` is the key
     votes.gldr_denominator.
     """
+    if not tables:
+        return style.empty("GLDR: share of slices called high-grade, per patient", cohort_label, out)
     patients = read_patients(tables, cohort)
     panels = _panels(patients[patients["arm"] == "vlm"])
     columns = max(min(len(panels), 3), 1)
@@ -78,6 +80,8 @@ def confusion(
     `tables` are patients.csv of classifiers of any arm, with columns grade and label ("LGG", "HGG", "no glioma" or
     empty for undecided).
     """
+    if not tables:
+        return style.empty("Confusion matrices", cohort_label, out)
     patients = read_patients(tables, cohort)
     panels = _panels(without_repeated_constants(patients[patients["task"] == "classification"]))
     columns = max(min(len(panels), 4), 1)
@@ -136,6 +140,8 @@ def consistency(
 
     `answers` maps a model to the answers CSV of its consistency run, `grades` patient to true grade.
     """
+    if not answers:
+        return style.empty("The same slice asked again and again", cohort_label, out)
     bars = [
         (model, patient, orientation, index, count_choices(table))
         for model, path in answers.items()

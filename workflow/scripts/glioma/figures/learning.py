@@ -28,6 +28,8 @@ def learning_curves_cnn(histories: Sequence[str | Path], out: str | Path | Seque
     validation_loss and a metric (auc or dice). Which epoch was kept says the metadata (learning_rate, epoch) of
     `weights.safetensors` beside each. Of a learning-rate sweep only the rate that was kept is drawn.
     """
+    if not histories:
+        return style.empty("CNN learning curves", "", out)
     networks: dict[str, dict[str, tuple[pd.DataFrame, int]]] = {}
     for path in map(Path, histories):
         networks.setdefault(path.parent.parent.name, {})[path.parent.name] = _kept(path)
@@ -70,6 +72,8 @@ def learning_curves_vlm(curves: Mapping[str, str | Path], out: str | Path | Sequ
 
     `curves` maps an adapter's name to its CSV with columns step, train_loss, eval_loss, each empty where not measured.
     """
+    if not curves:
+        return style.empty("VLM fine-tuning", "", out)
     columns = min(len(curves), 3)
     height = -(-len(curves) // columns)
     with style.styled():

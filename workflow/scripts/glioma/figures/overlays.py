@@ -31,6 +31,8 @@ def cnn_overlays(
     `networks` maps a network's name to (its patients.csv with columns patient, cohort, slices, dice; its folder
     of predicted masks `{patient}.npy`, bool (slice, row, column)).
     """
+    if not networks:
+        return style.empty("CNN segmentation: best, median and worst patient", cohort_label, out)
     with style.styled():
         figure = style.new_figure(
             8.6, 2.9 * len(networks) + 0.95, "CNN segmentation: best, median and worst patient",
@@ -77,6 +79,8 @@ def shape_overlays(
     summary ("tiny-mllama general", "tiny-mllama finetuned"). Patients are those at evenly spaced ranks of tumour size,
     so that nobody picks them by hand.
     """
+    if not answers:
+        return style.empty("What the VLM drew", cohort_label, out)
     tables = {task: {model: _axial(path) for model, path in models.items()} for task, models in answers.items()}
     chosen = _spread(tables, crops_folder, patients)
     with style.styled():
