@@ -15,6 +15,7 @@ from glioma import seeds, shapes
 from glioma.errors import UserError
 from glioma.vlm import tiny
 from glioma.vlm.tiny import corpus, evaluate, heldout, tokenizer, train, wording
+from glioma.vlm.tiny.paper import PAPER
 
 FEW = {"looks": 2, "steps": 2, "batch": 4, "questions": 4, "prompts": 2, "vocabulary": 900}
 seed_numbers = st.integers(0, 2**32)
@@ -58,7 +59,7 @@ def test_a_held_out_wording_is_never_trained_on(task):
 @pytest.mark.parametrize("task", wording.TASKS)
 def test_the_papers_prompt_is_among_the_wordings(task):
     rng = np.random.default_rng(2)
-    assert any(wording.sample(rng, task).text == wording.PAPER[task] for _ in range(500))
+    assert any(wording.sample(rng, task).text == PAPER[task] for _ in range(500))
 
 
 @given(seed_numbers, st.sampled_from(wording.TASKS))
@@ -78,7 +79,7 @@ def test_brief_wordings_ask_for_no_reasons():
 
 
 def test_sentences_put_together_again_are_the_prompt():
-    for prompt in wording.PAPER.values():
+    for prompt in PAPER.values():
         assert " ".join(wording.split(prompt)) == prompt
 
 
@@ -90,7 +91,7 @@ def test_sentences_put_together_again_are_the_prompt():
 def test_answers_are_true_of_the_image(seed, grade):
     item = corpus.example(np.random.default_rng(seed), grade)
     assert item.image.shape == item.mask.shape == (128, 128) and item.image.dtype == np.uint8
-    # The blob is one piece, and brighter along its inner edge than the ring of tissue around it.
+    # The blob is one piece.
     assert ndimage.label(item.mask)[1] == 1
     for task in wording.TASKS:
         assert evaluate.parses(task, corpus.answer(item, task))
@@ -100,7 +101,7 @@ def test_answers_are_true_of_the_image(seed, grade):
     centre = evaluate.points(corpus.answer(item, "center_point"))[0]
     assert np.abs(centre - np.array([truth[0] + truth[2], truth[1] + truth[3]]) / 2).max() <= 0.5
     ring = evaluate.points(corpus.answer(item, "polygon"))
-    assert 10 <= len(ring) <= 15
+    assert 10 <= len(ring) <= 12
     assert shapes.signed_area(ring) > 0  # clockwise
     assert ring[0, 0] == ring[:, 0].min()  # from the north-most
     overlap = shapes.mask_from_polygon(ring, item.mask.shape)

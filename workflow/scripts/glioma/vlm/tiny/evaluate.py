@@ -9,7 +9,8 @@ from PIL import Image
 from skimage.draw import polygon2mask
 
 from glioma import seeds
-from glioma.vlm.tiny import corpus, heldout, wording
+from glioma.vlm.tiny import corpus, heldout
+from glioma.vlm.tiny.paper import PAPER
 
 NUMBER = r"(?:\d|[1-9]\d|1[01]\d|12[0-7])"
 POINT = rf"\({NUMBER}, {NUMBER}\)"
@@ -38,7 +39,9 @@ def messages(prompt: str, image_first: bool = True) -> list[dict]:
 
 
 @torch.inference_mode()
-def ask(model, processor, images: list[np.ndarray], prompts: list[str], image_first: bool = True, **sampling) -> list[str]:
+def ask(
+    model, processor, images: list[np.ndarray], prompts: list[str], image_first: bool = True, **sampling
+) -> list[str]:
     """Answers to one prompt per image (side, side) uint8, in one batch."""
     texts = [
         processor.apply_chat_template(messages(prompt, image_first), add_generation_prompt=True, tokenize=False)
@@ -91,22 +94,24 @@ def quality(model, processor, seed: int, count: int = 48) -> dict[str, float]:
     An answer that does not parse counts as wrong, as an error of the image's diagonal, and as Dice 0.
     """
     items = [corpus.example(seeds.generator(seed, "quality", i), i % 3) for i in range(count)]
-    lesions = [item for item in items if item.mask is not None]
-
-    def answers(task, cases):
-        replies = ask(model, processor, [item.image for item in cases], [wording.PAPER[task]] * len(cases))
-        return [points(text) if parses(task, text) else None for text in replies] if task != "classification" else replies
-
-    choices = answers("classification", items)
+    choices = ask(model, processor, [item.image for item in items], [PAPER["classification"]] * count)
     right = [reply.startswith(f"Choice: {item.grade}") for reply, item in zip(choices, items, strict=True)]
+
+    lesions = [item for item in items if item.mask is not None]
+    images = [item.image for item in lesions]
+    shapes = {
+        task: [
+            points(reply) if parses(task, reply) else None
+            for reply in ask(model, processor, images, [PAPER[task]] * len(images))
+        ]
+        for task in ("center_point", "bounding_box", "polygon")
+    }
     error, box, outline = [], [], []
-    for item, centre, corners, ring in zip(
-        lesions, *(answers(task, lesions) for task in ("center_point", "bounding_box", "polygon")), strict=True
-    ):
-        frame = box_mask(np.array(corpus.box(item.mask)).reshape(2, 2))
-        middle = np.argwhere(frame).mean(0)
-        error.append(corpus.SIDE * 2**0.5 if centre is None else float(np.hypot(*(centre[0] - middle))))
-        box.append(0.0 if corners is None else dice(box_mask(corners), frame))
+    for i, item in enumerate(lesions):
+        centre, corners, ring = (shapes[task][i] for task in shapes)
+        frame = np.array(corpus.box(item.mask)).reshape(2, 2)
+        error.append(corpus.SIDE * 2**0.5 if centre is None else float(np.hypot(*(centre[0] - frame.mean(0)))))
+        box.append(0.0 if corners is None else dice(box_mask(corners), box_mask(frame)))
         outline.append(0.0 if ring is None else dice(polygon2mask(item.mask.shape, ring), item.mask))
     return {
         "class_accuracy": float(np.mean(right)),

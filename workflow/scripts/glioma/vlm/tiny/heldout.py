@@ -3,7 +3,9 @@
 Three styles: terse notes, long-winded letters, and edits a user would make to the paper's prompts.
 """
 
-from glioma.vlm.tiny.wording import PAPER
+# ruff: noqa: E501
+
+from glioma.vlm.tiny.paper import PAPER
 
 TERSE = {
     "classification": [
@@ -82,9 +84,15 @@ EDITED = {
         PAPER["classification"] + " Pay special attention to the corpus callosum.",
         "You are a neurologist. " + PAPER["classification"],
         _swap("classification", "Classify the brain scan", "Clasify teh brain scan"),
-        _swap("classification", "Respond only in the following format:", "Your reply has this structure, nothing more:"),
+        _swap(
+            "classification", "Respond only in the following format:", "Your reply has this structure, nothing more:"
+        ),
         _swap("classification", "using 10 keywords", "using exactly 10 radiological keywords"),
-        _swap("classification", " Reasoning: <Provide concise reasoning using 10 keywords based on the scan's visual features>", ""),
+        _swap(
+            "classification",
+            " Reasoning: <Provide concise reasoning using 10 keywords based on the scan's visual features>",
+            "",
+        ),
         PAPER["classification"].split(" Respond")[0] + " Answer with Choice: only.",
     ],
     "center_point": [

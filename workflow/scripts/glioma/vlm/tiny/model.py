@@ -1,4 +1,4 @@
-"""Architecture, initialisation and processor of the tiny Mllama (the class of Llama 3.2 Vision, about 1.4 M weights)."""
+"""Architecture, initialisation and processor of the tiny Mllama (Llama 3.2 Vision in 1.4 M weights)."""
 
 import math
 
@@ -99,7 +99,7 @@ def initialise(tokenizer: PreTrainedTokenizerFast) -> MllamaForConditionalGenera
 
 
 def grid_positions() -> torch.Tensor:
-    """Sines and cosines of patch row and patch column, shape (GRID * GRID, HIDDEN), after Vaswani et al. 2017 in 2-D."""
+    """Sines and cosines of patch row and patch column, (GRID * GRID, HIDDEN), after Vaswani et al. 2017."""
     frequency = 100.0 ** (-torch.arange(HIDDEN // 4) / (HIDDEN // 4))
     angle = torch.arange(GRID)[:, None] * frequency * math.pi / 2
     wave = torch.cat([angle.sin(), angle.cos()], dim=1)

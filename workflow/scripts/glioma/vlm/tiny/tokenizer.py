@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerFast
 BEGIN, END, PAD = "<|begin_of_text|>", "<|eot_id|>", "<|pad|>"
 HEADER, HEADER_END, IMAGE = "<|start_header_id|>", "<|end_header_id|>", "<|image|>"
 NUMBERS = range(256)
-# Llama 3's way of cutting text into words: numbers in runs of one to three digits, a space belongs to the word after it.
+# Llama 3's way of cutting text into words: one to three digits together, a space goes with the word after it.
 SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"

@@ -20,7 +20,7 @@ from glioma.vlm.tiny import model as architecture
 
 DEFAULTS: dict[str, Any] = {
     "looks": 120,  # steps of the vision tower alone, on the auxiliary losses
-    "steps": 200,  # steps of the whole model
+    "steps": 230,  # steps of the whole model
     "batch": 16,  # images with a blob in a batch, half of either grade; a quarter more come without a blob
     "questions": 8,  # images of the batch that each task is asked about
     "prompts": 4,  # different prompts a task in each batch: diversity within the batch makes the wording not matter
@@ -31,11 +31,13 @@ DEFAULTS: dict[str, Any] = {
     "guide": 0.5,  # weight of the auxiliary losses of the vision tower
     "sigma": (4.5, 1.5),  # pixels: width of the soft targets of a coordinate, at the first and at the last step
 }
+
+
 def build(folder: str | Path, settings: dict[str, Any], seed: int) -> dict[str, Any]:
     """Train the model and write it as an ordinary `save_pretrained` folder of the files named in `FILES`.
 
-    `settings` overrides `DEFAULTS`; an unknown key is a `UserError`. Returns {"seconds", "held_out", "history"}; the last
-    two are also in `training.json`, which with equal settings and seed is the same on the same machine.
+    `settings` overrides `DEFAULTS`; an unknown key is a `UserError`. Returns {"seconds", "held_out", "history"}; the
+    last two are also in `training.json`. Equal settings and seed give equal bytes on the same kind of machine.
     """
     if unknown := sorted(set(settings) - set(DEFAULTS)):
         raise UserError(f"tiny model: unknown setting {unknown[0]!r}; known are {', '.join(DEFAULTS)}")
@@ -98,7 +100,8 @@ def fit(
         loss = settings["guide"] * sum(losses.values())
         if step >= looks:
             answers = {
-                task: _task_loss(model, processor, rng, task, items, states, settings, targets) for task in wording.TASKS
+                task: _task_loss(model, processor, rng, task, items, states, settings, targets)
+                for task in wording.TASKS
             }
             loss = loss + sum(answers.values()) / len(answers)
             losses |= answers
@@ -130,9 +133,10 @@ def _pixels(processor: MllamaProcessor, items: list[corpus.Example]) -> dict[str
 class Guide(torch.nn.Module):
     """Auxiliary losses that teach the vision tower what the answers need; thrown away after training.
 
-    One head points out the patch that holds the centre of the blob. Another reads the edges of its box and the class from
-    the mean over all image tokens, so that a text layer that still attends everywhere alike already has something to
-    read. Without it the text layers do not begin to look at the image within a few hundred steps.
+    One head points out the patch that holds the centre of the blob. What stands there (a mean weighted by that head)
+    must tell the edges of the box, in the rows of the output layer that stand for numbers, and the class. So the text
+    layers find the answers ready to read, almost in their own words; without it a few hundred steps were not enough for
+    them to begin to look at the image.
     """
 
     def __init__(self, config) -> None:
@@ -142,7 +146,7 @@ class Guide(torch.nn.Module):
         self.grade = torch.nn.Linear(config.text_config.hidden_size, 3)
 
     def forward(self, seen, states, rows, targets, items) -> dict[str, torch.Tensor]:
-        """The losses; seen (images, 1 + patches, features), states (images, 1 + patches, hidden), rows (numbers, hidden)."""
+        """The losses; `seen` (images, 1 + patches, features), `states` (..., hidden), `rows` (numbers, hidden)."""
         blobs = [i for i, item in enumerate(items) if item.mask is not None]
         boxes = torch.tensor([corpus.box(items[i].mask) for i in blobs])
         centres = (boxes[:, :2] + boxes[:, 2:]) / 2 * architecture.GRID / corpus.SIDE
@@ -158,7 +162,7 @@ class Guide(torch.nn.Module):
 
 
 def _soft_targets(sigma: float) -> torch.Tensor:
-    """Row v is the distribution to learn for the coordinate v: a Gaussian over 0 to SIDE - 1, so that near is nearly right."""
+    """Row v is the distribution to learn for the coordinate v: a Gaussian over 0 to SIDE - 1; near is nearly right."""
     value = torch.arange(corpus.SIDE)
     return torch.softmax(-((value[:, None] - value) ** 2) / (2 * sigma**2), dim=1)
 
@@ -178,7 +182,7 @@ def _task_loss(model, processor, rng, task, items, states, settings, targets) ->
 
 
 def _answer_loss(model, words, prompt, answers, states, targets, task) -> tuple[torch.Tensor, torch.Tensor]:
-    """Sum of the loss over the tokens of the answers to one prompt, and the sum of their weights 1/sqrt(answer's length)."""
+    """Loss summed over the answers to one prompt, and the sum of the tokens' weights, 1/sqrt(answer's length)."""
     begin = words(prompt, add_special_tokens=False)["input_ids"]
     ends = [words(answer + tokenizer.END, add_special_tokens=False)["input_ids"] for answer in answers]
     length = len(begin) + max(map(len, ends))
