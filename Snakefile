@@ -48,6 +48,12 @@ rule vlm:
         collect("results/answers/{run}.csv", run=RUNS),
 
 
+# On a machine with a network, before jobs run without one.
+rule fetch_models:
+    input:
+        collect("results/models/{hub}/fetched.json", hub=HUB),
+
+
 rule scores:
     input:
         SUMMARY,

@@ -8,7 +8,7 @@ sys.path.insert(0, f"{workflow.basedir}/workflow/scripts")
 from glioma import cohort as cohort_table
 from glioma import phantom, settings
 from glioma.errors import UserError
-from glioma.provenance import code
+from glioma.provenance import code, content
 from glioma.vlm import tiny
 
 PHANTOM = "results/phantom"
@@ -54,3 +54,8 @@ wildcard_constraints:
     hub=settings.alternatives(n for n, m in config["models"].items() if settings.kind(m) == "hub"),
     fold=r"\d+",
     shard=r"\d+",
+
+
+def digest(path):
+    """A digest of one of the project's own files: a moved checkout is no new input, an edited file is."""
+    return content(Path(workflow.basedir) / path)

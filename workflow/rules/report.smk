@@ -132,7 +132,6 @@ rule write_tables:
         comparisons="results/scores/comparisons.csv",
         folds=FOLDS,
         crops=CROPS,
-        published=f"{workflow.basedir}/resources/published_tables.csv",
         answers=collect("results/answers/{run}.csv", run=RUNS),
         responses=[
             f"results/responses/{run}/shard-{shard}.jsonl" for run in RUNS for shard in range(RUNS[run]["shards"])
@@ -150,6 +149,7 @@ rule write_tables:
         "results/benchmarks/write_tables.tsv"
     params:
         label=COHORT_LABEL,
+        published=digest("resources/published_tables.csv"),
         phantom=not config["cohort"]["root"],
         unit=config["scores"]["hd95_unit"],
         side=config["slices"]["side"],
@@ -191,7 +191,6 @@ rule report_parts:
 rule report:
     input:
         rules.report_parts.input,
-        text=f"{workflow.basedir}/workflow/report/workflow.rst",
     output:
         REPORT,
     log:
@@ -201,6 +200,10 @@ rule report:
     localrule: True
     params:
         config=settings.ordered(config),
+        text=[
+            digest(path.relative_to(workflow.basedir))
+            for path in sorted(Path(workflow.basedir).glob("workflow/report/*.rst"))
+        ],
         code=code("report"),
     script:
         "../scripts/report.py"

@@ -35,6 +35,11 @@ def reached(script: str) -> set[Path]:
     return found
 
 
+def content(path: str | Path) -> str:
+    """Digest (16 hex digits) of a file's bytes."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
+
+
 @cache
 def _digest(files: frozenset[Path]) -> str:
     digest = hashlib.sha256()

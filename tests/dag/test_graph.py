@@ -1,0 +1,57 @@
+"""Configurations and what becomes of them before any job starts."""
+
+import pytest
+
+from glioma import cohort
+from glioma.phantom import roster
+
+
+def test_the_demo_is_one_graph(empty):
+    planned = empty.planned()
+    assert planned["phantom_patient"] == planned["crop"] == 40
+    assert planned["train_cnn"] == 15 and planned["finetune"] == 4 and planned["respond"] == 10
+    assert planned["tiny_vlm"] == planned["report"] == 1
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("crops={mode: brian}", "key crops.mode: 'brian'"),
+        ("phantom={hgg: 8, lgg: 8, mgg: 8}", "'mgg' was unexpected"),
+        ('cohort={"root": "/no/such/folder"}', "cohort.root: /no/such/folder is not a folder"),
+        ("sed=1", "'sed' was unexpected"),
+    ],
+)
+def test_a_fault_is_one_line_and_no_graph(empty, config, message):
+    done = empty.snakemake("--dry-run", "--config", config)
+    assert done.returncode != 0
+    faults = [line for line in done.stderr.splitlines() if message in line]
+    assert len(faults) == 1 and faults[0].startswith("Error: ")
+    assert "Traceback" not in done.stderr + done.stdout
+    assert not (empty.folder / "results").exists()
+
+
+def test_a_brats_folder_takes_the_place_of_the_phantom(empty, tmp_path):
+    """The same graph, from files that are there: no phantom rule in it."""
+    root = tmp_path / "MICCAI_BraTS2020_TrainingData"
+    made = roster(9, 9, 1)
+    lines = [
+        "Grade,BraTS_2017_subject_ID,BraTS_2018_subject_ID,TCGA_TCIA_subject_ID,BraTS_2019_subject_ID,BraTS_2020_subject_ID"
+    ]
+    for row in made.itertuples():
+        (root / row.patient).mkdir(parents=True)
+        for scan in ("flair", "t1", "t1ce", "t2", "seg"):
+            (root / row.patient / f"{row.patient}_{scan}.nii").touch()
+        lines.append(f"{row.grade},NA,NA,NA,NA,{row.patient}")
+    (root / "name_mapping.csv").write_text("\n".join(lines) + "\n")
+    planned = empty.planned("--config", f'cohort={{"root": "{root}"}}')
+    assert planned["crop"] == 18
+    assert "phantom_patient" not in planned and "phantom_mapping" not in planned
+    (root / made["patient"][3] / f"{made['patient'][3]}_t2.nii").unlink()
+    done = empty.snakemake("--dry-run", "--config", f'cohort={{"root": "{root}"}}')
+    assert f"no {made['patient'][3]}_t2.nii or .nii.gz" in done.stderr
+
+
+def test_the_phantom_is_named_as_brats_names():
+    table = cohort.expected("results/phantom", roster(2, 2, 0))
+    assert table.loc[0, "mask"] == "results/phantom/BraTS20_Training_001/BraTS20_Training_001_seg.nii.gz"
