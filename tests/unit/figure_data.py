@@ -53,7 +53,7 @@ def write_history(folder: Path, metric: str, epochs: int = 30, kept: int = 17, r
     save_file(
         {"w": np.zeros(1, np.float32)},
         folder / "weights.safetensors",
-        {"learning_rate": str(rates[-1]), "epoch": str(kept)},
+        {"training": json.dumps({"learning_rate": rates[-1], "epoch": kept})},
     )
     return folder / "history.csv"
 

@@ -1,5 +1,6 @@
 """Learning curves: did each model learn, did it stop at the right place, do the folds agree?"""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def learning_curves_cnn(histories: Sequence[str | Path], out: str | Path | Seque
     """Loss and validation metric per epoch, a row per network and a line per fold, the kept epoch marked.
 
     `histories` are `.../{network}/fold{fold}/history.csv` with columns learning_rate, epoch, train_loss,
-    validation_loss and a metric (auc or dice). Which epoch was kept says the metadata (learning_rate, epoch) of
+    validation_loss and a metric (auc or dice). Which epoch was kept says the metadata ("training") of
     `weights.safetensors` beside each. Of a learning-rate sweep only the rate that was kept is drawn.
     """
     if not histories:
@@ -100,9 +101,9 @@ def learning_curves_vlm(curves: Mapping[str, str | Path], out: str | Path | Sequ
 def _kept(path: Path) -> tuple[pd.DataFrame, int]:
     """One fold's history at the learning rate that was kept, and the epoch whose weights were kept."""
     with safe_open(path.with_name("weights.safetensors"), "numpy") as weights:
-        kept = weights.metadata()
+        kept = json.loads(weights.metadata()["training"])
     history = pd.read_csv(path)
-    return history[history["learning_rate"] == float(kept["learning_rate"])], int(float(kept["epoch"]))
+    return history[history["learning_rate"] == kept["learning_rate"]], kept["epoch"]
 
 
 def _metric(history: pd.DataFrame) -> str:
