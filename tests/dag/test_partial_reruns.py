@@ -9,10 +9,6 @@ REPORT = {"report", "all"}
 SCORED = {"score_run", "summary", "compare", "draw_results", "write_tables", "write_timing"} | REPORT
 
 
-def runs(jobs, rule):
-    return {wildcards for name, wildcards in jobs if name == rule}
-
-
 def test_a_second_run_does_nothing(workspace):
     assert workspace.planned() == {}
 
@@ -32,7 +28,7 @@ def test_an_inference_prompt_touches_its_own_runs(workspace):
     planned = workspace.planned()
     assert set(planned) == {"respond", "answers"} | SCORED
     assert planned["respond"] == planned["answers"] == planned["score_run"] == 2
-    assert runs(workspace.jobs(), "respond") == {
+    assert workspace.jobs("respond") == {
         "run=bounding_box-general, shard=0",
         "run=bounding_box-finetuned, shard=0",
     }
@@ -43,7 +39,7 @@ def test_a_training_prompt_touches_its_adapter_and_what_follows(workspace):
     planned = workspace.planned()
     assert set(planned) == {"conversations", "finetune", "respond", "answers", "draw_learning"} | SCORED
     assert planned["conversations"] == planned["finetune"] == planned["respond"] == 1
-    assert runs(workspace.jobs(), "respond") == {"run=polygon-finetuned, shard=0"}
+    assert workspace.jobs("respond") == {"run=polygon-finetuned, shard=0"}
 
 
 def test_a_hyperparameter_touches_its_network(workspace):
@@ -52,7 +48,7 @@ def test_a_hyperparameter_touches_its_network(workspace):
     cnn = {"train_cnn", "predict_cnn_mask", "score_segmenter", "draw_learning"}
     assert set(planned) == cnn | SCORED - {"score_run"}
     assert planned["train_cnn"] == 5 and planned["predict_cnn_mask"] == 1
-    assert all("network=paper-segmenter" in job for job in runs(workspace.jobs(), "train_cnn"))
+    assert all("network=paper-segmenter" in job for job in workspace.jobs("train_cnn"))
 
 
 def test_a_vote_rule_touches_scores_alone(workspace):

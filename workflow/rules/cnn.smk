@@ -14,6 +14,8 @@ rule train_cnn:
         "results/logs/train_cnn/{network}.fold{fold}.log",
     benchmark:
         "results/benchmarks/train_cnn/{network}.fold{fold}.tsv"
+    conda:
+        "../envs/main.yaml"
     resources:
         gpu=GPU,
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
@@ -38,6 +40,8 @@ rule predict_cnn_grade:
         "results/logs/predict_cnn_grade/{classifier}.log",
     benchmark:
         "results/benchmarks/predict_cnn_grade/{classifier}.tsv"
+    conda:
+        "../envs/main.yaml"
     resources:
         gpu=GPU,
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
@@ -63,6 +67,8 @@ rule predict_cnn_mask:
         "results/logs/predict_cnn_mask/{segmenter}.log",
     benchmark:
         "results/benchmarks/predict_cnn_mask/{segmenter}.tsv"
+    conda:
+        "../envs/main.yaml"
     resources:
         gpu=GPU,
         mem_mb=lambda wildcards, attempt: 8000 * attempt,

@@ -15,6 +15,8 @@ rule phantom_patient:
         "results/logs/phantom_patient/{patient}.log",
     benchmark:
         "results/benchmarks/phantom_patient/{patient}.tsv"
+    conda:
+        "../envs/main.yaml"
     resources:
         mem_mb=2000,
         runtime=10,
@@ -33,6 +35,8 @@ rule phantom_mapping:
         "results/logs/phantom_mapping.log",
     benchmark:
         "results/benchmarks/phantom_mapping.tsv"
+    conda:
+        "../envs/main.yaml"
     params:
         phantom=config["phantom"],
         seed=config["seed"],
@@ -51,11 +55,12 @@ rule patients:
         "results/logs/patients.log",
     benchmark:
         "results/benchmarks/patients.tsv"
+    conda:
+        "../envs/main.yaml"
     resources:
         mem_mb=1000,
         runtime=30,
     params:
-        root=config["cohort"]["root"] or PHANTOM,
         exclude=config["cohort"]["exclude"],
         code=code("patients"),
     script:
@@ -75,6 +80,8 @@ rule crop:
         "results/logs/crop/{patient}.log",
     benchmark:
         "results/benchmarks/crop/{patient}.tsv"
+    conda:
+        "../envs/main.yaml"
     resources:
         mem_mb=2000,
         runtime=10,
@@ -95,6 +102,8 @@ rule crop_table:
         "results/logs/crop_table.log",
     benchmark:
         "results/benchmarks/crop_table.tsv"
+    conda:
+        "../envs/main.yaml"
     params:
         patients=PATIENTS,
         code=code("crop_table"),
@@ -111,6 +120,8 @@ rule folds:
         "results/logs/folds.log",
     benchmark:
         "results/benchmarks/folds.tsv"
+    conda:
+        "../envs/main.yaml"
     params:
         folds=settings.ordered(config["folds"]),
         seed=config["seed"],

@@ -1,40 +1,5 @@
 # The figures, the tables, and the report that holds them all.
 
-CLASSIFICATION_RUNS = [run for run, entry in RUNS.items() if entry["task"] == "classification" and not entry["repeats"]]
-CONSISTENCY_RUNS = [run for run, entry in RUNS.items() if entry["repeats"]]
-SHAPE_RUNS = [run for run, entry in RUNS.items() if entry["task"] != "classification"]
-COHORT_LABEL = "phantom cohort" if not config["cohort"]["root"] else f"cohort {Path(config['cohort']['root']).name}"
-
-
-def figure(name, category):
-    """A figure in both formats; the report shows the PNG."""
-    shown = report(
-        f"results/report/figures/{name}.png",
-        category=category,
-        caption=f"../report/{name}.rst",
-        labels={"what": name.replace("_", " "), "as": "figure"},
-    )
-    return [shown, f"results/report/figures/{name}.svg"]
-
-
-def table(name, category):
-    """A table as one HTML file that needs nothing else."""
-    return report(
-        f"results/report/tables/{name}.html",
-        category=category,
-        caption=f"../report/{name}.rst",
-        labels={"what": name.replace("_", " "), "as": "table"},
-    )
-
-
-def run_files(pattern, runs):
-    """run -> its file, for scripts."""
-    return {run: pattern.format(run=run) for run in runs}
-
-
-def model_label(run):
-    return f"{RUNS[run]['model']} {RUNS[run]['label']}"
-
 
 rule compare:
     input:
@@ -46,6 +11,8 @@ rule compare:
         "results/logs/compare.log",
     benchmark:
         "results/benchmarks/compare.tsv"
+    conda:
+        "../envs/main.yaml"
     params:
         networks={name: entry["task"] for name, entry in NETWORKS.items()},
         runs={run: [RUNS[run]["task"], model_label(run)] for run in CLASSIFICATION_RUNS + SHAPE_RUNS},
@@ -65,6 +32,8 @@ rule draw_cohort:
         "results/logs/draw_cohort.log",
     benchmark:
         "results/benchmarks/draw_cohort.tsv"
+    conda:
+        "../envs/main.yaml"
     params:
         label=COHORT_LABEL,
         code=code("draw_cohort"),
@@ -83,6 +52,8 @@ rule draw_learning:
         "results/logs/draw_learning.log",
     benchmark:
         "results/benchmarks/draw_learning.tsv"
+    conda:
+        "../envs/main.yaml"
     params:
         code=code("draw_learning"),
     script:
@@ -113,6 +84,8 @@ rule draw_results:
         "results/logs/draw_results.log",
     benchmark:
         "results/benchmarks/draw_results.tsv"
+    conda:
+        "../envs/main.yaml"
     params:
         label=COHORT_LABEL,
         unit=config["scores"]["hd95_unit"],
@@ -147,6 +120,8 @@ rule write_tables:
         "results/logs/write_tables.log",
     benchmark:
         "results/benchmarks/write_tables.tsv"
+    conda:
+        "../envs/main.yaml"
     params:
         label=COHORT_LABEL,
         published=digest("resources/published_tables.csv"),
@@ -172,6 +147,8 @@ rule write_timing:
         "results/logs/write_timing.log",
     benchmark:
         "results/benchmarks/write_timing.tsv"
+    conda:
+        "../envs/main.yaml"
     params:
         label=COHORT_LABEL,
         code=code("write_timing"),
@@ -198,6 +175,8 @@ rule report:
     benchmark:
         "results/benchmarks/report.tsv"
     localrule: True
+    conda:
+        "../envs/main.yaml"
     params:
         config=settings.ordered(config),
         text=[

@@ -24,6 +24,8 @@ rule answers:
         "results/logs/answers/{run}.log",
     benchmark:
         "results/benchmarks/answers/{run}.tsv"
+    conda:
+        "../envs/main.yaml"
     resources:
         mem_mb=1000,
         runtime=10,
@@ -47,6 +49,8 @@ rule score_run:
         "results/logs/score_run/{run}.log",
     benchmark:
         "results/benchmarks/score_run/{run}.tsv"
+    conda:
+        "../envs/main.yaml"
     resources:
         mem_mb=2000,
         runtime=30,
@@ -70,6 +74,8 @@ rule score_classifier:
         "results/logs/score_classifier/{classifier}.log",
     benchmark:
         "results/benchmarks/score_classifier/{classifier}.tsv"
+    conda:
+        "../envs/main.yaml"
     params:
         settings=SCORING,
         seed=config["seed"],
@@ -90,6 +96,8 @@ rule score_segmenter:
         "results/logs/score_segmenter/{segmenter}.log",
     benchmark:
         "results/benchmarks/score_segmenter/{segmenter}.tsv"
+    conda:
+        "../envs/main.yaml"
     resources:
         mem_mb=2000,
         runtime=60,
@@ -112,6 +120,8 @@ rule score_baselines:
         "results/logs/score_baselines.log",
     benchmark:
         "results/benchmarks/score_baselines.tsv"
+    conda:
+        "../envs/main.yaml"
     resources:
         mem_mb=2000,
         runtime=60,
@@ -134,6 +144,8 @@ rule summary:
         "results/logs/summary.log",
     benchmark:
         "results/benchmarks/summary.tsv"
+    conda:
+        "../envs/main.yaml"
     params:
         code=code("summary"),
     script:

@@ -1,32 +1,5 @@
 # The vision-language models: base model, conversations, LoRA adapters, and what each run answers.
 
-HUB = [name for name, entry in config["models"].items() if settings.kind(entry) == "hub"]
-EMBEDDED = [name for name, entry in config["models"].items() if settings.kind(entry) == "embedded"]
-
-
-def base(name):
-    """What the package needs to load a model: its name, folder and quantisation (a hub id is in a folder by then)."""
-    entry = config["models"][name]
-    folder = entry["source"] if settings.kind(entry) == "local" else f"results/models/{name}"
-    return {"name": name, "path": folder, "quantisation": entry["quantisation"]}
-
-
-def base_files(name):
-    """The files of a model, so that an edited one is seen; a fetched model is pinned by its revision instead."""
-    if name in EMBEDDED:
-        return collect("results/models/{name}/{file}", name=name, file=tiny.FILES)
-    if name in HUB:
-        return [f"results/models/{name}/fetched.json"]
-    return settings.model_files(config["models"][name]["source"])
-
-
-def adapter_files(adapter):
-    if adapter is None:
-        return []
-    return collect(
-        "results/adapters/{adapter}/{file}", adapter=adapter, file=["adapter_config.json", "adapter_model.safetensors"]
-    )
-
 
 rule tiny_vlm:
     output:
@@ -37,6 +10,8 @@ rule tiny_vlm:
     benchmark:
         "results/benchmarks/tiny_vlm/{embedded}.tsv"
     priority: 50
+    conda:
+        "../envs/main.yaml"
     resources:
         mem_mb=4000,
         runtime=60,
@@ -57,6 +32,8 @@ rule fetch_model:
     benchmark:
         "results/benchmarks/fetch_model/{hub}.tsv"
     localrule: True
+    conda:
+        "../envs/main.yaml"
     params:
         model=lambda wildcards: {key: config["models"][wildcards.hub][key] for key in ("revision", "source")},
         code=code("fetch_model"),
@@ -78,6 +55,8 @@ rule conversations:
         "results/logs/conversations/{adapter}.log",
     benchmark:
         "results/benchmarks/conversations/{adapter}.tsv"
+    conda:
+        "../envs/main.yaml"
     resources:
         mem_mb=2000,
         runtime=60,
@@ -105,6 +84,8 @@ rule finetune:
         "results/logs/finetune/{adapter}.log",
     benchmark:
         "results/benchmarks/finetune/{adapter}.tsv"
+    conda:
+        "../envs/unsloth.yaml"
     resources:
         gpu=GPU,
         mem_mb=lambda wildcards, attempt: 16000 * attempt,
@@ -132,6 +113,8 @@ rule respond:
         "results/logs/respond/{run}.{shard}.log",
     benchmark:
         "results/benchmarks/respond/{run}.{shard}.tsv"
+    conda:
+        "../envs/unsloth.yaml"
     resources:
         gpu=GPU,
         mem_mb=lambda wildcards, attempt: 16000 * attempt,

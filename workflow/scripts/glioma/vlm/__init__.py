@@ -1,1 +1,1 @@
-"""The vision-language arm: models, the embedded tiny model, fine-tuning and generation. Only here is transformers used."""
+"""The vision-language arm: models, the embedded tiny model, fine-tuning, generation. Only here is transformers used."""

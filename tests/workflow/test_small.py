@@ -1,0 +1,100 @@
+"""The whole workflow, really run: from phantom scans to the report, then on its own scans as a BraTS folder."""
+
+import json
+import shutil
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from workspace import REPOSITORY, Workspace
+
+SMALL = str(REPOSITORY / "tests" / "workflow" / "small.yaml")
+COLUMNS = ["task", "model", "cohort", "slices", "metric", "value", "n", "n_undecided"]
+CONFIG = ("--configfile", SMALL)
+
+
+@pytest.fixture(scope="session")
+def done(tmp_path_factory):
+    workspace = Workspace.copy(tmp_path_factory.mktemp("workflow"))
+    ran = workspace.snakemake("--cores", "2", *CONFIG)
+    assert ran.returncode == 0, ran.stderr[-6000:]
+    return workspace
+
+
+def test_the_report_says_what_it_is(done):
+    report = (done.folder / "results/report/report.html").read_text()
+    assert "Phantom cohort." in report and "Not for clinical use" in report
+    for name in ("comparison", "gldr", "cnn_overlays", "shape_overlays", "consistency", "learning_curves_cnn"):
+        for suffix in (".png", ".svg"):
+            assert (done.folder / "results/report/figures" / (name + suffix)).stat().st_size > 5000
+
+
+def test_the_summary_holds_every_task_and_arm(done):
+    summary = pd.read_csv(done.folder / "results/scores/summary.csv")
+    assert set(COLUMNS) <= set(summary.columns)
+    assert set(summary["task"]) == {"classification", "segmentation", "center_point", "bounding_box", "polygon"}
+    assert set(summary["arm"]) == {"cnn", "vlm", "baseline"}
+    share = summary[summary["metric"].isin(["accuracy", "dice", "recall", "in_box"])]["value"].dropna()
+    assert share.between(0, 1).all()
+    always = summary[(summary["model"] == "always HGG") & (summary["metric"] == "balanced_accuracy")]
+    assert (always["value"] == 0.5).all()
+
+
+def test_predictions_lie_in_the_scans_own_space(done):
+    for path in sorted((done.folder / "results/cnn/monai-unet/nifti").glob("*.nii.gz")):
+        patient = path.name.removesuffix(".nii.gz")
+        scan = nib.load(done.folder / f"results/phantom/{patient}/{patient}_flair.nii.gz")
+        predicted = nib.load(path)
+        assert predicted.shape == scan.shape == (240, 240, 155)
+        np.testing.assert_array_equal(predicted.affine, scan.affine)
+        assert set(np.unique(np.asarray(predicted.dataobj))) <= {0, 1}
+
+
+def test_every_slice_asked_has_one_answer(done):
+    folds = pd.read_csv(done.folder / "results/folds/folds.csv")
+    test = set(folds.loc[folds["split"] == "test", "patient"])
+    for run in ("classification-finetuned", "polygon-general", "consistency-general"):
+        lines = [
+            json.loads(line)
+            for shard in sorted((done.folder / "results/responses" / run).glob("shard-*.jsonl"))
+            for line in shard.read_text().splitlines()
+        ]
+        answers = pd.read_csv(done.folder / f"results/answers/{run}.csv")
+        assert len(lines) == len(answers) > 0
+        assert {line["patient"] for line in lines} <= test
+        assert not answers.duplicated(["patient", "orientation", "slice", "repeat"]).any()
+
+
+def test_a_second_run_does_nothing_and_an_edited_prompt_little(done):
+    assert done.planned(*CONFIG) == {}
+    path = done.folder / "config/prompts/classify.txt"
+    before = path.read_text()
+    path.write_text("You are a neuroradiologist. " + before)
+    planned = done.planned(*CONFIG)
+    assert planned["respond"] == 5 and not {"tiny_vlm", "finetune", "train_cnn", "crop"} & set(planned)
+    path.write_text(before)
+    assert done.planned(*CONFIG) == {}
+
+
+def test_a_brats_folder_gives_the_same_crops_and_a_broken_one_is_named(done, tmp_path):
+    root = tmp_path / "brats"
+    shutil.copytree(done.folder / "results/phantom", root)
+    work = tmp_path / "work"
+    work.mkdir()
+    workspace = Workspace.copy(work)
+    config = (*CONFIG, "--config", f'cohort={{"root": "{root}"}}')
+    ran = workspace.snakemake("--cores", "2", "crops", *config)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    for name in ("BraTS20_Training_001.npy", "BraTS20_Training_001.mask.npy"):
+        assert (workspace.folder / "results/crops" / name).read_bytes() == (
+            done.folder / "results/crops" / name
+        ).read_bytes()
+    broken = root / "BraTS20_Training_002" / "BraTS20_Training_002_t1ce.nii.gz"
+    broken.write_bytes(broken.read_bytes()[:100_000])
+    ran = workspace.snakemake("--cores", "2", "crops", *config)
+    assert ran.returncode != 0
+    faults = [line for line in ran.stderr.splitlines() if "cannot be read to its end" in line]
+    assert faults and all(str(broken) in line for line in faults)
+    assert not (workspace.folder / "results/crops/BraTS20_Training_002.npy").exists()
