@@ -88,6 +88,7 @@ def test_centre_points(text, strict, lenient, points):
     [
         ("[(3, 5), (3, 9), (7, 9), (7, 5)]", "ok", "ok"),
         ("[(3,5),(3,9),\n(7,9),(7,5)]", "ok", "ok"),
+        ("[(3, 5), (3, 9), (7, 9), (7, 6)]", "ok", "ok"),  # one corner off by a pixel: the smallest box that holds all
         ("[(3, 5), (7, 5), (7, 9), (3, 9)]", "malformed", "ok"),
         ("[(7, 9), (7, 5), (3, 5), (3, 9)]", "degenerate", "ok"),
         ("((3, 5), (3, 9), (7, 9), (7, 5))", "malformed", "ok"),

@@ -125,12 +125,22 @@ def _strict_points(text: str, task: str, limits: Limits) -> Answer:
     spoken = [(float(first), float(second)) for first, second in _STRICT_PAIRS.findall(text)]
     answer = _checked(spoken, task, limits, counts=_counts(task, limits))
     if task == "bounding_box" and answer.status == "ok":
-        row_min, col_min, row_max, col_max = *answer.points[0], *answer.points[2]
-        if not np.array_equal(answer.points, shapes.corners_from_box((row_min, col_min, row_max, col_max))):
-            return Answer("malformed", points=answer.points)
-        if row_min > row_max or col_min > col_max:
-            return Answer("degenerate", points=answer.points)
+        return Answer(_order_of_corners(answer.points), points=answer.points)
     return answer
+
+
+def _order_of_corners(points: np.ndarray) -> str:
+    """Status of four corners that must be the top-left, top-right, bottom-right and bottom-left of one box.
+
+    A model writes each coordinate twice and may not repeat itself exactly: the corners name the smallest box that holds
+    them as long as each lies nearest to its own corner of it.
+    """
+    row_min, col_min, row_max, col_max = *points[0], *points[2]
+    if np.array_equal(points, shapes.corners_from_box((row_min, col_min, row_max, col_max))):
+        return "degenerate" if row_min > row_max or col_min > col_max else "ok"
+    corners = shapes.corners_from_box(shapes.box_from_corners(points))
+    distances = np.linalg.norm(points[:, None] - corners, axis=2)
+    return "ok" if np.all(np.diag(distances) <= distances.min(axis=1)) else "malformed"
 
 
 def _lenient_points(text: str, task: str, limits: Limits) -> Answer:
