@@ -91,15 +91,15 @@ def test_no_outline_without_tumour():
 
 def test_cnn_curves_draw_the_kept_rate_and_mark_the_kept_epoch(tmp_path):
     paths = [data.write_history(tmp_path / name / f"fold{fold}", metric, kept=9 + fold)
-             for name, metric in (("net-a", "auc"), ("net-b", "dice")) for fold in range(2)]  # fmt: skip
+             for name, metric in (("net-a", "validation_auc"), ("net-b", "validation_dice")) for fold in range(2)]  # fmt: skip
     figure = learning.learning_curves_cnn(paths, tmp_path / "f")
     assert_written(tmp_path / "f")
     assert len(figure.axes) == 4
     history = pd.read_csv(paths[1]).query("learning_rate == 1e-3")
     lines = figure.axes[1].get_lines()
-    assert np.array_equal(lines[2].get_ydata(), history["auc"])
+    assert np.array_equal(lines[2].get_ydata(), history["validation_auc"])
     assert lines[3].get_xdata().tolist() == [10]
-    assert lines[3].get_ydata()[0] == history.set_index("epoch")["auc"][10]
+    assert lines[3].get_ydata()[0] == history.set_index("epoch")["validation_auc"][10]
 
 
 def test_vlm_curves_skip_what_was_not_measured(tmp_path):

@@ -26,7 +26,7 @@ def learning_curves_cnn(histories: Sequence[str | Path], out: str | Path | Seque
     """Loss and validation metric per epoch, a row per network and a line per fold, the kept epoch marked.
 
     `histories` are `.../{network}/fold{fold}/history.csv` with columns learning_rate, epoch, train_loss,
-    validation_loss and a metric (auc or dice). Which epoch was kept says the metadata ("training") of
+    validation_loss and validation_auc or validation_dice. Which epoch was kept says the metadata ("training") of
     `weights.safetensors` beside each. Of a learning-rate sweep only the rate that was kept is drawn.
     """
     if not histories:
@@ -49,7 +49,7 @@ def learning_curves_cnn(histories: Sequence[str | Path], out: str | Path | Seque
                 right, "epoch", f"validation {METRIC_NAMES[metric]}", f"{network}: validation {METRIC_NAMES[metric]}"
             )
             right.set_ylim(0, 1.02)
-            if metric == "auc":
+            if metric == "validation_auc":
                 right.axhline(0.5, color=style.GREY, lw=0.8, ls=":")
         folds = sorted({fold for named in networks.values() for fold in named})
         handles = [
@@ -65,7 +65,7 @@ def learning_curves_cnn(histories: Sequence[str | Path], out: str | Path | Seque
         return style.save(figure, out)
 
 
-METRIC_NAMES = {"auc": "AUC", "dice": "Dice", "balanced_accuracy": "balanced accuracy"}
+METRIC_NAMES = {"validation_auc": "AUC", "validation_dice": "Dice"}
 
 
 def learning_curves_vlm(curves: Mapping[str, str | Path], out: str | Path | Sequence[str | Path]) -> Figure:
