@@ -90,8 +90,12 @@ def test_no_outline_without_tumour():
 
 
 def test_cnn_curves_draw_the_kept_rate_and_mark_the_kept_epoch(tmp_path):
-    paths = [data.write_history(tmp_path / name / f"fold{fold}", metric, kept=9 + fold)
-             for name, metric in (("net-a", "validation_auc"), ("net-b", "validation_dice")) for fold in range(2)]  # fmt: skip
+    metrics = {"net-a": "validation_auc", "net-b": "validation_dice"}
+    paths = [
+        data.write_history(tmp_path / name / f"fold{fold}", metric, kept=9 + fold)
+        for name, metric in metrics.items()
+        for fold in range(2)
+    ]
     figure = learning.learning_curves_cnn(paths, tmp_path / "f")
     assert_written(tmp_path / "f")
     assert len(figure.axes) == 4
