@@ -11,7 +11,7 @@ from glioma.job import job
 with job(snakemake):
     configuration = Path(snakemake.output[0]).with_name("config.json")
     write_json(snakemake.config, configuration)
-    snakefile = Path(snakemake.scriptdir).parents[1] / "Snakefile"
+    snakefile = Path(snakemake.scriptdir).resolve().parents[1] / "Snakefile"
     with atomic_path(snakemake.output[0]) as temporary:
         command = [sys.executable, "-m", "snakemake", "report_parts", "--snakefile", str(snakefile), "--nolock"]
         # The workflow that runs this job holds the lock; a report only reads.

@@ -9,7 +9,7 @@ with job(snakemake):
     given, out, keys = snakemake.input, snakemake.output, snakemake.params
     scores.comparison_table(given.summary, keys.unit, keys.label, out.comparison)
     scores.tests_table([given.comparisons], keys.label, out.tests)
-    published = Path(snakemake.scriptdir).parents[1] / "resources" / "published_tables.csv"
+    published = Path(snakemake.scriptdir).resolve().parents[1] / "resources" / "published_tables.csv"
     scores.published_table(given.summary, published, keys.phantom, keys.label, out.published)
     scores.summary_table(given.summary, keys.label, out.summary)
     parsed = {Path(path).stem: path for path in given.answers}
