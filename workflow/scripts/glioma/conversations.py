@@ -31,6 +31,7 @@ DEFAULTS = {
     "side": slices.SIDE,
     "coordinates": coordinates.DEFAULT,
     "box": "rectangle",
+    "polygon_points": shapes.POLYGON_POINTS,  # fewest and most points of a true polygon
     "validation_fold": 0,
 }
 
@@ -41,7 +42,8 @@ def answer(task: str, label: int | None, mask: np.ndarray | None, settings: Mapp
         return f"Choice: {label}"
     speak = partial(coordinates.speak, convention=settings["coordinates"], side=settings["side"])
     if task == "polygon":
-        return f"({', '.join(speak(shapes.polygon_from_mask(mask)))})"
+        points = shapes.polygon_from_mask(mask, *settings["polygon_points"])
+        return f"({', '.join(speak(points))})"
     box = shapes.box_from_mask(mask)
     if task == "center_point":
         return speak([shapes.centre_from_box(box)])[0]
