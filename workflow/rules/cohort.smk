@@ -55,6 +55,8 @@ rule patients:
         "results/logs/patients.log",
     benchmark:
         "results/benchmarks/patients.tsv"
+    # A folder's faults are listed before its first crop is cut, where the cohort is there from the start.
+    priority: 100
     conda:
         "../envs/main.yaml"
     resources:
@@ -69,8 +71,6 @@ rule patients:
 
 rule crop:
     input:
-        # The whole cohort is checked before its first crop is cut, but a crop depends on its own scans alone.
-        ancient(COHORT),
         **{scan: (lambda wildcards, scan=scan: TABLE.at[wildcards.patient, scan]) for scan in cohort_table.SCANS},
     output:
         image="results/crops/{patient}.npy",
