@@ -12,8 +12,6 @@ import pandas as pd
 from glioma import answers, shapes, slices
 from glioma.metrics import segmentation
 
-NAMES = ("always HGG", "image centre", "mean training box", "whole frame", "FLAIR threshold")
-
 DEVIATIONS = tuple(float(k) for k in np.arange(0.5, 4.01, 0.25))
 """Thresholds tried, in standard deviations above the brain's mean."""
 

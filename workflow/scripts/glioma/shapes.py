@@ -20,8 +20,6 @@ POLYGON_POINTS = (10, 15)
 PIXELS_PER_POINT = 8.0
 """Outline length that earns one polygon point: 10 points up to 80 px (a disc of 13 px radius), 15 from 120 px on."""
 
-_EIGHT_CONNECTED = np.ones((3, 3), dtype=bool)
-
 
 def box_from_mask(mask: np.ndarray) -> Box | None:
     """The tightest box around all non-zero pixels of a 2D mask; `None` if there are none."""

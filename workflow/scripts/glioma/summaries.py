@@ -15,7 +15,6 @@ COLUMNS = (
     *("task", "model", "arm", "run", "cohort", "slices", "orientation", "unit"),
     *("metric", "value", "low", "high", "n", "n_undecided"),
 )
-COHORTS = ("train", "validation", "test")
 
 CHOICES = {
     "truth": ("mask", "shape"),
