@@ -20,7 +20,7 @@ SETTINGS = Settings(resamples=300)
 
 
 def entry(task: str, arm: str = "vlm", cohort: str = "test") -> Entry:
-    return Entry(task, "tiny general", arm, "a-run", cohort)
+    return Entry(task, "tiny general", arm, "a-run", cohort, "brain")
 
 
 def volume(seed: int) -> np.ndarray:
@@ -400,8 +400,8 @@ def test_scores_depend_on_neither_order_nor_other_rows():
 def test_an_undefined_value_is_an_empty_cell():
     row = summaries.row(entry("polygon"), summaries.Place("all", "axial"), "dice", float("nan"), 0)
     text = summaries.table([row]).to_csv(index=False).splitlines()
-    assert text[0] == "task,model,arm,run,cohort,slices,orientation,unit,metric,value,low,high,n,n_undecided"
-    assert text[1] == "polygon,tiny general,vlm,a-run,test,all,axial,patient,dice,,,,0,0"
+    assert text[0] == "task,model,arm,run,cohort,crops,slices,orientation,unit,metric,value,low,high,n,n_undecided"
+    assert text[1] == "polygon,tiny general,vlm,a-run,test,brain,all,axial,patient,dice,,,,0,0"
 
 
 def test_settings_from_config():

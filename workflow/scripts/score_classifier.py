@@ -15,7 +15,7 @@ with job(snakemake):
     network, parts = snakemake.wildcards.classifier, []
     for cohort, split in (("train", "development"), ("validation", "development"), ("test", "test")):
         chosen = predictions[predictions["cohort"] == cohort].rename(columns={"probability": "p_hgg"})
-        entry = Entry("classification", network, "cnn", network, cohort)
+        entry = Entry("classification", network, "cnn", network, cohort, snakemake.params.crops)
         parts.append(scoring.score_cnn_classifier(chosen, folds.grades(table, split), entry, settings))
     scores = scoring.merge(parts)
     write_csv(scores.patients, snakemake.output.patients)

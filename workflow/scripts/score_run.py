@@ -10,7 +10,9 @@ from glioma.summaries import Entry, Settings
 with job(snakemake):
     run, keys = snakemake.params.run, snakemake.params.settings
     settings = Settings.from_config(keys["scores"], keys["votes"], keys["side"], snakemake.params.seed)
-    entry = Entry(run["task"], f"{run['model']} {run['label']}", "vlm", snakemake.wildcards.run, "test")
+    entry = Entry(
+        run["task"], f"{run['model']} {run['label']}", "vlm", snakemake.wildcards.run, "test", snakemake.params.crops
+    )
     grades = folds.grades(folds.read(snakemake.input.folds), "test")
     crops = Path(snakemake.input.crops).parent
     masks = truth.masks(crops, grades.index)

@@ -18,7 +18,7 @@ with job(snakemake):
     for cohort, split in (("validation", "development"), ("test", "test")):
         patients = folds.grades(table, split).index
         predicted = ((patient, np.load(masks / f"{patient}.npy")) for patient in patients)
-        entry = Entry("segmentation", network, "cnn", network, cohort)
+        entry = Entry("segmentation", network, "cnn", network, cohort, snakemake.params.crops)
         spacings = truth.spacings(crops, patients)
         known = truth.masks(crops, patients)
         parts.append(scoring.score_cnn_segmenter(predicted, known, entry, settings, spacings, keys["tumour_pixels"]))

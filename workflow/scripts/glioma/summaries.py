@@ -12,7 +12,7 @@ from glioma.metrics import classification
 from glioma.votes import Policy
 
 COLUMNS = (
-    *("task", "model", "arm", "run", "cohort", "slices", "orientation", "unit"),
+    *("task", "model", "arm", "run", "cohort", "crops", "slices", "orientation", "unit"),
     *("metric", "value", "low", "high", "n", "n_undecided"),
 )
 
@@ -64,13 +64,19 @@ class Settings:
 
 @dataclass(frozen=True)
 class Entry:
-    """What a group of rows is about: the first columns of every table."""
+    """What a group of rows is about: the first columns of every summary.
+
+    cohort: "train", "validation" (development patients out of fold), "test", or "pooled" (both of those: every patient,
+        by a model that has not seen it).
+    crops: what the images were cut around, "brain" or "tumour"; "" where images play no part.
+    """
 
     task: str
     model: str
     arm: str
     run: str
     cohort: str
+    crops: str
 
     def generator(self, seed: int, *names: str) -> np.random.Generator:
         """Random numbers that belong to one value of this entry, whatever else is computed before it."""
