@@ -248,6 +248,33 @@ def test_table_round_trip(tmp_path):
     assert again["choice"].equals(table["choice"]) and again["status"].tolist() == table["status"].tolist()
 
 
+PERMUTED = ("no glioma", "LGG", "HGG")
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [("Choice: 0", "no glioma"), ("Choice: 1", "LGG"), ("Choice: 2", "HGG"), ("the answer is 2", "HGG"),
+     ("A high grade glioma.", "HGG"), ("LGG", "LGG"), ("no tumour", "no glioma")],
+)  # fmt: skip
+def test_a_number_means_what_its_prompt_says_and_a_name_always_the_same(text, label):
+    assert parse(text, "classification", "lenient", Limits(choices=PERMUTED)).choice == answers.LABELS.index(label)
+
+
+def test_the_table_means_the_same_for_every_prompt(tmp_path):
+    shares = {"0": np.log(0.5), "1": np.log(0.1), "2": np.log(0.4)}
+    responses = answers.read_responses(_written(tmp_path, [response("Choice: 2", logprobs=shares)]))
+    table = answers.answers_table(responses, "classification", "strict", Limits(choices=PERMUTED))
+    assert table["choice"].tolist() == [1] and table["p_hgg"].tolist() == [pytest.approx(0.8)]
+    plain = answers.answers_table(responses, "classification")
+    assert plain["choice"].tolist() == [2] and plain["p_hgg"].tolist() == [pytest.approx(1 / 6)]
+
+
+@pytest.mark.parametrize("choices", [("LGG", "HGG"), ("LGG", "LGG", "no glioma"), ("LGG", "HGG", "none")])
+def test_choices_name_each_label_once(choices):
+    with pytest.raises(UserError, match="choices"):
+        Limits(choices=choices)
+
+
 def test_points_survive_a_csv(tmp_path):
     table = answers.answers_table(
         answers.read_responses(_written(tmp_path, [response(POLYGON_TEXT), response("nothing")])), "polygon"

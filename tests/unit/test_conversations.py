@@ -2,6 +2,7 @@ import ast
 import json
 import re
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,14 +18,19 @@ GRADES = dict(zip(PATIENTS["patient"], PATIENTS["grade"], strict=True))
 
 @pytest.fixture
 def write(small_crops, tmp_path, monkeypatch):
-    """Write conversations below a fresh working directory; returns the rows of the three files."""
+    """Write conversations below a fresh working directory; returns the rows of the three files of fold 0."""
     monkeypatch.chdir(tmp_path)
 
     def write(task, **settings):
         conversations.write("c", PATIENTS, small_crops, task, PROMPT, {"side": SIDE, **settings}, seed=1)
-        return {name: conversations.read(f"c/{name}.jsonl") for name in ("train", "validation", "test")}
+        return files_of(0)
 
     return write
+
+
+def files_of(fold):
+    paths = {part: f"c/fold{fold}/{part}.jsonl" for part in ("train", "validation")} | {"test": "c/test.jsonl"}
+    return {part: conversations.read(path) for part, path in paths.items()}
 
 
 def said(row):
@@ -48,6 +54,28 @@ def test_patients_go_to_the_file_of_their_split_and_stay_out_of_what_the_model_s
         assert "gli" not in json.dumps(row["messages"])
         assert not row["images"][0].startswith("/")
         assert Image.open(row["images"][0]).size == (SIDE, SIDE)
+
+
+def test_each_fold_is_validated_by_its_own_patients_on_the_same_images(write, small_crops, monkeypatch):
+    one = write("center_point")
+    rendered = []
+    render = slices.render
+    monkeypatch.setattr(slices, "render", lambda *plane: rendered.append(1) or render(*plane))
+    counts = conversations.write(
+        "c", PATIENTS, small_crops, "center_point", PROMPT, {"side": SIDE}, seed=1, validating=(0, 1)
+    )
+    assert files_of(0) == one and files_of(1)["test"] == one["test"]
+    assert {name: {row["patient"] for row in rows} for name, rows in files_of(1).items()} == {
+        "train": {"gli-c", "gli-d"},
+        "validation": {"gli-a", "gli-b"},
+        "test": {"gli-e"},
+    }
+    assert counts == {
+        **{f"fold{fold}/{part}": len(files_of(fold)[part]) for fold in (0, 1) for part in ("train", "validation")},
+        "test": len(one["test"]),
+    }
+    shown = {row["images"][0] for fold in (0, 1) for rows in files_of(fold).values() for row in rows}
+    assert len(rendered) == len(shown) == len(list(Path("c/images").iterdir()))
 
 
 def test_classes_are_the_grade_or_no_glioma_in_the_share_asked_for(write, small_crops):
@@ -114,7 +142,7 @@ def test_the_same_seed_writes_the_same_bytes_and_another_one_another_order(small
     for seed in (1, 1, 2):
         settings = {"no_glioma_slices": 0.3, "side": SIDE}
         conversations.write("c", PATIENTS, small_crops, "classification", PROMPT, settings, seed)
-        content.append((tmp_path / "c/train.jsonl").read_bytes())
+        content.append((tmp_path / "c/fold0/train.jsonl").read_bytes())
     assert content[0] == content[1] != content[2]
 
 
@@ -123,7 +151,7 @@ def test_datasets_loads_the_files_with_their_images(write):
     from datasets import List, load_dataset
 
     rows = write("classification")["train"]
-    data = load_dataset("json", data_files="c/train.jsonl", split="train", cache_dir="cache")
+    data = load_dataset("json", data_files="c/fold0/train.jsonl", split="train", cache_dir="cache")
     data = data.cast_column("images", List(ImageFeature()))
     assert data["id"][:] == [row["id"] for row in rows]
     assert data[0]["images"][0].size == (SIDE, SIDE)
@@ -137,7 +165,7 @@ def test_trl_trains_on_the_files_with_none_of_our_code(write, tiny_mllama):
     from transformers import AutoModelForImageTextToText, AutoProcessor
     from trl import SFTConfig, SFTTrainer
 
-    data = load_dataset("json", data_files="c/train.jsonl", split="train", cache_dir="cache")
+    data = load_dataset("json", data_files="c/fold0/train.jsonl", split="train", cache_dir="cache")
     model = AutoModelForImageTextToText.from_pretrained(tiny_mllama["path"])
     before = model.lm_head.weight.detach().clone()
     arguments = SFTConfig(

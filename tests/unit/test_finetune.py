@@ -31,7 +31,7 @@ def folder(small_crops, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def files(folder):
-    return folder / "c" / "train.jsonl", folder / "c" / "validation.jsonl"
+    return folder / "c" / "fold0" / "train.jsonl", folder / "c" / "fold0" / "validation.jsonl"
 
 
 @pytest.fixture(scope="module")

@@ -63,12 +63,17 @@ def test_requests_list_selected_slices_in_order(small_crops):
     )
 
 
-def test_a_run_asks_about_the_test_patients(small_crops):
+def test_each_part_of_a_run_asks_about_its_own_patients(small_crops):
     asked = {"orientations": ["axial"], "selection": "tumour", "every": 1, "minimum_pixels": 1, "repeats": None}
     assert {r.patient for r in requests.of_run(PATIENTS, small_crops, asked)} == {"gli-e"}
+    for part, patients in {"test": "e", "fold0": "d", "fold1": "ab", "fold2": "c"}.items():
+        found = {r.patient for r in requests.of_run(PATIENTS, small_crops, asked, part)}
+        assert found == {f"gli-{letter}" for letter in patients}
     held_out = PATIENTS.assign(split="test")
     consistency = requests.of_run(held_out, small_crops, {**asked, "repeats": 95})
     assert Counter(r.patient for r in consistency) == {"gli-b": 95, "gli-a": 95}
+    with pytest.raises(ValueError, match="fold1"):
+        requests.of_run(PATIENTS, small_crops, {**asked, "repeats": 95}, "fold1")
 
 
 @pytest.mark.parametrize("count", [1, 3, 7, 40])
@@ -124,12 +129,14 @@ def test_choice_logprobs_are_those_of_each_choice_scored_alone(respond, loaded, 
 
 def test_scoring_choices_of_several_tokens_agrees_with_the_one_pass(loaded, small_crops):
     answerer = generate.Answerer(*loaded, PROMPT, GREEDY, seed=0)
+    question = answerer.question((SIDE, SIDE))
     flair = np.load(small_crops / "gli-a.npy")[0]
     images = image_features(answerer.processor, [slices.render(flair[i], SIDE) for i in (6, 9)])
     tokens = answerer.processor.tokenizer("Choice: 12", add_special_tokens=False).input_ids
     start = len(tokens) - 2
-    together = answerer._score(images, tokens, start)
-    one_by_one = answerer._score(images, tokens[:-1], start) + answerer._score(images, tokens, start + 1)
+    score = lambda candidate, known: answerer._score(question, images, candidate, known)  # noqa: E731
+    with torch.inference_mode():
+        together, one_by_one = score(tokens, start), score(tokens[:-1], start) + score(tokens, start + 1)
     assert torch.allclose(together, one_by_one, atol=1e-5)
 
 
@@ -191,13 +198,32 @@ generate.respond({tiny_mllama!r}, None, asked, {str(small_crops)!r}, {PROMPT!r},
 
 
 def test_each_image_is_preprocessed_once(loaded, small_crops, monkeypatch):
-    processor = loaded[1]
-    seen = Counter()
-    render = slices.render
-    monkeypatch.setattr(slices, "render", lambda plane, side: seen.update(["slice"]) or render(plane, side))
+    seen = []
+    features = generate.image_features
+    monkeypatch.setattr(
+        generate, "image_features", lambda processor, images: seen.append(len(images)) or features(processor, images)
+    )
     batch = [Request("gli-a", "axial", 7, repeat) for repeat in range(5)] + [Request("gli-a", "axial", 8)]
-    features = generate._images(processor, generate.Crops(small_crops), batch, SIDE)
-    assert len(features) == 6 and seen["slice"] == 2
+    images = generate._images(generate.Crops(small_crops), batch, generate.DEFAULTS)
+    assert len(generate.Answerer(*loaded, PROMPT, GREEDY, seed=0).answer(batch, images)) == 6
+    assert seen == [2] and images[0] is images[4]
+
+
+def test_slices_in_their_native_frame_are_answered_each_in_its_own_size(respond, loaded, small_crops):
+    asked = requests.slices_of(["gli-b"], small_crops, slices.ORIENTATIONS, "tumour", every=3)
+    native = {**GREEDY, "frame": "native"}
+    whole = respond("native", asked, native)
+    assert respond("one", asked, {**native, "batch_size": 1}) == whole
+    rows, square = rows_of(whole), rows_of(respond("square", asked, GREEDY))
+    assert [tuple(row[key] for key in ("patient", "orientation", "slice", "repeat")) for row in rows] == asked
+    assert all(row["logprobs"] != padded["logprobs"] for row, padded in zip(rows, square, strict=True))
+    images = generate._images(generate.Crops(small_crops), asked, {**generate.DEFAULTS, **native})
+    assert {image.size for image in images} == {(51, 64), (64, 40), (64, 32)}
+    model, processor = loaded
+    chat = processor.apply_chat_template(prompts.messages(PROMPT), add_generation_prompt=True, tokenize=False)
+    inputs = processor(images=images[-1], text=chat, add_special_tokens=False, return_tensors="pt")
+    output = model.generate(**inputs, max_new_tokens=10, do_sample=False)[0, inputs["input_ids"].shape[1] :]
+    assert rows[-1]["text"] == processor.tokenizer.decode(output, skip_special_tokens=True)
 
 
 @pytest.mark.parametrize("image_first", [False, True])
@@ -211,7 +237,7 @@ def test_a_question_equals_the_processors_own_batch(loaded, small_crops, image_f
     expected = processor(
         images=[[image] for image in images], text=[chat] * 3, add_special_tokens=False, return_tensors="pt"
     )
-    batch = Question(processor, PROMPT, SIDE, image_first).batch(image_features(processor, images))
+    batch = Question(processor, PROMPT, (SIDE, SIDE), image_first).batch(image_features(processor, images))
     assert set(batch) == set(expected)
     assert all(torch.equal(batch[name], expected[name]) for name in batch)
 

@@ -28,6 +28,19 @@ def test_slices_are_padded_symmetrically_to_a_square_and_not_distorted():
     assert np.array_equal(np.asarray(slices.render(axial))[..., 1], axial)
 
 
+def test_a_native_frame_is_the_slice_itself():
+    volume = np.random.default_rng(0).integers(0, 256, SHAPE, np.uint8)
+    for orientation in slices.ORIENTATIONS:
+        shown = slices.take(volume, orientation, 40)
+        image = np.asarray(slices.render(shown, 128, "native"))
+        assert image.shape == (*shown.shape, 3) and np.array_equal(image[..., 0], shown)
+    axial = slices.take(volume, "axial", 40)
+    assert slices.render(axial, 64, "native").tobytes() == slices.render(axial, 64).tobytes()
+    assert slices.render(slices.take(volume, "sagittal", 40), 256, "native").size == (256, 190)
+    with pytest.raises(ValueError, match="oval"):
+        slices.render(axial, 128, "oval")
+
+
 @given(st.tuples(lengths, lengths, lengths), st.sampled_from(slices.ORIENTATIONS), st.integers(8, 90), st.data())
 def test_every_pixel_of_a_voxel_maps_back_to_it(shape, orientation, side, data):
     voxel = tuple(data.draw(st.integers(0, length - 1)) for length in shape)

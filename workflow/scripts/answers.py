@@ -6,7 +6,9 @@ from glioma.job import job
 
 with job(snakemake):
     settings = snakemake.params.settings
-    limits = answers.Limits(side=settings["side"], convention=settings["coordinates"])
+    limits = answers.Limits(
+        side=settings["side"], convention=settings["coordinates"], choices=tuple(settings["choices"])
+    )
     responses = answers.read_responses(snakemake.input)
     table = answers.answers_table(responses, settings["task"], settings["reading"], limits)
     write_csv(table, snakemake.output[0])

@@ -1,4 +1,4 @@
-"""Fine-tuning conversations of one adapter: JSONL and the images beside it."""
+"""Fine-tuning conversations of one adapter, for each of its folds: JSONL, and the images beside it."""
 
 from pathlib import Path
 
@@ -7,12 +7,13 @@ from glioma.job import job
 
 with job(snakemake):
     counts = conversations.write(
-        Path(snakemake.output.train).parent,
+        Path(snakemake.output.test).parent,
         folds.read(snakemake.input.folds),
         Path(snakemake.input.crops).parent,
         snakemake.params.task,
         prompts.read(snakemake.input.prompt),
         snakemake.params.settings,
         snakemake.params.seed,
+        snakemake.params.folds,
     )
     print(", ".join(f"{count} {part}" for part, count in counts.items()))

@@ -1,4 +1,4 @@
-"""What one run's model answers about its share of the slices of the test patients."""
+"""What one run's model answers about its share of the slices of one part of the patients."""
 
 from pathlib import Path
 
@@ -9,14 +9,13 @@ from glioma.vlm import requests
 with job(snakemake):
     from glioma.vlm.generate import respond
 
-    asked = snakemake.params.asked
+    asked, wildcards = snakemake.params.asked, snakemake.wildcards
     crops = Path(snakemake.input.crops).parent
-    questions = requests.of_run(folds.read(snakemake.input.folds), crops, asked)
-    adapter = snakemake.params.adapter
+    questions = requests.of_run(folds.read(snakemake.input.folds), crops, asked, wildcards.part)
     respond(
         snakemake.params.base,
-        f"results/adapters/{adapter}" if adapter else None,
-        requests.shard(questions, int(snakemake.wildcards.shard), asked["shards"]),
+        snakemake.params.adapter,
+        requests.shard(questions, int(wildcards.shard), asked["shards"]),
         crops,
         prompts.read(snakemake.input.prompt),
         snakemake.params.generation,

@@ -29,22 +29,32 @@ RESPONSE_KEYS = ("patient", "orientation", "slice", "repeat", "text", "finish", 
 LONGEST = 100_000
 """Characters of an answer that are read; the longest legal answer has some 200."""
 
+LABELS = ("LGG", "HGG", "no glioma")
+"""What the choices 0, 1 and 2 stand for in our tables, and in a prompt that says nothing else."""
+
 HUGE = 1e6
 """A coordinate from here on is out of any range and is not converted: an answer may hold thousands of digits."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What an answer may hold: image side in pixels, polygon points, and the coordinates the model speaks."""
+    """What an answer may hold: image side in pixels, polygon points, the coordinates the model speaks, and what the
+    choices 0, 1 and 2 stand for in the prompt that it answers, by `LABELS`."""
 
     side: int = 128
     polygon_points: tuple[int, int] = shapes.POLYGON_POINTS
     convention: Mapping = field(default_factory=lambda: coordinates.DEFAULT)
+    choices: Sequence[str] = LABELS
+
+    def __post_init__(self) -> None:
+        if sorted(self.choices) != sorted(LABELS):
+            raise UserError(f"choices: {list(self.choices)} is no order of {', '.join(LABELS)}; name each once")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A reading. `choice` is 0, 1 or 2 when legible; `points` (N, 2) are our (row, column) pixels as far as legible."""
+    """A reading. `choice` is the number in `LABELS` when legible, whatever number the prompt gives that label; `points`
+    (N, 2) are our (row, column) pixels as far as legible."""
 
     status: str
     choice: int | None = None
@@ -97,20 +107,20 @@ def parse(text: str, task: str, reading: str = "strict", limits: Limits | None =
     text = text[:LONGEST].strip()
     if not text:
         return Answer("empty")
-    if task == "classification":
-        return _choice(text, reading)
     limits = limits or Limits()
+    if task == "classification":
+        return _choice(text, reading, limits.choices)
     return (_strict_points if reading == "strict" else _lenient_points)(text, task, limits)
 
 
-def _choice(text: str, reading: str) -> Answer:
+def _choice(text: str, reading: str, choices: Sequence[str]) -> Answer:
     if reading == "strict":
         match = _STRICT_CHOICE.fullmatch(text)
     else:
         match = next(filter(None, (pattern.search(text) for pattern in _LENIENT_CHOICE)), None)
     if match:
         digits = match[1].lstrip("0") or "0"
-        return Answer("ok", int(digits)) if digits in {"0", "1", "2"} else Answer("out_of_range")
+        return Answer("ok", LABELS.index(choices[int(digits)])) if digits in {"0", "1", "2"} else Answer("out_of_range")
     if reading == "lenient":
         named = [choice for choice, pattern in enumerate(_CLASS_NAMES) if pattern.search(text)]
         if len(named) == 1:
@@ -223,11 +233,15 @@ def read_responses(paths: str | Path | Iterable[str | Path]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(RESPONSE_KEYS)).astype({"patient": str})
 
 
-def probability_of_hgg(logprobs: Mapping[str, float] | None) -> float:
-    """p(HGG) / (p(LGG) + p(HGG)) from natural log probabilities of the choices; NaN where there are none."""
+def probability_of_hgg(logprobs: Mapping[str, float] | None, choices: Sequence[str] = LABELS) -> float:
+    """p(HGG) / (p(LGG) + p(HGG)) from natural log probabilities of the choices; NaN where there are none.
+
+    `choices` says which label each number has in the prompt.
+    """
     if not logprobs:
         return float("nan")
-    return float(np.exp(logprobs["1"] - np.logaddexp(logprobs["0"], logprobs["1"])))
+    lgg, hgg = (logprobs[str(choices.index(label))] for label in ("LGG", "HGG"))
+    return float(np.exp(hgg - np.logaddexp(lgg, hgg)))
 
 
 def answers_table(
@@ -235,9 +249,11 @@ def answers_table(
 ) -> pd.DataFrame:
     """Parse every response: a table with `COLUMNS`, one row per response, in the same order.
 
+    `choice` and `p_hgg` mean the same for every prompt: `limits.choices` says what its numbers stand for.
     `points` is a JSON list of [row, col] (or missing), `choice` a nullable integer. An answer cut off at the token
     limit that cannot be read is "truncated", whatever else is wrong with it.
     """
+    limits = limits or Limits()
     parsed = [parse(text, task, reading, limits) for text in responses["text"]]
     cut = responses["finish"].eq("length").tolist()
     table = responses[["patient", "orientation", "slice", "repeat"]].reset_index(drop=True)
@@ -247,7 +263,9 @@ def answers_table(
     ]
     table["choice"] = pd.array([answer.choice for answer in parsed], dtype="Int64")
     table["points"] = pd.array([points_to_text(answer.points) for answer in parsed], dtype="string")
-    table["p_hgg"] = np.array([probability_of_hgg(logprobs) for logprobs in responses["logprobs"]], dtype=float)
+    table["p_hgg"] = np.array(
+        [probability_of_hgg(logprobs, limits.choices) for logprobs in responses["logprobs"]], dtype=float
+    )
     table["text_length"] = responses["text"].str.len().to_numpy(dtype=int)
     return table[list(COLUMNS)]
 

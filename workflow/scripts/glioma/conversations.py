@@ -5,7 +5,7 @@ gets to see is the prompt, the image and the answer; patient ids stand in column
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -32,7 +32,7 @@ DEFAULTS = {
     "coordinates": coordinates.DEFAULT,
     "box": "rectangle",
     "polygon_points": shapes.POLYGON_POINTS,  # fewest and most points of a true polygon
-    "validation_fold": 0,
+    "frame": "square",  # or native: coronal and sagittal slices as they are, not padded
 }
 
 
@@ -89,7 +89,7 @@ def patient_rows(
             continue  # too small to survive rendering at fewer pixels than the crop has
         name = f"{patient}-{orientation}-{index:03d}"
         path = images / f"{name}.png"
-        slices.render(slices.take(flair, orientation, index), settings["side"]).save(path)
+        slices.render(slices.take(flair, orientation, index), settings["side"], settings["frame"]).save(path)
         label = int(grade == "HGG") if tumour else NO_GLIOMA
         rows.append(
             {
@@ -119,13 +119,52 @@ def balance(rows: list[dict], grades: Mapping[str, str], rng: np.random.Generato
 
 
 def write(
-    folder: str | Path, patients: pd.DataFrame, crops: str | Path, task: str, prompt: str, settings: Mapping, seed: int
+    folder: str | Path,
+    patients: pd.DataFrame,
+    crops: str | Path,
+    task: str,
+    prompt: str,
+    settings: Mapping,
+    seed: int,
+    validating: Sequence[int] = (0,),
 ) -> dict[str, int]:
-    """Write `train.jsonl`, `validation.jsonl`, `test.jsonl` and `images/` into a folder; return the rows of each.
+    """Write the conversations of every patient, sorted into training and validation for each fold that validates.
+
+    `folder` gets `images/`, `test.jsonl` and, for each fold f, `fold{f}/train.jsonl` and `fold{f}/validation.jsonl`;
+    returned is the number of rows of each file. A slice is rendered once, whatever the number of folds.
 
     `patients` has the columns patient, grade, split, fold; `crops` is the folder of the crops. `settings` are those of
     `DEFAULTS`. Image paths in the JSONL are relative to the working directory if `folder` is.
     """
+    settings = check(task, settings)
+    folder, crops = Path(folder), Path(crops)
+    images = folder / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    grades = folds.grades(patients).to_dict()
+    rows = {
+        patient: patient_rows(patient, grade, crops, images, task, prompt, settings, seed)
+        for patient, grade in tqdm(grades.items(), desc=f"{task} conversations", unit="patient")
+    }
+    counts = {}
+    for fold in validating:
+        members = folds.split(patients, fold)
+        train, validation = (
+            [row for patient in members[part] for row in rows[patient]] for part in ("train", "validation")
+        )
+        if not train:
+            raise UserError(f"{folder}: no slice to train on; lower conversations minimum_pixels or every")
+        rng = seeds.generator(seed, task, "train", fold)
+        if settings["balance"]:
+            train = balance(train, grades, rng)
+        train = [train[i] for i in rng.permutation(len(train))]
+        counts[f"fold{fold}/train"] = _save(train, folder / f"fold{fold}" / "train.jsonl")
+        counts[f"fold{fold}/validation"] = _save(validation, folder / f"fold{fold}" / "validation.jsonl")
+    test = [row for patient in folds.grades(patients, "test").index for row in rows[patient]]
+    return counts | {"test": _save(test, folder / "test.jsonl")}
+
+
+def check(task: str, settings: Mapping) -> dict:
+    """Settings completed by `DEFAULTS`; `UserError` for an unknown task, key or value."""
     if task not in TASKS:
         raise UserError(f"task {task!r}: no conversations for it; choose from {', '.join(TASKS)}")
     if unknown := set(settings) - set(DEFAULTS):
@@ -133,25 +172,14 @@ def write(
     settings = {**DEFAULTS, **settings}
     if not 0 <= settings["no_glioma_slices"] < 1:
         raise UserError(f"conversations: no_glioma_slices is {settings['no_glioma_slices']}; give a share from 0 to 1")
-    folder, crops = Path(folder), Path(crops)
-    images = folder / "images"
-    images.mkdir(parents=True, exist_ok=True)
-    grades = dict(zip(patients["patient"], patients["grade"], strict=True))
-    rows: dict[str, list[dict]] = {}
-    for split, members in folds.split(patients, settings["validation_fold"]).items():
-        rows[split] = []
-        for patient in tqdm(members, desc=f"{task} {split} conversations", unit="patient"):
-            rows[split] += patient_rows(patient, grades[patient], crops, images, task, prompt, settings, seed)
-    if not rows["train"]:
-        raise UserError(f"{folder}: no slice to train on; lower conversations minimum_pixels or every")
-    rng = seeds.generator(seed, task, "train")
-    if settings["balance"]:
-        rows["train"] = balance(rows["train"], grades, rng)
-    rows["train"] = [rows["train"][i] for i in rng.permutation(len(rows["train"]))]
-    for split, conversations in rows.items():
-        with atomic_path(folder / f"{split}.jsonl") as temporary:
-            temporary.write_text("".join(json.dumps(row) + "\n" for row in conversations), encoding="utf-8")
-    return {split: len(conversations) for split, conversations in rows.items()}
+    return settings
+
+
+def _save(rows: list[dict], path: Path) -> int:
+    """Write rows as JSONL; return their number."""
+    with atomic_path(path) as temporary:
+        temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return len(rows)
 
 
 def read(path: str | Path) -> list[dict]:

@@ -1,4 +1,4 @@
-"""Slices of a crop: orientation, rendering as a square image, and the way back to voxels.
+"""Slices of a crop: orientation, rendering as an image, and the way back to voxels.
 
 A crop volume has shape (slice, row, column): slice grows superior, row posterior, column to the patient's left.
 Every slice is shown in radiological convention (patient's right on the image's left):
@@ -7,7 +7,8 @@ Every slice is shown in radiological convention (patient's right on the image's 
 - coronal: superior at the top, indexed by row;
 - sagittal: superior at the top, anterior on the left, indexed by column.
 
-The rendered slice is a square image, and all coordinates of the workflow are (row, column) integer pixels in it.
+The rendered slice is a square image, and all coordinates of the workflow are (row, column) integer pixels in it. Where
+no coordinates are asked for (classification), it may also be shown unpadded, in its `native` frame.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from PIL import Image
 AXIS = {"axial": 0, "coronal": 1, "sagittal": 2}
 ORIENTATIONS = tuple(AXIS)
 SELECTIONS = ("all", "range", "tumour")
+FRAMES = ("square", "native")
 SIDE = 128
 
 
@@ -50,11 +52,20 @@ def _source(pixels: np.ndarray, side: int, length: int) -> np.ndarray:
     return np.floor((np.asarray(pixels) + 0.5) * length / side).astype(int)
 
 
-def render(slice2d: np.ndarray, side: int = SIDE) -> Image.Image:
-    """A uint8 slice as a square RGB image (vision processors expect three channels), resized only if it must be."""
-    image = Image.fromarray(np.ascontiguousarray(square(slice2d)))
-    if image.width != side:
-        image = image.resize((side, side), Image.Resampling.BICUBIC)
+def render(slice2d: np.ndarray, side: int = SIDE, frame: str = "square") -> Image.Image:
+    """A uint8 slice as an RGB image (vision processors expect three channels), resized only if it must be.
+
+    The frame is "square", padded to `side` x `side`, or "native", as long as `side` on its longer side: 95 x 128 pixels
+    stay 95 x 128 at side 128. Pixels are square in both.
+    """
+    if frame not in FRAMES:
+        raise ValueError(f"frame {frame!r} is none of {FRAMES}")
+    image = Image.fromarray(np.ascontiguousarray(square(slice2d) if frame == "square" else slice2d))
+    longer = max(image.size)
+    if longer != side:
+        # The shorter side of a thin slice may round to nothing.
+        size = tuple(max(1, round(length * side / longer)) for length in image.size)
+        image = image.resize(size, Image.Resampling.BICUBIC)
     return image.convert("RGB")
 
 

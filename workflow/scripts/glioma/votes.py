@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import pandas as pd
 
+from glioma.answers import LABELS
 from glioma.errors import UserError
 
 RULES = {
@@ -13,8 +14,6 @@ RULES = {
     "unparsed": ("exclude", "counts", "wrong"),
     "gldr_denominator": ("graded", "all"),
 }
-LABELS = ("LGG", "HGG", "no glioma")
-"""Label of each choice (0, 1, 2)."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +88,9 @@ def _winners(counts: np.ndarray, p_hgg: np.ndarray, policy: Policy, grades: np.n
         ballots[:, 3] = 0
     leads = (ballots == ballots.max(axis=1, keepdims=True)) & (ballots.max(axis=1, keepdims=True) > 0)
     tied = leads.sum(axis=1) > 1
-    sole = {0: "LGG", 1: "HGG", 2: "no glioma" if policy.no_glioma == "counts" else "", 3: ""}
+    deciding = LABELS if policy.no_glioma == "counts" else LABELS[:2]
     labels = np.full(len(ballots), "", dtype=object)
-    for kind, label in sole.items():
+    for kind, label in enumerate(deciding):
         labels[~tied & leads[:, kind]] = label
     if policy.tie == "hgg":
         labels[tied & leads[:, 1]] = "HGG"

@@ -1,8 +1,8 @@
 """From prompts and slices to a model's input tensors.
 
-Every image of a run is rendered to the same square, so its features have one size and one question has one length:
-a prompt is tokenised once, an image is preprocessed once, and no batch needs padding to be answered. That is also
-why an answer cannot depend on the rows it shares a batch with.
+Images of one size have features of one size, and a question about them has one length: a prompt is tokenised once for
+each size, an image is preprocessed once, and no batch of one size needs padding to be answered. That is also why an
+answer cannot depend on the rows it shares a batch with.
 """
 
 from collections.abc import Sequence
@@ -36,14 +36,16 @@ def text_features(processor: ProcessorMixin, text: str, image: Image.Image) -> t
 
 
 class Question:
-    """The prompt of a run, tokenised once for images of side `side`."""
+    """A prompt, tokenised once for images of one size, (width, height)."""
 
-    def __init__(self, processor: ProcessorMixin, prompt: str, side: int, image_first: bool = False) -> None:
+    def __init__(
+        self, processor: ProcessorMixin, prompt: str, size: tuple[int, int], image_first: bool = False
+    ) -> None:
         self.processor = processor
         text = processor.apply_chat_template(
             prompts.messages(prompt, image_first=image_first), add_generation_prompt=True, tokenize=False
         )
-        self.text, self.image_names = text_features(processor, text, Image.new("RGB", (side, side)))
+        self.text, self.image_names = text_features(processor, text, Image.new("RGB", size))
 
     @property
     def length(self) -> int:

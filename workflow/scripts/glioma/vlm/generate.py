@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from tqdm import tqdm
 from transformers import GenerationConfig
 
@@ -34,6 +35,7 @@ DEFAULTS = {
     "top_p": 1.0,
     "min_p": 0.0,
     "side": slices.SIDE,
+    "frame": "square",  # or native: coronal and sagittal slices as they are, not padded
     "image_first": False,
     "choices": False,  # also give the log-probabilities of "Choice: 0", "1" and "2"
 }
@@ -46,9 +48,10 @@ class Answerer:
     def __init__(self, model, processor, prompt: str, settings: Mapping, seed: int) -> None:
         self.model = model
         self.processor = processor
+        self.prompt = prompt
         self.settings = {**DEFAULTS, **settings}
         self.seed = seed
-        self.question = Question(processor, prompt, self.settings["side"], self.settings["image_first"])
+        self.questions: dict[tuple[int, int], Question] = {}
         self.ends = _end_tokens(model, processor)
         self.config = GenerationConfig(
             do_sample=False,
@@ -57,25 +60,45 @@ class Answerer:
             pad_token_id=processor.tokenizer.pad_token_id,
         )
 
-    @torch.inference_mode()
-    def answer(self, requests: Sequence[Request], images: Sequence[Features]) -> list[dict]:
-        """One response row per request; `images` are the requests' image features.
+    def question(self, size: tuple[int, int]) -> Question:
+        """The prompt for images of a size, (width, height)."""
+        if size not in self.questions:
+            self.questions[size] = Question(self.processor, self.prompt, size, self.settings["image_first"])
+        return self.questions[size]
 
-        Fewer than `MINIMUM_ROWS` are filled up with repeats, whose answers are dropped.
+    @torch.inference_mode()
+    def answer(self, requests: Sequence[Request], images: Sequence[Image.Image]) -> list[dict]:
+        """One response row per request, in order; `images` are what the requests ask about.
+
+        Images of one size are answered together, without padding. Fewer than `MINIMUM_ROWS` are filled up with repeats,
+        whose answers are dropped.
         """
-        if 0 < len(requests) < MINIMUM_ROWS:
-            fill = MINIMUM_ROWS - len(requests)
-            return self.answer([*requests, *requests[-1:] * fill], [*images, *images[-1:] * fill])[: len(requests)]
-        inputs = self.question.batch(images, like=self.model)
+        rows: dict[int, dict] = {}
+        for size in dict.fromkeys(image.size for image in images):
+            chosen = [number for number, image in enumerate(images) if image.size == size]
+            filled = chosen + chosen[-1:] * (MINIMUM_ROWS - len(chosen))
+            # A slice that is asked about several times is the same object each time.
+            unique = {id(images[number]): images[number] for number in chosen}
+            features = dict(zip(unique, image_features(self.processor, list(unique.values())), strict=True))
+            answers = self._answer(
+                self.question(size),
+                [requests[number] for number in filled],
+                [features[id(images[number])] for number in filled],
+            )
+            rows |= zip(chosen, answers, strict=False)
+        return [rows[number] for number in range(len(requests))]
+
+    def _answer(self, question: Question, requests: Sequence[Request], images: Sequence[Features]) -> list[dict]:
+        inputs = question.batch(images, like=self.model)
         names = ["/".join(map(str, request)) for request in requests]
         output = self.model.generate(
             **inputs,
             generation_config=self.config,
-            logits_processor=sampling.processors(self.settings, self.seed, names, self.question.length),
+            logits_processor=sampling.processors(self.settings, self.seed, names, question.length),
         )
-        logprobs = self.choices(images) if self.settings["choices"] else [None] * len(requests)
+        logprobs = self.choices(question, images) if self.settings["choices"] else [None] * len(requests)
         rows = []
-        for request, tokens, choice in zip(requests, output[:, self.question.length :].tolist(), logprobs, strict=True):
+        for request, tokens, choice in zip(requests, output[:, question.length :].tolist(), logprobs, strict=True):
             length = next((n for n, token in enumerate(tokens, start=1) if token in self.ends), None)
             answer = tokens[:length]
             row = request._asdict() | {
@@ -87,8 +110,7 @@ class Answerer:
             rows.append(row)
         return rows
 
-    @torch.inference_mode()
-    def choices(self, images: Sequence[Features]) -> list[dict[str, float]]:
+    def choices(self, question: Question, images: Sequence[Features]) -> list[dict[str, float]]:
         """Natural log-probabilities of the three choices after the forced start of an answer, renormalised over them.
 
         Teacher forcing: the tokens all choices share are forced, and one pass scores what follows where each choice
@@ -100,22 +122,26 @@ class Answerer:
         shared = os.path.commonprefix(candidates)
         rests = [candidate[len(shared) :] for candidate in candidates]
         if all(len(rest) == 1 for rest in rests):
-            logits = self._logits(images, shared, 1)[:, 0]
+            logits = self._logits(question, images, shared, 1)[:, 0]
             scores = logits[:, [rest[0] for rest in rests]]
         else:
-            scores = torch.stack([self._score(images, candidate, len(shared)) for candidate in candidates], dim=1)
+            scores = torch.stack(
+                [self._score(question, images, candidate, len(shared)) for candidate in candidates], dim=1
+            )
         values = scores.double().log_softmax(dim=1).cpu().numpy().round(4)
         return [dict(zip(CHOICES, row, strict=True)) for row in values.tolist()]
 
-    def _logits(self, images: Sequence[Features], forced: Sequence[int], keep: int) -> torch.Tensor:
+    def _logits(self, question: Question, images: Sequence[Features], forced: Sequence[int], keep: int) -> torch.Tensor:
         """Logits (rows, keep, vocabulary) at the last `keep` positions of question and forced tokens."""
-        inputs = self.question.batch(images, forced, self.model)
+        inputs = question.batch(images, forced, self.model)
         return self.model(**inputs, logits_to_keep=keep, use_cache=False).logits[:, -keep:].float()
 
-    def _score(self, images: Sequence[Features], candidate: Sequence[int], known: int) -> torch.Tensor:
+    def _score(
+        self, question: Question, images: Sequence[Features], candidate: Sequence[int], known: int
+    ) -> torch.Tensor:
         """Log-probability (rows,) of a candidate's tokens from number `known` on, given those before."""
         rest = torch.tensor(candidate[known:], device=self.model.device)
-        logits = self._logits(images, candidate, len(rest) + 1)[:, :-1].log_softmax(dim=-1)
+        logits = self._logits(question, images, candidate, len(rest) + 1)[:, :-1].log_softmax(dim=-1)
         return logits.gather(2, rest.expand(len(images), -1)[..., None])[..., 0].sum(dim=1)
 
 
@@ -187,7 +213,7 @@ def respond(
             for start in range(done, len(requests), size):
                 batch = requests[start : start + size]
                 clock = time.perf_counter()
-                answers = answerer.answer(batch, _images(processor, volumes, batch, settings["side"]))
+                answers = answerer.answer(batch, _images(volumes, batch, settings))
                 seconds = time.perf_counter() - clock
                 rows.append([json.dumps(row) for row in answers])
                 tokens = sum(row["tokens"] for row in answers)
@@ -208,10 +234,11 @@ def _resume_timing(timing: Partial, batches: int) -> None:
         timing.file.write_text("\n".join(kept) + "\n")
 
 
-def _images(processor, volumes: Crops, batch: Sequence[Request], side: int) -> list[Features]:
-    """Image features of a batch; a slice asked several times is rendered and preprocessed once."""
-    keys = [request[:3] for request in batch]
-    unique = list(dict.fromkeys(keys))
-    images = [slices.render(slices.take(volumes.flair(patient), *place), side) for patient, *place in unique]
-    features = dict(zip(unique, image_features(processor, images), strict=True))
-    return [features[key] for key in keys]
+def _images(volumes: Crops, batch: Sequence[Request], settings: Mapping) -> list[Image.Image]:
+    """The pictures of a batch; a slice asked about several times is rendered once."""
+    pictures = {}
+    for patient, orientation, index, _ in batch:
+        if (patient, orientation, index) not in pictures:
+            shown = slices.take(volumes.flair(patient), orientation, index)
+            pictures[patient, orientation, index] = slices.render(shown, settings["side"], settings["frame"])
+    return [pictures[request[:3]] for request in batch]

@@ -51,17 +51,22 @@ def shard(requests: Sequence[Request], number: int, count: int) -> list[Request]
     return list(requests[number * len(requests) // count : (number + 1) * len(requests) // count])
 
 
-def of_run(folds: pd.DataFrame, crops: str | Path, asked: Mapping) -> list[Request]:
-    """The questions of a run to the test patients (`folds` has patient, grade, split), in the order of its shards.
+def of_run(folds: pd.DataFrame, crops: str | Path, asked: Mapping, part: str = "test") -> list[Request]:
+    """The questions of a run to one part of the patients, in the order of its shards.
 
+    `folds` has patient, grade, split and fold; a part is "test", or "fold<n>": the development patients of fold n.
     `asked`: orientations, selection, every, minimum_pixels, and repeats: a number makes it the consistency test, on the
-    first test patient of each grade.
+    first test patient of each grade; it has no other part.
     """
-    test = folds[folds["split"] == "test"].sort_values("patient")
+    if part == "test":
+        chosen = folds[folds["split"] == "test"]
+    else:
+        chosen = folds[(folds["split"] == "development") & (folds["fold"] == int(part.removeprefix("fold")))]
+    patients = chosen.sort_values("patient")
     if asked["repeats"]:
-        chosen = test.drop_duplicates("grade")["patient"]
-        return [
-            request for axis in asked["orientations"] for request in repeated(chosen, crops, asked["repeats"], axis)
-        ]
+        if part != "test":
+            raise ValueError(f"the consistency test is on test patients, not on {part}")
+        pair = patients.drop_duplicates("grade")["patient"]
+        return [request for axis in asked["orientations"] for request in repeated(pair, crops, asked["repeats"], axis)]
     choice = {key: asked[key] for key in ("orientations", "selection", "every", "minimum_pixels")}
-    return slices_of(test["patient"], crops, **choice)
+    return slices_of(patients["patient"], crops, **choice)
