@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from medpy.metric import binary as medpy
+from monai.metrics import compute_surface_dice
 from scipy import ndimage
 from sklearn import metrics as sklearn
 
@@ -108,7 +110,7 @@ def test_segmentation_agrees_with_medpy(pair):
     predicted, truth = pair
     found = segmentation.scores(predicted, truth)
     if not (predicted.any() or truth.any()):
-        assert [found[name] for name in ("dice", "precision", "recall", "hd95")] == [1, 1, 1, 0]
+        assert [found[name] for name in ("dice", "precision", "recall", "nsd", "hd95")] == [1, 1, 1, 1, 0]
         return
     assert found["dice"] == medpy.dc(predicted, truth)
     assert found["precision"] == (medpy.precision(predicted, truth) if predicted.any() else 0)
@@ -120,7 +122,7 @@ def test_segmentation_agrees_with_medpy(pair):
     if predicted.any() and truth.any():
         assert found["hd95"] == medpy.hd95(predicted, truth)
     else:
-        assert found["hd95"] == np.linalg.norm(truth.shape)
+        assert (found["hd95"], found["nsd"]) == (np.linalg.norm(truth.shape), 0)
 
 
 def blobs(seed: int, shape: tuple[int, ...] = (40, 64, 64)) -> np.ndarray:
@@ -147,6 +149,27 @@ def test_hd95_at_the_border_and_for_a_declared_empty_side():
     assert segmentation.hd95(nothing, corner, spacing=(2.0, 2.0)) == pytest.approx(2 * np.hypot(20, 20))
     assert segmentation.hd95(nothing, corner, empty=373.13) == 373.13
     assert segmentation.hd95(nothing, nothing, empty=373.13) == 0
+
+
+@pytest.mark.parametrize("tolerance", [0.5, 1.0, 2.0, 5.0])
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (3.0, 0.5, 0.7)])
+def test_nsd_equals_monai(tolerance, spacing):
+    for seed in range(3):
+        predicted, truth = blobs(seed, (20, 40, 40)), np.roll(blobs(seed, (20, 40, 40)), (1, 3), axis=(0, 2))
+        one_hot = [torch.from_numpy(np.stack([~mask, mask])[None]) for mask in (predicted, truth)]
+        theirs = compute_surface_dice(*one_hot, class_thresholds=[tolerance], spacing=spacing).item()
+        ours = segmentation.boundary(predicted, truth, spacing, tolerance=tolerance)["nsd"]
+        assert ours == pytest.approx(theirs, abs=1e-6)
+
+
+def test_nsd_by_hand():
+    """Two columns of ten pixels, four apart but for one of them that is two apart."""
+    first, second = np.zeros((12, 12), bool), np.zeros((12, 12), bool)
+    first[1:11, 2] = second[1:11, 6] = True
+    second[1, 4] = True
+    distances = segmentation.surface_distances(first, second)
+    assert sorted(distances) == sorted([2, np.hypot(1, 2), np.hypot(2, 2), np.hypot(3, 2)] + [4] * 6 + [4] * 10 + [2])
+    assert segmentation.boundary(first, second, tolerance=2.5)["nsd"] == pytest.approx(3 / 21)
 
 
 @given(st.tuples(*[st.integers(0, 30)] * 2), st.tuples(*[st.integers(0, 30)] * 4))

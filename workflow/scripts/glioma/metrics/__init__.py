@@ -1,1 +1,1 @@
-"""The scores of the study, each a function of arrays: classification, segmentation, centre."""
+"""The scores of the study, each a function of arrays: classification, calibration, segmentation, centre."""

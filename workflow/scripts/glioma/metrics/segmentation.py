@@ -1,8 +1,8 @@
 """Overlap and surface distance of two masks, 2D or 3D.
 
-Where a mask is empty: two empty masks agree (Dice, precision and recall 1, HD95 0). With one empty side Dice,
-precision and recall are 0 and HD95 is a declared distance, by default the diagonal of the frame; a score that skipped
-such a case would reward saying nothing. Specificity is NaN where the truth fills the frame.
+Where a mask is empty: two empty masks agree (Dice, precision, recall and NSD 1, HD95 0). With one empty side Dice,
+precision, recall and NSD are 0 and HD95 is a declared distance, by default the diagonal of the frame; a score that
+skipped such a case would reward saying nothing. Specificity is NaN where the truth fills the frame.
 """
 
 import numpy as np
@@ -10,14 +10,22 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 METRICS = ("dice", "hd95", "precision", "recall", "specificity")
+"""What the study published of a mask."""
+SCORES = (*METRICS, "nsd")
+"""All that is computed of a mask."""
+TOLERANCE = 2.0
 
 
 def scores(
-    predicted: np.ndarray, truth: np.ndarray, spacing: tuple[float, ...] | None = None, empty_hd95: float | None = None
+    predicted: np.ndarray,
+    truth: np.ndarray,
+    spacing: tuple[float, ...] | None = None,
+    empty_hd95: float | None = None,
+    tolerance: float = TOLERANCE,
 ) -> dict[str, float]:
-    """All of `METRICS` for two boolean masks of one shape; HD95 in the unit of `spacing` (default: pixels)."""
+    """All of `SCORES` for two boolean masks of one shape; distances in the unit of `spacing` (default: pixels)."""
     predicted, truth = np.asarray(predicted, dtype=bool), np.asarray(truth, dtype=bool)
-    return overlap(predicted, truth) | {"hd95": hd95(predicted, truth, spacing, empty_hd95)}
+    return overlap(predicted, truth) | boundary(predicted, truth, spacing, empty_hd95, tolerance)
 
 
 def overlap(predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:
@@ -34,25 +42,50 @@ def overlap(predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     }
 
 
+def boundary(
+    predicted: np.ndarray,
+    truth: np.ndarray,
+    spacing: tuple[float, ...] | None = None,
+    empty_hd95: float | None = None,
+    tolerance: float = TOLERANCE,
+) -> dict[str, float]:
+    """HD95 and NSD of two boolean masks, from one computation of the distances between their surfaces.
+
+    hd95: the 95th percentile of all distances, both directions pooled. This is medpy's definition; MONAI takes the
+        larger of two directed percentiles. Where exactly one mask is empty it is `empty_hd95` (default: the frame's
+        diagonal in the unit of `spacing`).
+    nsd: normalised surface distance (Nikolov et al. 2018), the share of both surfaces that lies within `tolerance` of
+        the other. A surface is its voxels, each of the same weight, as in MONAI's SurfaceDiceMetric; DeepMind's own
+        implementation weighs surface elements by their area.
+    """
+    if not (predicted.any() and truth.any()):
+        if predicted.any() == truth.any():
+            return {"hd95": 0.0, "nsd": 1.0}
+        step = np.ones(truth.ndim) if spacing is None else np.asarray(spacing, dtype=float)
+        diagonal = float(np.linalg.norm(step * truth.shape))
+        return {"hd95": diagonal if empty_hd95 is None else float(empty_hd95), "nsd": 0.0}
+    distances = surface_distances(predicted, truth, spacing)
+    return {"hd95": float(np.percentile(distances, 95)), "nsd": float(np.mean(distances <= tolerance))}
+
+
 def hd95(
     predicted: np.ndarray, truth: np.ndarray, spacing: tuple[float, ...] | None = None, empty: float | None = None
 ) -> float:
-    """95th percentile of the distances from each mask's surface to the other's, both directions pooled.
+    """HD95 alone, as `boundary` defines it."""
+    return boundary(predicted, truth, spacing, empty)["hd95"]
 
-    This is medpy's definition (MONAI takes the larger of two directed percentiles) and gives medpy's numbers, by a
-    KD-tree on the surface voxels within the union's bounding box. `spacing` is the voxel size along each axis
-    (default 1). `empty` is the value when exactly one mask is empty (default: the frame's diagonal in that unit).
+
+def surface_distances(predicted: np.ndarray, truth: np.ndarray, spacing: tuple[float, ...] | None = None) -> np.ndarray:
+    """Distances from each mask's surface voxels to the other's, one after the other; neither mask may be empty.
+
+    By a KD-tree on the surface voxels within the union's bounding box. `spacing` is the voxel size along each axis
+    (default 1).
     """
     step = np.ones(truth.ndim) if spacing is None else np.asarray(spacing, dtype=float)
-    if not (predicted.any() and truth.any()):
-        if predicted.any() == truth.any():
-            return 0.0
-        return float(np.linalg.norm(step * truth.shape)) if empty is None else float(empty)
     # Outside the common box both masks are background, and so no voxel's standing as surface depends on it.
     box = _box(predicted | truth)
     first, second = surface(predicted[box]) * step, surface(truth[box]) * step
-    distances = np.concatenate([cKDTree(second).query(first)[0], cKDTree(first).query(second)[0]])
-    return float(np.percentile(distances, 95))
+    return np.concatenate([cKDTree(second).query(first)[0], cKDTree(first).query(second)[0]])
 
 
 def surface(mask: np.ndarray) -> np.ndarray:
