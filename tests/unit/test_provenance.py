@@ -23,8 +23,7 @@ def scripts(tmp_path, monkeypatch):
 
 
 def fresh(script):
-    for function in (provenance._digest, provenance._tree, provenance._bare, provenance._imports):
-        function.cache_clear()
+    provenance._module.cache_clear()
     return provenance.code(script)
 
 
@@ -33,6 +32,14 @@ def test_reaches_late_imports_and_packages_above(scripts):
     assert names == {"a.py", "glioma/one.py", "glioma/two.py"}
     names = {path.relative_to(scripts).as_posix() for path in provenance.reached("b")}
     assert names == {"b.py", "glioma/deep/__init__.py", "glioma/deep/leaf.py", "glioma/two.py"}
+
+
+def test_a_module_that_scripts_share_is_read_once(scripts):
+    fresh("a")
+    provenance.code("b")
+    provenance.code("a")
+    files = provenance.reached("a") | provenance.reached("b")
+    assert provenance._module.cache_info().misses == len(files)
 
 
 @pytest.mark.parametrize(

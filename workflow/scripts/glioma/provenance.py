@@ -7,6 +7,7 @@ docstrings: comments, layout and documentation may change freely.
 
 import ast
 import hashlib
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -15,12 +16,23 @@ SCRIPTS = Path(__file__).resolve().parent.parent
 WITHOUT_EFFECT = {"glioma", "glioma.errors", "glioma.job", "glioma.provenance"}
 
 
+@dataclass(frozen=True)
+class Module:
+    """What one file contributes: a digest of its tree without docstrings, and the project files that it imports."""
+
+    digest: str
+    imports: frozenset[Path]
+
+
 def code(script: str) -> str:
     """Digest (16 hex digits) of `<scripts>/<script>.py` and all project modules it imports, directly or not.
 
     Imports inside functions count: a module that is imported late still makes the result.
     """
-    return _digest(frozenset(reached(script)))
+    digest = hashlib.sha256()
+    for path in sorted(reached(script)):
+        digest.update(f"{path.relative_to(SCRIPTS)}\n{_module(path).digest}\n".encode())
+    return digest.hexdigest()[:16]
 
 
 def reached(script: str) -> set[Path]:
@@ -31,7 +43,7 @@ def reached(script: str) -> set[Path]:
         path = queue.pop()
         if path not in found:
             found.add(path)
-            queue.extend(_imports(path))
+            queue.extend(_module(path).imports)
     return found
 
 
@@ -41,41 +53,22 @@ def content(path: str | Path) -> str:
 
 
 @cache
-def _digest(files: frozenset[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(files):
-        digest.update(f"{path.relative_to(SCRIPTS)}\n{ast.dump(_bare(path))}\n".encode())
-    return digest.hexdigest()[:16]
-
-
-@cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-@cache
-def _bare(path: Path) -> ast.Module:
-    """The module's tree without docstrings."""
+def _module(path: Path) -> Module:
+    """Read one file. It is parsed once a process, because most scripts share most modules."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-        if documented and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-    return tree
-
-
-@cache
-def _imports(path: Path) -> frozenset[Path]:
-    """Files of the project's own modules that one file imports (packages count with their `__init__`)."""
     names: set[str] = set()
-    for node in ast.walk(_tree(path)):
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = _absolute(node, path)
             # `from package import name`: the name may be a module of it.
             names.update((base, *(f"{base}.{alias.name}" for alias in node.names)))
-    return frozenset(file for name in names - WITHOUT_EFFECT for file in _files(name))
+        elif isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return Module(digest, frozenset(file for name in names - WITHOUT_EFFECT for file in _files(name)))
 
 
 def _absolute(node: ast.ImportFrom, path: Path) -> str:
