@@ -1,0 +1,145 @@
+"""Where the study is silent or contradicts itself: its likeliest reading, the defensible one, and that of this run.
+
+The questions stand in `resources/ambiguities.yaml`, each with configuration keys as dotted patterns; a `*` stands for
+any letters of one part: `runs.*.generation.temperature`.
+"""
+
+import functools
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from glioma.report.html import UNDEFINED, Cell, Table, write
+
+LONGEST = 4
+"""Entries of a pattern that are named one by one."""
+
+
+def read(path: str | Path) -> list[dict[str, Any]]:
+    """The questions: each has id, question, paper and default (pattern -> value), and reason."""
+    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+
+
+def resolve(config: Mapping[str, Any], pattern: str) -> dict[str, Any]:
+    """Every key of a configuration that a pattern stands for, dotted, with its value; keys that are not there are not.
+
+    A part without `*` must be a key as it is. Values are whatever the configuration holds, mappings included.
+    """
+    found: dict[str, Any] = {"": config}
+    for part in pattern.split("."):
+        found = {
+            f"{path}.{key}".lstrip("."): value
+            for path, level in found.items()
+            if isinstance(level, Mapping)
+            for key, value in level.items()
+            if fnmatchcase(str(key), part)
+        }
+    return found
+
+
+def same(value: Any, wanted: Any) -> bool:
+    """Equality in which YAML's spelling of a number does not count: 1e-4 without a point is text to YAML 1.1."""
+    if isinstance(wanted, int | float) and not isinstance(wanted, bool) and isinstance(value, int | float | str):
+        try:
+            return float(value) == float(wanted) and not isinstance(value, bool)
+        except ValueError:
+            return False
+    return type(value) is type(wanted) and value == wanted
+
+
+@functools.cache
+def general(pattern: str) -> str:
+    """A pattern whatever its entries are called: `runs.box-*.selection` becomes `runs.*.selection`."""
+    parts = pattern.split(".")
+    named = {"cnn": 2, "models": 1, "adapters": 1, "runs": 1}.get(parts[0])
+    if named is not None:
+        parts[named] = "*"
+    return ".".join(parts)
+
+
+def readings_table(ambiguities: str | Path, config: Mapping[str, Any], cohort_label: str, out: str | Path) -> None:
+    """One row per question: the study's likeliest reading, the defensible one, this run's, and why."""
+    rows = []
+    for entry in read(ambiguities):
+        used = {pattern: resolve(config, pattern) for pattern in _patterns(entry)}
+        verdict = _verdict(config, entry)
+        rows.append(
+            [
+                entry["question"],
+                Cell("\n".join(_plain(entry["paper"])), tone="text"),
+                Cell("\n".join(_plain(entry["default"])), tone="text"),
+                Cell("\n".join(_grouped(used)) or UNDEFINED, tone="text"),
+                verdict,
+                entry["reason"],
+            ]
+        )
+    columns = ("Question", "Published, likeliest reading", "Defensible", "This run", "This run reads", "Why")
+    notes = (
+        "The study leaves these open or says two things. Each is a key of the configuration: the published reading is "
+        "that of config/paper.yaml, the defensible one that of config/brats2020.yaml. A dash: this run has no such "
+        "entry, or leaves the key at its default (config/README.md).",
+    )
+    write(out, "What was left open, and how it was read", cohort_label, [Table("Readings", columns, rows)], notes)
+
+
+def _patterns(entry: Mapping[str, Any]) -> list[str]:
+    return list(dict.fromkeys(map(general, (*entry["paper"], *entry["default"]))))
+
+
+def _verdict(config: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
+    """Which reading this run has. Its entries may be called otherwise than those of the overlays."""
+    published, defensible = (_holds(config, entry[name]) for name in ("paper", "default"))
+    if published and defensible:
+        return "as both"
+    if published or defensible:
+        return "as published" if published else "as defensible"
+    found = [value for pattern in _patterns(entry) for value in resolve(config, pattern).values()]
+    listed = [*entry["paper"].values(), *entry["default"].values()]
+    if found and all(any(same(value, each) for each in listed) for value in found):
+        return "some as published, some as defensible"
+    return "otherwise" if found else "at the default"
+
+
+def _holds(config: Mapping[str, Any], reading: Mapping[str, Any]) -> bool:
+    """Whether all values are those of a reading, by the reading's own patterns where the configuration has them."""
+    if all(resolve(config, pattern) for pattern in reading):
+        values = {pattern: [value] for pattern, value in reading.items()}
+    else:
+        values = {}
+        for pattern, value in reading.items():
+            values.setdefault(general(pattern), []).append(value)
+    found = {pattern: list(resolve(config, pattern).values()) for pattern in values}
+    return all(
+        found[pattern] and all(any(same(value, each) for each in wanted) for value in found[pattern])
+        for pattern, wanted in values.items()
+    )
+
+
+def _plain(reading: Mapping[str, Any]) -> list[str]:
+    return [f"{pattern}: {_text(value)}" for pattern, value in reading.items()]
+
+
+def _grouped(used: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """One line a value: the key, and which entries have it where not all do."""
+    lines = []
+    for pattern, found in used.items():
+        by_value: dict[str, list[str]] = {}
+        for key, value in found.items():
+            by_value.setdefault(_text(value), []).append(key)
+        for value, keys in by_value.items():
+            if len(by_value) == 1:
+                lines.append(f"{pattern}: {value}")
+            else:
+                rest = f" and {len(keys) - LONGEST} more" if len(keys) > LONGEST else ""
+                lines.append(f"{', '.join(keys[:LONGEST])}{rest}: {value}")
+    return lines
+
+
+def _text(value: Any) -> str:
+    """A value as YAML writes it."""
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    return f"[{', '.join(map(_text, value))}]" if isinstance(value, list) else str(value)
