@@ -72,3 +72,20 @@ def test_scores_work_on_stacks():
         stacked = score(positive, negative, axis=-1)
         for row in range(6):
             assert stacked[row] == pytest.approx(score(positive[row], negative[row]))
+
+
+@pytest.mark.parametrize(("n", "bins"), [(55, 10), (369, 10), (55, 4)])
+def test_ece_of_calibrated_probabilities_is_that_of_their_own_draws(n, bins):
+    p = np.random.default_rng(1).beta(2, 1, n)
+    found = calibration.ece_if_calibrated(p, np.random.default_rng(2), bins, 3000)
+    rng, by_hand = np.random.default_rng(3), []
+    for _ in range(3000):
+        truth = rng.random(n) < p
+        by_hand.append(calibration.ece(p[truth], p[~truth], bins=bins))
+    assert found.shape == (3000,)
+    assert np.quantile(found, [0.05, 0.5, 0.95]) == pytest.approx(np.quantile(by_hand, [0.05, 0.5, 0.95]), rel=0.05)
+
+
+def test_certain_probabilities_leave_no_chance():
+    found = calibration.ece_if_calibrated(np.array([0.0, 1.0, 1.0]), np.random.default_rng(0), resamples=50)
+    assert (found == 0).all()

@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats import contingency_tables
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
 
 from glioma import statistics
 from glioma.metrics import classification
@@ -19,6 +21,12 @@ def test_wilson_agrees_with_its_formula(count):
     low, high = statistics.wilson(successes, n)
     assert low == pytest.approx((middle - half) / (1 + z**2 / n), abs=1e-9)
     assert high == pytest.approx((middle + half) / (1 + z**2 / n), abs=1e-9)
+
+
+@given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.floats(0.5, 0.999))
+def test_wilson_agrees_with_statsmodels(count, confidence):
+    expected = proportion_confint(*count, alpha=1 - confidence, method="wilson")
+    assert statistics.wilson(*count, confidence) == pytest.approx(expected)
 
 
 def test_wilson_worked_example():
@@ -129,6 +137,16 @@ def test_wilcoxon_worked_example():
     assert result.statistic == 5 and result.p == pytest.approx(0.03906, abs=1e-5) and result.n == 9
 
 
+def test_wilcoxon_agrees_with_scipy():
+    rng = np.random.default_rng(2)
+    for n in (8, 30, 369):
+        first, second = rng.random(n).round(2), rng.random(n).round(2)
+        kept = first != second
+        expected = stats.wilcoxon(first[kept], second[kept])
+        found = statistics.wilcoxon(first, second)
+        assert (found.statistic, found.p, found.n) == pytest.approx((expected.statistic, expected.pvalue, n))
+
+
 def test_wilcoxon_without_differences_or_pairs():
     assert statistics.wilcoxon([1, 2], [1, 2]).p == 1
     assert np.isnan(statistics.wilcoxon([np.nan], [1]).p)
@@ -172,6 +190,66 @@ def test_delong_of_equal_scores_and_of_too_few_patients():
     score = np.array([0.9, 0.4, 0.5, 0.1])
     assert statistics.delong(truth, score, score).p == 1
     assert np.isnan(statistics.delong(truth[1:], score[1:], score[1:]).p)
+
+
+def test_intervals_agree_with_scipy():
+    """The same BCa from scipy alone, on the same random numbers."""
+    rng = np.random.default_rng(3)
+    truth, p = np.repeat([True, False], [30, 12]), rng.random(42).round(2)
+    grades = (p[truth], p[~truth])
+
+    def brier(hgg, lgg, axis=-1):
+        return (np.sum((1 - hgg) ** 2, axis=axis) + np.sum(lgg**2, axis=axis)) / 42
+
+    options = {"n_resamples": 500, "method": "BCa", "batch": 250, "vectorized": True}
+    expected = stats.bootstrap(grades, brier, rng=np.random.default_rng(9), **options).confidence_interval
+    assert statistics.brier_interval(truth, p, np.random.default_rng(9), resamples=500) == pytest.approx(expected)
+    expected = stats.bootstrap((p,), np.mean, rng=np.random.default_rng(9), **options).confidence_interval
+    assert statistics.mean_interval(p, np.random.default_rng(9), resamples=500) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_paired_permutation_agrees_with_all_permutations(seed):
+    """Against scipy's permutation of every pair, which a dozen patients allow."""
+    rng = np.random.default_rng(seed)
+    truth = np.repeat([True, False], [8, 4])
+    first, second = rng.random(12) < 0.8, rng.random(12) < 0.4
+
+    def difference(first, second, axis=-1):
+        gap = first - second
+        return (gap[..., :8].mean(axis=axis) + gap[..., 8:].mean(axis=axis)) / 2
+
+    expected = stats.permutation_test(
+        (first.astype(float), second.astype(float)),
+        difference,
+        permutation_type="samples",
+        n_resamples=np.inf,
+        vectorized=True,
+    )
+    found = statistics.paired_permutation(truth, first, second)
+    assert found.statistic == pytest.approx(expected.statistic)
+    # scipy doubles the smaller tail; under this null distribution, which is symmetric, that is both tails.
+    assert found.p == pytest.approx(min(expected.pvalue, 1))
+
+
+def test_paired_permutation_of_one_grade_and_of_equal_readers():
+    right = np.array([True, False, True, True])
+    assert np.isnan(statistics.paired_permutation(np.ones(4, bool), right, ~right).p)
+    assert statistics.paired_permutation(np.array([True, True, False, False]), right, right).p == 1
+
+
+@given(st.dictionaries(st.text("abcdefgh", min_size=1), st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_agrees_with_statsmodels(p_values):
+    expected = multipletests(list(p_values.values()), method="holm")[1]
+    assert list(statistics.holm(p_values).values()) == pytest.approx(list(expected))
+
+
+@given(st.dictionaries(st.text("abcdefgh", min_size=1), st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_by_its_definition(p_values):
+    adjusted, running = statistics.holm(p_values), 0.0
+    for position, name in enumerate(sorted(p_values, key=p_values.get)):
+        running = max(running, min((len(p_values) - position) * p_values[name], 1))
+        assert adjusted[name] == pytest.approx(running)
 
 
 def test_holm_worked_example():

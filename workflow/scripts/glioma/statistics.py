@@ -9,7 +9,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from glioma.metrics import classification
+from glioma.metrics import calibration, classification
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
@@ -106,6 +106,12 @@ def auc_interval(truth: np.ndarray, score: np.ndarray, rng: np.random.Generator,
     return bootstrap((score[truth], score[~truth]), classification.auc, rng, **options)
 
 
+def brier_interval(truth: np.ndarray, p_hgg: np.ndarray, rng: np.random.Generator, **options) -> Interval:
+    """Bootstrap interval, stratified by grade, of the Brier score."""
+    truth, p_hgg = np.asarray(truth, dtype=bool), np.asarray(p_hgg, dtype=float)
+    return bootstrap((p_hgg[truth], p_hgg[~truth]), calibration.brier, rng, **options)
+
+
 def mcnemar(first_correct: np.ndarray, second_correct: np.ndarray) -> Result:
     """Exact McNemar test of two classifiers on the same patients, from boolean correctness.
 
@@ -130,30 +136,71 @@ def wilcoxon(first: np.ndarray, second: np.ndarray) -> Result:
     return Result(float(result.statistic), float(result.pvalue), difference.size)
 
 
-def delong(truth: np.ndarray, first: np.ndarray, second: np.ndarray) -> Result:
-    """Test of two correlated areas under the ROC curve (DeLong, DeLong and Clarke-Pearson 1988), by mid-ranks.
+def paired_permutation(truth: np.ndarray, first_correct: np.ndarray, second_correct: np.ndarray) -> Result:
+    """Exact test of two classifiers' balanced accuracies on the same patients, from boolean correctness.
 
-    The rank form is that of Sun and Xu (2014). The statistic is z, positive where the first area is larger; without
-    variance z is NaN, and p is 1 if the areas are equal.
+    If the classifiers are exchangeable, each discordant patient may as well be right by the other one: the numbers that
+    only the first gets right are binomial in either grade, and p is the chance of a difference at least as large. It is
+    McNemar's test with a statistic that weighs the grades alike. The statistic is the difference, first less second.
+    """
+    truth = np.asarray(truth, dtype=bool)
+    first, second = np.asarray(first_correct, dtype=bool), np.asarray(second_correct, dtype=bool)
+    if truth.all() or not truth.any():
+        return Result(float("nan"), float("nan"), truth.size)
+    outcomes, chances, observed = [], [], 0.0
+    for grade in (truth, ~truth):
+        won, lost = int(np.sum(first & ~second & grade)), int(np.sum(~first & second & grade))
+        wins = np.arange(won + lost + 1)
+        outcomes.append((2 * wins - won - lost) / (2 * grade.sum()))
+        chances.append(stats.binom.pmf(wins, won + lost, 0.5))
+        observed += (won - lost) / (2 * grade.sum())
+    as_large = np.abs(np.add.outer(*outcomes)) >= abs(observed) - 1e-12
+    return Result(float(observed), float(min(np.multiply.outer(*chances)[as_large].sum(), 1)), truth.size)
+
+
+class AreaDifference(NamedTuple):
+    """Two correlated areas under the ROC curve, and the variance of their difference (NaN for too few patients)."""
+
+    first: float
+    second: float
+    variance: float
+
+
+def compare_areas(truth: np.ndarray, first: np.ndarray, second: np.ndarray) -> AreaDifference:
+    """Areas and DeLong's variance of their difference (DeLong, DeLong and Clarke-Pearson 1988), by mid-ranks.
+
+    The rank form is that of Sun and Xu (2014).
     """
     truth = np.asarray(truth, dtype=bool)
     both = np.stack([first, second]).astype(float)
     m, n = int(truth.sum()), int((~truth).sum())
     if min(m, n) < 2:
-        return Result(float("nan"), float("nan"), truth.size)
+        areas = (float(classification.auc(score[truth], score[~truth])) for score in both)
+        return AreaDifference(*areas, float("nan"))
     order = np.concatenate([both[:, truth], both[:, ~truth]], axis=1)
     pooled = stats.rankdata(order, axis=1)
     # Placement values: for each patient the share of the other grade that it is ranked rightly against.
     of_positive = (pooled[:, :m] - stats.rankdata(order[:, :m], axis=1)) / n
     of_negative = 1 - (pooled[:, m:] - stats.rankdata(order[:, m:], axis=1)) / m
-    areas = of_positive.mean(axis=1)
     covariance = np.cov(of_positive) / m + np.cov(of_negative) / n
     variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
-    difference = float(areas[0] - areas[1])
-    if variance <= 1e-15:
-        return Result(float("nan"), 1.0 if abs(difference) < 1e-12 else float("nan"), truth.size)
-    z = difference / float(np.sqrt(variance))
-    return Result(z, float(2 * stats.norm.sf(abs(z))), truth.size)
+    return AreaDifference(*map(float, of_positive.mean(axis=1)), max(float(variance), 0.0))
+
+
+def delong(truth: np.ndarray, first: np.ndarray, second: np.ndarray) -> Result:
+    """DeLong's test of two correlated areas under the ROC curve.
+
+    The statistic is z, positive where the first area is larger; without variance z is NaN, and p is 1 if the areas are
+    equal.
+    """
+    areas = compare_areas(truth, first, second)
+    difference = areas.first - areas.second
+    if np.isnan(areas.variance):
+        return Result(float("nan"), float("nan"), len(truth))
+    if areas.variance <= 1e-15:
+        return Result(float("nan"), 1.0 if abs(difference) < 1e-12 else float("nan"), len(truth))
+    z = difference / float(np.sqrt(areas.variance))
+    return Result(z, float(2 * stats.norm.sf(abs(z))), len(truth))
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
-METRICS = ("brier", "ece")
+METRICS = ("brier", "ece", "ece_if_calibrated")
 BINS = 10
 
 
@@ -23,14 +23,26 @@ def brier(positive: np.ndarray, negative: np.ndarray, axis: int = -1) -> np.ndar
 def ece(positive: np.ndarray, negative: np.ndarray, axis: int = -1, bins: int = BINS) -> np.ndarray:
     """Expected calibration error of p(HGG) in equal-width bins: sum over bins of n / N * |share HGG - mean p|.
 
-    The definition of Naeini et al. (2015), with the probability of the positive class, not of the chosen one. Small
-    samples make it larger than it is. Arguments as `brier`.
+    The definition of Naeini et al. (2015), with the probability of the positive class, not of the chosen one. Arguments
+    as `brier`. It has no interval: in samples of a perfect calibration it is far from 0 (on average .12 with 55
+    patients, .05 with 369), resampling adds to that, and in simulations BCa intervals that say 95 % held the true value
+    in 0 to 95 % of samples. What it must be compared with is `ece_if_calibrated`.
     """
     p = np.concatenate([positive, negative], axis=axis)
-    residual = np.concatenate([1 - np.asarray(positive), -np.asarray(negative)], axis=axis)
-    index = _bin(p, bins)
-    gaps = (np.abs(np.where(index == number, residual, 0).sum(axis=axis)) for number in range(bins))
-    return sum(gaps) / p.shape[axis]
+    truth = np.concatenate([np.ones_like(positive), np.zeros_like(negative)], axis=axis)
+    return _gaps(truth - p, _bin(p, bins), bins, axis)
+
+
+def ece_if_calibrated(
+    p_hgg: np.ndarray, rng: np.random.Generator, bins: int = BINS, resamples: int = 2000
+) -> np.ndarray:
+    """ECE of as many samples in which these very probabilities are right, (resamples,).
+
+    Grades are drawn with the probabilities given (the consistency resampling of Broecker and Smith 2007).
+    """
+    p = np.asarray(p_hgg, dtype=float)
+    truth = rng.random((resamples, p.size)) < p
+    return _gaps(truth - p, _bin(p, bins), bins)
 
 
 def reliability(truth: np.ndarray, p_hgg: np.ndarray, bins: int = BINS, confidence: float = 0.95) -> pd.DataFrame:
@@ -51,6 +63,12 @@ def reliability(truth: np.ndarray, p_hgg: np.ndarray, bins: int = BINS, confiden
     return pd.DataFrame(
         {"bin": np.arange(bins), "low": edges[:-1], "high": edges[1:], "n": n, "mean_p": means, "share_hgg": shares}
     ).assign(share_low=low, share_high=high)
+
+
+def _gaps(residual: np.ndarray, index: np.ndarray, bins: int, axis: int = -1) -> np.ndarray:
+    """Sum over bins of |sum of residuals|, as a share of the patients along `axis`."""
+    gaps = (np.abs(np.where(index == number, residual, 0).sum(axis=axis)) for number in range(bins))
+    return sum(gaps) / residual.shape[axis]
 
 
 def _bin(p: np.ndarray, bins: int) -> np.ndarray:
