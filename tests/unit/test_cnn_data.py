@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glioma import seeds
+from glioma import seeds, slices
 from glioma.cnn import data
 from glioma.cnn.recipe import Augmentation, Recipe
 from glioma.errors import UserError
@@ -30,18 +30,27 @@ def folder(tmp_path):
     return tmp_path
 
 
+def ready(samples: data.Samples, index: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """One sample as the network sees it."""
+    image, target = samples[index]
+    batch = data.ready(image[None], target[None], samples.recipe.normalisation, torch.device("cpu"))
+    assert image.dtype == torch.uint8 and batch[0].dtype == torch.float32
+    return batch[0][0].numpy(), batch[1][0].numpy()
+
+
 def test_full_size_is_scaled_and_stays_on_disk(folder):
     patients = data.Patients(["a", "b"], recipe(), folder, masks=True)
     assert isinstance(patients.images[1], np.memmap)
-    image, target = patients[1]
-    np.testing.assert_array_equal(image.numpy(), np.load(folder / "b.npy") / np.float32(255))
-    np.testing.assert_array_equal(target.numpy()[0], np.load(folder / "b.mask.npy") > 0)
-    assert image.dtype == target.dtype == torch.float32
+    image, target = ready(patients, 1)
+    np.testing.assert_array_equal(image, np.load(folder / "b.npy") / np.float32(255))
+    np.testing.assert_array_equal(target[0], np.load(folder / "b.mask.npy") > 0)
+    assert target.dtype == np.float32
 
 
 def test_channels_are_chosen_in_the_order_of_the_recipe(folder):
-    image, _ = data.Patients(["a"], recipe(channels=["t2", "flair"]), folder)[0]
-    np.testing.assert_array_equal(image.numpy(), np.load(folder / "a.npy")[[3, 0]] / np.float32(255))
+    for size in (None, SHAPE):
+        image, _ = data.Patients(["a"], recipe(channels=["t2", "flair"], input=size), folder)[0]
+        np.testing.assert_array_equal(image.numpy(), np.load(folder / "a.npy")[[3, 0]])
 
 
 def test_grades_are_targets_with_hgg_positive(folder):
@@ -51,12 +60,12 @@ def test_grades_are_targets_with_hgg_positive(folder):
 
 def test_resampling_by_whole_factors_is_the_block_mean(folder):
     patients = data.Patients(["a"], recipe(input=[11, 6, 4]), folder, masks=True)
-    image, target = patients[0]
+    image, target = ready(patients)
     blocks = (11, 1, 6, 2, 4, 4)
     expected = np.load(folder / "a.npy").reshape(4, *blocks).mean((2, 4, 6))
-    np.testing.assert_allclose(image.numpy() * 255, expected, atol=0.51)
+    np.testing.assert_allclose(image * 255, expected, atol=0.51)
     share = (np.load(folder / "a.mask.npy") > 0).reshape(blocks).mean((1, 3, 5))
-    np.testing.assert_allclose(target[0].numpy(), share, atol=0.51 / 255)
+    np.testing.assert_allclose(target[0], share, atol=0.51 / 255)
 
 
 @settings(max_examples=20, deadline=None)
@@ -66,16 +75,19 @@ def test_resampling_keeps_a_constant(shape):
 
 
 def test_zscore_is_over_the_brain_and_leaves_the_background(folder):
-    image, _ = data.Patients(["a"], recipe(normalisation="zscore"), folder)[0]
+    # In company: every sample of a batch is normalised by its own voxels.
+    patients = data.Patients(["a", "b"], recipe(normalisation="zscore"), folder)
+    batch = torch.stack([patients[0][0], patients[1][0] // 3])
+    image = data.normalise(batch, "zscore")[0].numpy()
     brain = np.load(folder / "a.npy") > 0
-    for channel, inside in zip(image.numpy(), brain, strict=True):
+    for channel, inside in zip(image, brain, strict=True):
         assert abs(channel[inside].mean()) < 1e-4 and abs(channel[inside].std() - 1) < 1e-4
         assert not channel[~inside].any()
 
 
 def test_zscore_of_an_empty_or_flat_sequence_is_zero():
-    image = torch.zeros(2, 3, 3, 3, dtype=torch.uint8)
-    image[1, 1] = 9
+    image = torch.zeros(1, 2, 3, 3, 3, dtype=torch.uint8)
+    image[0, 1, 1] = 9
     assert not data.normalise(image, "zscore").any()
 
 
@@ -136,12 +148,80 @@ def test_flip_mirrors_columns_and_keeps_a_grade():
 
 def test_an_epoch_depends_on_seed_number_and_position_alone(folder):
     patients = data.Patients(["a", "b"], recipe(), folder, masks=True)
+    order = [0, 1, 0]
+    images, masks = (torch.stack(parts) for parts in zip(*(patients[i] for i in order), strict=True))
+    how = Augmentation(0.5, 0.3, 2)
 
-    def epoch(seed, number):
-        return data.Epoch(patients, np.array([0, 1, 0]), Augmentation(0.5, 0.3, 2), seed, number)
+    def epoch(seed, number, sizes=(3,)):
+        first, parts = 0, []
+        for size in sizes:
+            rows = slice(first, first + size)
+            parts.append(data.augment_batch(images[rows].float(), masks[rows], how, seed, number, first))
+            first += size
+        return [torch.cat(part) for part in zip(*parts, strict=True)]
 
-    alone = epoch(1, 2)[2]
-    after_others = [epoch(1, 2)[position] for position in range(3)][2]
-    assert torch.equal(alone[0], after_others[0]) and torch.equal(alone[1], after_others[1])
-    for other in (epoch(1, 2)[0], epoch(1, 3)[2], epoch(2, 2)[2]):
-        assert not torch.equal(alone[0], other[0])
+    whole, in_parts = epoch(1, 2), epoch(1, 2, (1, 2))
+    assert torch.equal(whole[0], in_parts[0]) and torch.equal(whole[1], in_parts[1])
+    for other in (whole[0][0], epoch(1, 3)[0][2], epoch(2, 2)[0][2]):
+        assert not torch.equal(whole[0][2], other)
+
+
+SLICES = {"task": "classification", "architecture": "slice:small"}
+
+
+def shown(areas, tmp_path, patient="p") -> None:
+    """A patient whose axial slice i holds areas[i] tumour voxels, and its number as grey value."""
+    mask = np.zeros((len(areas), 4, 6), np.uint8)
+    for index, area in enumerate(areas):
+        mask[index].flat[:area] = 4
+    image = np.zeros((4, len(areas), 4, 6), np.uint8)
+    image += np.arange(len(areas), dtype=np.uint8)[:, None, None]
+    image[1:] += 100
+    np.save(tmp_path / f"{patient}.npy", image)
+    np.save(tmp_path / f"{patient}.mask.npy", mask)
+
+
+@pytest.mark.parametrize("size", [None, [4, 6]])
+def test_slices_are_labelled_as_in_the_conversations_of_a_vlm(tmp_path, size):
+    shown([0, 2, 3, 9, 0], tmp_path)
+    entry = Recipe.read(SLICES | {"tumour_pixels": 3, "input": size})
+    samples = data.Slices(["p"], entry, tmp_path, ["HGG"])
+    # Slice 1 shows too little tumour to be graded and too much to be free of it.
+    assert samples.places == [("p", 0), ("p", 2), ("p", 3), ("p", 4)]
+    assert [samples[i][1].item() for i in range(4)] == samples.labels.tolist() == [2, 1, 1, 2]
+    assert data.Slices(["p"], entry, tmp_path, ["LGG"]).labels.tolist() == [2, 0, 0, 2]
+    for index, (_, place) in enumerate(samples.places):
+        image, target = samples[index]
+        assert image.shape == (1, 4, 6) and (image == place).all() and target.shape == ()
+    # Without truth all slices are asked about.
+    asked = data.Slices(["p"], entry, tmp_path)
+    assert [place for _, place in asked.places] == [0, 1, 2, 3, 4] and asked[1][1].numel() == 0
+
+
+def test_slices_are_those_that_a_run_of_a_vlm_asks_about(small_crops):
+    patients = ["gli-a", "gli-b"]
+    masks = {patient: np.load(small_crops / f"{patient}.mask.npy") for patient in patients}
+    for chosen in ("all", "tumour"):
+        entry = Recipe.read(SLICES | {"slices": chosen, "every": 3, "tumour_pixels": 5, "channels": ["t2", "flair"]})
+        samples = data.Slices(patients, entry, small_crops)
+        expected = [(p, i) for p, mask in masks.items() for i in slices.select(mask, "axial", chosen, 5, 3)]
+        assert samples.places == expected and samples.patients == [patient for patient, _ in expected]
+        patient, place = expected[-1]
+        crop = np.load(small_crops / f"{patient}.npy")
+        np.testing.assert_array_equal(samples[len(samples) - 1][0], crop[[3, 0], place])
+
+
+def test_resampled_slices_are_block_means(small_crops):
+    entry = Recipe.read(SLICES | {"input": [20, 16], "every": 5})
+    samples = data.Slices(["gli-c"], entry, small_crops)
+    for index, (_, place) in enumerate(samples.places):
+        expected = np.load(small_crops / "gli-c.npy")[0, place].reshape(20, 2, 16, 2).mean((1, 3))
+        np.testing.assert_allclose(samples[index][0][0], expected, atol=0.51)
+
+
+def test_slices_are_augmented_too():
+    image = torch.zeros(2, 8, 8)
+    image[:, 2:5, 3:6] = 1
+    answer = torch.tensor(1)
+    moved, same = data.augment(image, answer, Augmentation(flip=1, intensity=0.2, shift=2), seeds.generator(3))
+    assert same is answer and (moved > 0).sum() == 18 and not torch.equal(moved > 0, image > 0)

@@ -1,3 +1,5 @@
+from dataclasses import fields, replace
+
 import monai.losses
 import pytest
 import torch
@@ -5,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glioma.cnn import losses, networks
-from glioma.cnn.recipe import Recipe
+from glioma.cnn.recipe import Recipe, prediction_entry, training_entry
 from glioma.errors import UserError
 
 FULL = (95, 128, 128)
@@ -122,9 +124,19 @@ def test_a_wrong_network_is_one_line(task, architecture, more, message):
         ({"loss": "dice"}, "loss"),
         ({"select_by": "dice"}, "select_by"),
         ({"channels": ["flair", "dwi"]}, "dwi"),
-        ({"input": [24, 32]}, "three sizes"),
+        ({"input": [24, 32]}, "give 3 sizes"),
         ({"threshold": 1.5}, "threshold"),
         ({"normalisation": "rank"}, "normalisation"),
+        ({"keep": "first"}, "keep"),
+        ({"keep": "last", "patience": 3}, "keep: last does not go with patience"),
+        ({"keep": "last", "learning_rate": [1e-3, 1e-4]}, "keep: last does not go with .*learning_rate"),
+        ({"learning_rate": [1e-3, "1e-3"]}, "twice"),
+        ({"slices": "tumour"}, "slices: paper:classifier sees whole crops"),
+        ({"every": 2}, "every: paper:classifier"),
+        ({"architecture": "slice:small", "slices": "range"}, "slices"),
+        ({"architecture": "slice:small", "input": [8, 64, 64]}, "rows, columns"),
+        ({"architecture": "slice:small", "task": "segmentation"}, "use classification"),
+        ({"architecture": "slice:small", "loss": "bce"}, "cross_entropy"),
     ],
 )
 def test_a_wrong_entry_is_one_line(change, message):
@@ -136,6 +148,63 @@ def test_learning_rate_may_be_one_or_many_or_text():
     entry = {"task": "classification", "architecture": "paper:classifier"}
     assert Recipe.read(entry | {"learning_rate": 0.1}).learning_rates == (0.1,)
     assert Recipe.read(entry | {"learning_rate": [1e-4, "4e-7"]}).learning_rates == (1e-4, 4e-7)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "arguments"),
+    [
+        ("slice:small", {}),
+        ("slice:monai:DenseNet121", {}),
+        ("slice:monai:ResNet", {"block": "basic", "layers": [1, 1, 1, 1], "block_inplanes": [8, 16, 32, 64]}),
+    ],
+)
+def test_slice_networks_give_three_logits(architecture, arguments):
+    network = on_meta("classification", architecture, (64, 70), arguments=arguments)
+    assert network(torch.zeros(5, 1, 64, 70, device="meta")).shape == (5, 3)
+
+
+def test_small_slice_network_is_small_and_grades_a_slice_alike_in_any_company():
+    network = networks.build(recipe("classification", "slice:small", channels=["flair", "t2"]), (40, 36)).eval()
+    convolutions = 9 * (2 * 16 + 16 * 32 + 32 * 64 + 64 * 64)
+    assert networks.count_parameters(network) == convolutions + 2 * (16 + 32 + 64 + 64) + 2 * 64 * 3 + 3
+    x = torch.randn(4, 2, 40, 36)
+    torch.testing.assert_close(network(x)[2:3], network(x[2:3]))
+
+
+def test_a_slice_network_sees_flair_in_rows_and_columns():
+    entry = recipe("classification", "slice:small")
+    assert entry.channels == ("flair",) and entry.shape(FULL) == FULL[1:] and entry.kind == "slices"
+    assert recipe("classification", "slice:small", input=[64, 48]).shape(FULL) == (64, 48)
+    assert recipe("classification", "paper:classifier").channels == ("flair", "t1", "t1ce", "t2")
+
+
+ENTRY = {
+    "task": "segmentation",
+    "architecture": "monai:UNet",
+    "arguments": {"strides": [2], "channels": [4, 8]},
+    "threshold": 0.7,
+    "learning_rate": 1e-3,
+    "input": [8, 8, 8],
+    "crops": "tumour",
+    "replicates": ["1/test"],
+}
+
+
+def test_training_and_prediction_read_their_part_of_an_entry():
+    read = Recipe.read(ENTRY)
+    assert {"crops", "replicates", "threshold"} == set(ENTRY) - set(training_entry(ENTRY))
+    assert {"crops", "replicates", "learning_rate"} == set(ENTRY) - set(prediction_entry(ENTRY))
+    # What Snakemake compares is the text: it must not depend on the order of keys at any level.
+    shuffled = dict(reversed(ENTRY.items())) | {"arguments": {"channels": [4, 8], "strides": [2]}}
+    assert repr(training_entry(shuffled)) == repr(training_entry(ENTRY))
+    assert Recipe.read(training_entry(ENTRY)) == replace(read, threshold=0.5)
+    assert Recipe.read(prediction_entry(ENTRY)) == replace(read, learning_rates=(1e-4,))
+
+
+def test_no_key_of_a_recipe_is_forgotten_by_both():
+    entry = dict.fromkeys({field.name for field in fields(Recipe)} - {"learning_rates"} | {"learning_rate"})
+    kept = set(training_entry(entry)) | set(prediction_entry(entry))
+    assert kept == set(entry)
 
 
 @settings(max_examples=20, deadline=None)

@@ -8,15 +8,18 @@ import synthetic_cohort
 import torch
 from safetensors.torch import save_file
 
-from glioma.cnn import networks, predict
+from glioma import answers, slices
+from glioma.cnn import data, networks, predict
 from glioma.cnn.data import Patients
 from glioma.cnn.recipe import Recipe
 from glioma.cnn.train import train
 from glioma.errors import UserError
+from glioma.votes import vote
 
 SHAPE = synthetic_cohort.SHAPE
 CLASSIFIER = {"task": "classification", "architecture": "paper:classifier", "batch_size": 4}
 SEGMENTER = {"task": "segmentation", "architecture": "paper:segmenter", "batch_size": 4, "threshold": 0.5}
+SLICES = {"task": "classification", "architecture": "slice:small", "every": 2, "batch_size": 64}
 FOLDS = 3
 
 
@@ -38,8 +41,14 @@ def write_random_weights(entry: dict, folder, folds: int = FOLDS) -> list:
     for fold in range(folds):
         torch.manual_seed(fold)
         files.append(folder / f"fold{fold}.safetensors")
-        save_file(networks.build(Recipe.read(entry), SHAPE).state_dict(), files[-1])
+        recipe = Recipe.read(entry)
+        save_file(networks.build(recipe, recipe.shape(SHAPE)).state_dict(), files[-1])
     return files
+
+
+def image_of(patient: str, folder) -> torch.Tensor:
+    """A batch of one, as the classifier and the segmenter of these tests see it."""
+    return torch.from_numpy(np.load(folder / f"{patient}.npy"))[None].float() / 255
 
 
 def test_out_of_fold_rows_come_from_the_model_that_has_not_seen_the_patient(cohort, tmp_path):
@@ -63,9 +72,8 @@ def test_out_of_fold_rows_come_from_the_model_that_has_not_seen_the_patient(coho
     # Against each model run alone on one patient: neither batches nor their neighbours matter.
     recipe = Recipe.read(CLASSIFIER)
     for row in table[table["fold"] >= 0].itertuples():
-        image, _ = Patients([row.patient], recipe, folder)[0]
         network = predict.load_network(recipe, weights[row.fold], SHAPE)
-        assert row.probability == pytest.approx(network(image[None]).sigmoid().item(), abs=1e-6)
+        assert row.probability == pytest.approx(network(image_of(row.patient, folder)).sigmoid().item(), abs=1e-6)
     mean = rows["test_fold"].groupby("patient")["probability"].mean()
     pd.testing.assert_series_equal(rows["test"].set_index("patient")["probability"], mean)
 
@@ -74,24 +82,73 @@ def test_segmenter_masks_come_from_unseen_models_and_from_the_mean(cohort, tmp_p
     folder, folds = cohort
     entry = SEGMENTER | {"threshold": 0.505}
     weights = write_random_weights(entry, tmp_path)
-    table = predict.predict_segmenter(entry, weights, folds, folder, tmp_path / "masks", tmp_path / "nifti", SHAPE)
-    assert sorted(table["patient"]) == sorted(folds["patient"])
+    places = (tmp_path / name for name in ("masks", "nifti", "seen"))
+    table = predict.predict_segmenter(entry, weights, folds, folder, *places, SHAPE)
+    unseen, seen = table[table["cohort"] != "train"], table[table["cohort"] == "train"]
+    assert sorted(unseen["patient"]) == sorted(folds["patient"])
+    development = folds[folds["split"] == "development"].set_index("patient")["fold"]
+    assert seen.set_index("patient")["fold"].to_dict() == ((development + 1) % FOLDS).to_dict()
+    assert sorted(path.stem for path in (tmp_path / "seen").iterdir()) == sorted(development.index)
     recipe = Recipe.read(entry)
     models = [predict.load_network(recipe, file, SHAPE) for file in weights]
     for row in folds.itertuples():
-        image, _ = Patients([row.patient], recipe, folder)[0]
-        chosen = models if row.split == "test" else [models[row.fold]]
-        with torch.no_grad():
-            probability = torch.stack([model(image[None]).sigmoid()[0, 0] for model in chosen]).mean(0)
-        sure = (probability - 0.505).abs() > 1e-6
+        image = image_of(row.patient, folder)
+        asked = {"masks": models} if row.split == "test" else {"masks": [models[row.fold]]}
+        if row.split == "development":
+            asked["seen"] = [models[(row.fold + 1) % FOLDS]]
+        for name, chosen in asked.items():
+            with torch.no_grad():
+                probability = torch.stack([model(image).sigmoid()[0, 0] for model in chosen]).mean(0)
+            sure = (probability - 0.505).abs() > 1e-6
+            found = np.load(tmp_path / name / f"{row.patient}.npy")
+            assert found.dtype == bool and found.shape == SHAPE
+            assert np.array_equal(found[sure], (probability > 0.505).numpy()[sure])
         mask = np.load(tmp_path / "masks" / f"{row.patient}.npy")
-        assert mask.dtype == bool and mask.shape == SHAPE
-        assert np.array_equal(mask[sure], (probability > 0.505).numpy()[sure])
         scan = nib.load(tmp_path / "nifti" / f"{row.patient}.nii.gz")
         assert scan.get_data_dtype() == np.uint8 and np.array_equal(scan.affine, np.diag([2.0, 2.0, 2.0, 1.0]))
         assert np.array_equal(np.asarray(scan.dataobj)[:, :, 3:], mask.transpose(2, 1, 0))
         assert not np.asarray(scan.dataobj)[:, :, :3].any()
-    assert 0 < table["voxels"].sum() < len(folds) * np.prod(SHAPE)
+    assert 0 < unseen["voxels"].sum() < len(folds) * np.prod(SHAPE)
+
+
+def test_one_fold_has_no_model_that_was_trained_on_its_patients(cohort, tmp_path):
+    folder, folds = cohort
+    weights = write_random_weights(SEGMENTER, tmp_path, 1)
+    one = folds.assign(fold=folds["fold"].clip(upper=0))
+    with pytest.raises(UserError, match="single fold"):
+        predict.predict_segmenter(SEGMENTER, weights, one, folder, tmp_path, seen_folder=tmp_path, crop_shape=SHAPE)
+
+
+@pytest.mark.parametrize("chosen", ["all", "tumour"])
+def test_slice_answers_come_from_unseen_models_and_from_the_mean(cohort, tmp_path, chosen):
+    folder, folds = cohort
+    entry = SLICES | {"slices": chosen}
+    weights = write_random_weights(entry, tmp_path)
+    table = predict.predict_slices(entry, weights, folds, folder, SHAPE)
+    assert tuple(table) == answers.COLUMNS
+    recipe = Recipe.read(entry)
+    assert list(zip(table["patient"], table["slice"], strict=True)) == [
+        (patient, index)
+        for patient in folds["patient"]
+        for index in slices.select(np.load(folder / f"{patient}.mask.npy"), "axial", chosen, 10, 2)
+    ]
+    rows = folds.set_index("patient")
+    models = [predict.load_network(recipe, file, recipe.shape(SHAPE)) for file in weights]
+    for answer in table.itertuples():
+        image = data.normalise(
+            torch.from_numpy(np.load(folder / f"{answer.patient}.npy")[:1, answer.slice])[None], "scale"
+        )
+        own = rows.loc[answer.patient]
+        asked = models if own["split"] == "test" else [models[own["fold"]]]
+        with torch.no_grad():
+            logits = [model(image) for model in asked]
+        p = torch.stack([values.double().softmax(1)[0] for values in logits]).mean(0).numpy()
+        assert answer.choice == p.argmax()
+        assert answer.p_hgg == pytest.approx(p[1] / (p[0] + p[1]), abs=1e-6)
+    assert table["choice"].nunique() > 1
+    table.to_csv(tmp_path / "answers.csv", index=False)
+    voted = vote(answers.read_answers(tmp_path / "answers.csv"), grades=rows["grade"])
+    assert voted["n_slices"].sum() == len(table) and not voted["n_unparsed"].any()
 
 
 def test_trained_at_a_smaller_input_it_finds_the_tumour_on_the_crops_grid(cohort, tmp_path):
@@ -110,18 +167,18 @@ def test_trained_at_a_smaller_input_it_finds_the_tumour_on_the_crops_grid(cohort
 
 def test_out_of_memory_halves_the_batch(cohort, tmp_path):
     folder, folds = cohort
-    recipe = Recipe.read(CLASSIFIER)
+    recipe = Recipe.read(CLASSIFIER | {"batch_size": 8})
     network = predict.load_network(recipe, write_random_weights(CLASSIFIER, tmp_path, 1)[0], SHAPE)
     patients = Patients(folds["patient"].tolist(), recipe, folder)
     cpu = torch.device("cpu")
-    expected = torch.stack(list(predict.probabilities(network, patients, 8, cpu)))
+    expected = torch.stack(list(predict.probabilities(network, patients, cpu)))
 
     def small_memory(_, inputs):
         if len(inputs[0]) > 2:
             raise torch.OutOfMemoryError
 
     network.register_forward_pre_hook(small_memory)
-    torch.testing.assert_close(torch.stack(list(predict.probabilities(network, patients, 8, cpu))), expected)
+    torch.testing.assert_close(torch.stack(list(predict.probabilities(network, patients, cpu))), expected)
 
 
 def test_resized_mask_keeps_its_place():

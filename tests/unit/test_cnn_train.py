@@ -13,8 +13,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from sklearn.metrics import roc_auc_score
 
+from glioma.cnn import data, validation
 from glioma.cnn import train as training
-from glioma.cnn.recipe import Recipe
+from glioma.cnn.recipe import Recipe, training_entry
 from glioma.errors import UserError
 
 CLASSIFIER = {
@@ -76,13 +77,15 @@ def test_classifier_learns_and_keeps_its_best_epoch(cohort, tmp_path, capfd):
     grades = cohort[1].set_index("patient")["grade"]
     training.train(**call(cohort, CLASSIFIER | {"epochs": 40, "select_by": "auc"}, tmp_path, grades=grades))
     table = pd.read_csv(tmp_path / "history.csv")
-    assert list(table) == ["learning_rate", "epoch", "train_loss", "validation_loss", "validation_auc", "seconds"]
+    columns = ["learning_rate", "epoch", "train_loss", "validation_loss", "validation_auc", "seconds", "kept"]
+    assert list(table) == columns
     assert table["validation_auc"].max() == 1
     assert table["train_loss"].iloc[-1] < table["train_loss"].iloc[0] / 2
     with safe_open(tmp_path / "weights.safetensors", "pt") as file:
         note = json.loads(file.metadata()["training"])
     best = table[table["validation_auc"] == 1].sort_values("validation_loss").iloc[0]
     assert note == {"epoch": best["epoch"], "learning_rate": 3e-3}
+    assert table.loc[table["kept"], "epoch"].tolist() == [best["epoch"]]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["history.csv", "weights.safetensors"]
     output = capfd.readouterr()
     assert "device: " in output.out and "12/12" not in output.out and "40/40" in output.err
@@ -110,8 +113,8 @@ def train_and_die(step: int, /, **arguments) -> None:
     """A training that dies by SIGKILL in the middle of a step, after its weights have moved."""
     fit = training.Run._fit
 
-    def fit_and_die(self, batches):
-        loss = fit(self, batches)
+    def fit_and_die(self, *arguments):
+        loss = fit(self, *arguments)
         if self.step == step:
             os.kill(os.getpid(), signal.SIGKILL)
         return loss
@@ -123,8 +126,8 @@ def train_and_die(step: int, /, **arguments) -> None:
 # Within the first learning rate, at the first epoch of the second, and within the second.
 @pytest.mark.parametrize("step", [2, 4, 6])
 def test_a_killed_training_ends_as_an_uninterrupted_one(cohort, tmp_path, step):
-    entry = MONAI | {"learning_rate": [3e-3, 1e-2], "epochs": 4, "checkpoint_seconds": 0}
-    whole, killed = call(cohort, entry, tmp_path / "whole"), call(cohort, entry, tmp_path / "killed")
+    entry = MONAI | {"learning_rate": [3e-3, 1e-2], "epochs": 4}
+    whole, killed = (call(cohort, entry, tmp_path / name, checkpoint_seconds=0) for name in ("whole", "killed"))
     # Forked, so that the patch above is the child's alone.
     child = multiprocessing.get_context("fork").Process(target=train_and_die, args=(step,), kwargs=killed)
     child.start()
@@ -151,7 +154,7 @@ def interrupted(cohort, out: Path, monkeypatch, **more) -> None:
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(training.Run, "one_epoch", stop)
-        training.train(**call(cohort, CLASSIFIER | {"checkpoint_seconds": 0}, out, **more))
+        training.train(**call(cohort, CLASSIFIER, out, checkpoint_seconds=0, **more))
     assert (out / "state.pt").exists()
 
 
@@ -194,6 +197,9 @@ def test_a_sweep_keeps_the_best_of_all_rates(cohort, tmp_path):
     sweep, alone = (load_file(tmp_path / name / "weights.safetensors") for name in ("sweep", "alone"))
     assert all(torch.equal(sweep[key], alone[key]) for key in alone)
     pd.testing.assert_frame_equal(table[:6], history(tmp_path / "alone"))
+    # What a table of validation score by rate needs is all there.
+    by_rate = table.groupby("learning_rate")["validation_loss"].min()
+    assert by_rate.idxmin() == table.loc[table["kept"], "learning_rate"].item() == rates[0]
 
 
 def test_a_diverged_training_leaves_no_weights(cohort, tmp_path):
@@ -214,9 +220,9 @@ def test_gradients_of_micro_batches_sum_to_that_of_the_batch(cohort):
     for micro in (None, 3):
         recipe = Recipe.read(SEGMENTER | {"micro_batch": micro})
         run = training.Run(recipe, synthetic_cohort.SHAPE, 1, torch.device("cpu"))
-        patients = training._patients(recipe, [f"p{i:02d}" for i in range(4)], {}, cohort[0])
+        patients = data.labelled(recipe, [f"p{i:02d}" for i in range(4)], cohort[0], ["HGG"] * 4)
         run.optimiser.step = lambda: None
-        run._fit(torch.utils.data.DataLoader(patients, 4))
+        run._fit(patients, 0)
         gradients.append([parameter.grad for parameter in run.network.parameters()])
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-7)
@@ -240,8 +246,8 @@ def test_wrong_patients_are_one_line(cohort, tmp_path, change, message):
 def test_auc_equals_sklearn(seed):
     random = np.random.default_rng(seed)
     truth, scores = random.integers(0, 2, 40), random.integers(0, 10, 40)
-    assert training.auc(scores, truth) == pytest.approx(roc_auc_score(truth, scores))
-    assert np.isnan(training.auc(scores, np.ones(40)))
+    assert validation.auc(scores, truth) == pytest.approx(roc_auc_score(truth, scores))
+    assert np.isnan(validation.auc(scores, np.ones(40)))
 
 
 def test_dice_of_a_batch():
@@ -249,4 +255,101 @@ def test_dice_of_a_batch():
     truth = predicted.clone()
     predicted[0, 0, 0] = truth[0, 0, :, 0] = True  # 4 and 4 voxels, 2 shared
     predicted[1, 0, 0, 0, 0] = True
-    assert training._dice(predicted, truth) == [0.5, 0.0, 1.0]
+    assert validation.dice(predicted, truth) == [0.5, 0.0, 1.0]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_slices_are_validated_by_patient(seed):
+    random = np.random.default_rng(seed)
+    patients = random.choice(list("abcdefgh"), 60).tolist()
+    logits = torch.from_numpy(random.normal(size=(60, 3)))
+    grades = {patient: patient in "ace" for patient in "abcdefgh"}
+    scores = validation.scores("slices", logits, torch.zeros(60))
+    # The HGG share of the two grades is the logistic function of the difference of their logits.
+    table = pd.DataFrame({"patient": patients, "p": 1 / (1 + np.exp(-(logits[:, 1] - logits[:, 0]).numpy()))})
+    means = table.groupby("patient")["p"].mean()
+    expected = roc_auc_score([grades[patient] for patient in means.index], means)
+    assert validation.metric("slices", scores, patients, grades) == pytest.approx(expected)
+
+
+def test_keep_last_keeps_the_last_epoch_whatever_validation_says(cohort, tmp_path):
+    entry = CLASSIFIER | {"epochs": 12, "augmentation": {}}
+    right = call(cohort, entry, tmp_path)
+    # Wrong grades in validation: the better the network learns, the worse it looks.
+    other = {"HGG": "LGG", "LGG": "HGG"}
+    wrong = {patient: other[right["grades"][patient]] for patient in right["patients_validation"]}
+    for keep in ("best", "last"):
+        changes = {"entry": entry | {"keep": keep}, "out_folder": tmp_path / keep, "grades": right["grades"] | wrong}
+        training.train(**right | changes)
+    last, best = (pd.read_csv(tmp_path / keep / "history.csv") for keep in ("last", "best"))
+    assert last.loc[last["kept"], "epoch"].tolist() == [11]
+    same = ["train_loss", "validation_loss", "validation_auc"]
+    pd.testing.assert_frame_equal(last[same], best[same])
+    # With other grades the same weights come out: the validation patients have no say.
+    training.train(**right | {"entry": entry | {"keep": "last"}, "out_folder": tmp_path / "right"})
+    weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("last", "right", "best")]
+    assert weights[0] == weights[1]
+    assert weights[0] != weights[2] and best.loc[best["kept"], "epoch"].item() < 11
+
+
+def test_keep_last_survives_a_kill(cohort, tmp_path, monkeypatch):
+    entry = CLASSIFIER | {"keep": "last"}
+    with monkeypatch.context() as patch:
+        patch.setitem(globals(), "CLASSIFIER", entry)
+        interrupted(cohort, tmp_path / "killed", monkeypatch)
+    for name in ("killed", "whole"):
+        training.train(**call(cohort, entry, tmp_path / name))
+    weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("whole", "killed")]
+    assert weights[0] == weights[1]
+
+
+def test_a_diverged_last_epoch_leaves_no_weights(cohort, tmp_path):
+    with pytest.raises(UserError, match="last epoch has no finite"):
+        training.train(**call(cohort, CLASSIFIER | {"learning_rate": 1e30, "keep": "last"}, tmp_path))
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_training_reads_only_its_part_of_the_entry(cohort, tmp_path):
+    entry = SEGMENTER | {"epochs": 2, "threshold": 0.9, "crops": "brain", "replicates": ["1/validation"]}
+    training.train(**call(cohort, entry, tmp_path / "whole"))
+    training.train(**call(cohort, training_entry(entry), tmp_path / "part"))
+    weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("whole", "part")]
+    assert weights[0] == weights[1]
+
+
+SLICES = {
+    "task": "classification",
+    "architecture": "slice:small",
+    "channels": ["flair", "t1ce"],
+    "normalisation": "zscore",
+    "learning_rate": 1e-2,
+    "epochs": 6,
+    "batch_size": 16,
+    "every": 2,
+    "augmentation": {"flip": 0.5, "shift": 1},
+    "select_by": "auc",
+}
+
+
+def test_slice_network_learns_and_equal_trainings_have_equal_bytes(cohort, tmp_path):
+    for name, workers in (("one", 0), ("two", 1)):
+        training.train(**call(cohort, SLICES, tmp_path / name, workers=workers))
+    assert (tmp_path / "one/weights.safetensors").read_bytes() == (tmp_path / "two/weights.safetensors").read_bytes()
+    table = history(tmp_path / "one")
+    assert table["validation_auc"].max() == 1
+    assert table["validation_loss"].min() < np.log(3) / 2
+
+
+def test_slice_network_of_monai_trains(cohort, tmp_path):
+    arguments = {"init_features": 4, "growth_rate": 4, "block_config": [2, 2]}
+    entry = SLICES | {"architecture": "slice:monai:DenseNet", "arguments": arguments, "epochs": 2}
+    training.train(**call(cohort, entry, tmp_path))
+    assert history(tmp_path)["train_loss"].is_monotonic_decreasing
+
+
+def test_slices_without_tumour_are_named(tmp_path):
+    folds = synthetic_cohort.write(tmp_path / "crops", n_hgg=3, n_lgg=3)
+    entry = SLICES | {"slices": "tumour", "tumour_pixels": 10_000}
+    with pytest.raises(UserError, match="no slice to train"):
+        training.train(**call((tmp_path / "crops", folds), entry, tmp_path / "out"))
+    assert not (tmp_path / "out").exists()

@@ -1,4 +1,5 @@
-"""A segmenter's masks, out of fold and on the test set: on the crop's grid and as NIfTI in the scan's."""
+"""A segmenter's masks: out of fold and on the test set, on the crop's grid and as NIfTI in the scan's; and of patients
+that a model was trained on, on the crop's grid."""
 
 from pathlib import Path
 
@@ -15,6 +16,8 @@ with job(snakemake):
         Path(snakemake.input.crops).parent,
         Path(snakemake.output.masks[0]).parent,
         Path(snakemake.output.scans[0]).parent,
+        # A folder: which patients are in it, the folds say.
+        snakemake.output.seen,
         tuple(snakemake.params.shape),
     )
     write_csv(predictions, snakemake.output.table)

@@ -18,4 +18,6 @@ with job(snakemake):
         out_folder=Path(snakemake.output.weights).parent,
         seed=snakemake.params.seed,
         crop_shape=tuple(snakemake.params.shape),
+        # One thread computes; those that a rule is given beyond it read crops, which pays on a GPU at full size.
+        workers=snakemake.threads - 1,
     )

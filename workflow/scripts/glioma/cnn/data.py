@@ -1,7 +1,10 @@
-"""Crops from disk to what a network sees."""
+"""Crops from disk to what a network sees.
+
+Data sets hand out bytes, as crops are stored: a quarter of the memory and of the traffic of float32. Batches of them
+are normalised and augmented where the network is, so that on a GPU one process keeps up with it.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,20 +13,40 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from glioma import crops, seeds
+from glioma import crops, seeds, slices
+from glioma.answers import LABELS
 from glioma.cnn.recipe import Augmentation, Recipe
 from glioma.errors import UserError
 
+UNCLEAR = -1
+"""Answer of a slice that shows too little tumour to be graded and too much to be free of it."""
 
-class Patients(Dataset):
-    """(image, target) of each patient, without augmentation.
 
-    image: float32 (channels, slices, rows, columns), normalised. target: float32 of shape (1,) for a classifier (HGG is
-    1), (1, slices, rows, columns) for a segmenter (whole tumour; after resampling, the tumour's share of each voxel),
-    and empty if neither grades nor `masks` are asked for.
+class Samples(Dataset):
+    """(image, target) of each sample, neither normalised nor augmented; its patient and, where known, its label.
 
-    A crop resampled to a smaller input is computed once and kept, as bytes like the crop itself; at the crop's own size
-    the files stay memory-mapped and are read when needed.
+    image: uint8 (channels, slices, rows, columns), or (channels, rows, columns) of single slices. Resampled to a
+    smaller input it is computed once and kept; at the crop's own size files stay memory-mapped, read when needed.
+    patients: of each sample. labels: what is balanced in training, of each sample; None where truth was not given.
+    """
+
+    recipe: Recipe
+    patients: list[str]
+    labels: np.ndarray | None
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.channels = [crops.SEQUENCES.index(name) for name in recipe.channels]
+
+    def __len__(self) -> int:
+        return len(self.patients)
+
+
+class Patients(Samples):
+    """A sample a patient: whole crops.
+
+    target: float32 (1,) for a classifier (HGG is 1); for a segmenter uint8 (1, slices, rows, columns), the whole
+    tumour's share of each voxel in 255ths; empty where neither grades nor masks were asked for.
     """
 
     def __init__(
@@ -35,113 +58,172 @@ class Patients(Dataset):
         masks: bool = False,
     ) -> None:
         """`grades` "LGG"/"HGG" in the order of `patients`. Crops are read from `{crops_folder}/{patient}.npy`."""
-        self.recipe = recipe
-        self.channels = [crops.SEQUENCES.index(name) for name in recipe.channels]
-        self.images = [self._fit(_load(crops.load, crops_folder, patient)) for patient in patients]
-        self.masks = (
-            [self._fit(_load(crops.load_mask, crops_folder, patient), label=True) for patient in patients]
-            if masks
-            else None
-        )
-        self.grades = None if grades is None else np.array([float(grade == "HGG") for grade in grades], np.float32)
-
-    def __len__(self) -> int:
-        return len(self.images)
+        super().__init__(recipe)
+        self.patients = list(patients)
+        self.labels = None if grades is None else np.asarray(grades)
+        self.images = [self._image(_load(crops.load, crops_folder, patient)) for patient in patients]
+        self.masks = [self._mask(_load(crops.load_mask, crops_folder, name)) for name in patients] if masks else None
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        image = normalise(torch.from_numpy(self.images[index][self.channels]), self.recipe.normalisation)
+        image = self.images[index]
+        image = torch.from_numpy(image[self.channels] if self.recipe.input is None else image)
         if self.masks is not None:
-            mask = torch.from_numpy(np.array(self.masks[index]))[None]
-            # Resampled masks are shares in 255ths; masks as cropped are labels.
-            return image, mask / 255 if self.recipe.input else (mask > 0).float()
-        return image, torch.from_numpy(self.grades[index : index + 1]) if self.grades is not None else torch.empty(0)
+            mask = np.asarray(self.masks[index])
+            # At the crop's own size the file holds labels.
+            return image, torch.from_numpy((mask > 0) * np.uint8(255) if self.recipe.input is None else mask)[None]
+        if self.labels is not None:
+            return image, torch.tensor([float(self.labels[index] == "HGG")])
+        return image, torch.empty(0)
 
-    def _fit(self, crop: np.ndarray, label: bool = False) -> np.ndarray:
-        if self.recipe.input is None:
-            return crop
-        values = torch.from_numpy((crop > 0) * np.float32(255) if label else np.asarray(crop, np.float32))
-        return resample(values, self.recipe.input).round().byte().numpy()
+    def _image(self, crop: np.ndarray) -> np.ndarray:
+        return crop if self.recipe.input is None else _fit(crop[self.channels], self.recipe.input)
+
+    def _mask(self, labels: np.ndarray) -> np.ndarray:
+        return labels if self.recipe.input is None else _fit((labels > 0) * np.uint8(255), self.recipe.input)
 
 
-@dataclass
-class Epoch(Dataset):
-    """One epoch over training patients: a fixed order, and augmentation that depends on seed, epoch and position only.
+class Slices(Samples):
+    """A sample an axial slice, of those that the recipe chooses.
 
-    So a resumed training sees what an uninterrupted one would have seen, whatever the number of loading workers.
+    target: int64 (), the answer's number in `LABELS`; empty where no grades were given. With grades, slices that
+    have no clear answer are left out, as they are in the conversations that a VLM is tuned with.
+    places: (patient, slice) of each sample.
     """
 
-    patients: Patients
-    order: np.ndarray
-    augmentation: Augmentation
-    seed: int
-    number: int
+    def __init__(
+        self,
+        patients: Sequence[str],
+        recipe: Recipe,
+        crops_folder: str | Path,
+        grades: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__(recipe)
+        self.images, self._where, self.places, labels = [], [], [], []
+        for number, patient in enumerate(patients):
+            crop = _load(crops.load, crops_folder, patient)
+            mask = _load(crops.load_mask, crops_folder, patient)
+            chosen = slices.select(mask, "axial", recipe.slices, recipe.tumour_pixels, recipe.every)
+            if grades is not None:
+                answers = true_answers(mask, grades[number], recipe.tumour_pixels)[chosen]
+                chosen, answers = chosen[answers != UNCLEAR], answers[answers != UNCLEAR]
+                labels.append(answers)
+            self.places += [(patient, int(index)) for index in chosen]
+            if recipe.input is not None:
+                crop, chosen = _fit(crop[self.channels][:, chosen], recipe.input), range(len(chosen))
+            self.images.append(crop)
+            self._where += [(number, int(index)) for index in chosen]
+        self.patients = [patient for patient, _ in self.places]
+        self.labels = None if grades is None else np.concatenate([np.empty(0, int), *labels])
 
-    def __len__(self) -> int:
-        return len(self.order)
-
-    def __getitem__(self, position: int) -> tuple[Tensor, Tensor]:
-        image, target = self.patients[int(self.order[position])]
-        random = seeds.generator(self.seed, "augmentation", self.number, position)
-        return augment(image, target, self.augmentation, random)
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        number, place = self._where[index]
+        channels = self.channels if self.recipe.input is None else slice(None)
+        image = torch.from_numpy(np.array(self.images[number][channels, place]))
+        return image, torch.empty(0) if self.labels is None else torch.tensor(self.labels[index])
 
 
-def epoch_order(grades: Sequence[str], oversample: bool, seed: int, epoch: int) -> np.ndarray:
-    """Indices of the patients in the order of one epoch.
+def labelled(recipe: Recipe, patients: Sequence[str], crops_folder: str | Path, grades: Sequence[str]) -> Samples:
+    """What a network is trained and validated on."""
+    if recipe.kind == "slices":
+        return Slices(patients, recipe, crops_folder, grades)
+    return Patients(patients, recipe, crops_folder, grades, masks=recipe.kind == "segmentation")
 
-    With `oversample` every patient of the commoner grade appears once and the rarer grade is repeated to the same
-    number: each of its patients equally often, up to one, which of them being drawn anew each epoch.
+
+def true_answers(mask: np.ndarray, grade: str, tumour_pixels: int) -> np.ndarray:
+    """What each axial slice of a label volume shows: (slices,) numbers in `LABELS`, or `UNCLEAR`."""
+    areas = np.count_nonzero(mask, axis=(1, 2))
+    shown = [areas >= tumour_pixels, areas == 0]
+    return np.select(shown, [LABELS.index(grade), LABELS.index("no glioma")], UNCLEAR)
+
+
+def epoch_order(labels: Sequence, oversample: bool, seed: int, epoch: int) -> np.ndarray:
+    """Indices of the samples in the order of one epoch.
+
+    With `oversample` every sample of the commonest label appears once and the others are repeated to the same number:
+    each sample of a label equally often, up to one, which of them being drawn anew each epoch.
     """
     random = seeds.generator(seed, "order", epoch)
-    grades = np.asarray(grades)
-    groups = [random.permutation(np.flatnonzero(grades == grade)) for grade in np.unique(grades)]
+    labels = np.asarray(labels)
+    groups = [random.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
     if oversample:
         size = max(map(len, groups))
         groups = [np.resize(group, size) for group in groups]
     return random.permutation(np.concatenate(groups))
 
 
-def resample(volume: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """Average over the voxels under each output voxel; (..., slices, rows, columns) of any size to `shape`.
+def ready(images: Tensor, targets: Tensor, normalisation: str, device: torch.device) -> tuple[Tensor, Tensor]:
+    """A batch as losses and networks want it: on the device, images normalised, shares of voxels from 0 to 1."""
+    images = normalise(images.to(device, non_blocking=True), normalisation)
+    targets = targets.to(device, non_blocking=True)
+    return images, targets.float() / 255 if targets.dtype == torch.uint8 else targets
+
+
+def resample(volume: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Average over the voxels under each output voxel: the last two or three axes, of any size, to `shape`.
 
     Averaging, unlike interpolation at points, does not alias when a crop shrinks fourfold.
     """
-    flat = volume.reshape(-1, 1, *volume.shape[-3:])
-    return F.adaptive_avg_pool3d(flat, shape).reshape(*volume.shape[:-3], *shape)
+    axes = len(shape)
+    pool = F.adaptive_avg_pool2d if axes == 2 else F.adaptive_avg_pool3d
+    return pool(volume.reshape(-1, 1, *volume.shape[-axes:]), shape).reshape(*volume.shape[:-axes], *shape)
 
 
-def normalise(image: Tensor, how: str) -> Tensor:
-    """uint8 (channels, ...) -> float32: / 255, or mean 0 and SD 1 of each channel's non-zero voxels; background 0."""
-    image = image.float()
+def normalise(images: Tensor, how: str) -> Tensor:
+    """uint8 (N, channels, ...) -> float32: / 255, or mean 0, SD 1 of each channel's non-zero voxels; background 0."""
+    images = images.float()
     if how == "scale":
-        return image / 255
-    brain = image > 0
-    axes = (-3, -2, -1)
+        return images / 255
+    brain = images > 0
+    axes = tuple(range(2, images.ndim))
     count = brain.sum(axes, keepdim=True).clamp(min=1)
-    mean = image.sum(axes, keepdim=True) / count
-    variance = (torch.where(brain, image - mean, 0.0) ** 2).sum(axes, keepdim=True) / count
-    return torch.where(brain, (image - mean) / variance.sqrt().clamp(min=1e-6), 0.0)
+    mean = images.sum(axes, keepdim=True) / count
+    variance = (torch.where(brain, images - mean, 0.0) ** 2).sum(axes, keepdim=True) / count
+    return torch.where(brain, (images - mean) / variance.sqrt().clamp(min=1e-6), 0.0)
+
+
+def augment_batch(
+    images: Tensor, targets: Tensor, how: Augmentation, seed: int, epoch: int, first: int
+) -> tuple[Tensor, Tensor]:
+    """`augment` on each sample of a batch whose first one is the `first` of its epoch.
+
+    What is drawn depends on seed, epoch and position only. So a resumed training sees what an uninterrupted one would
+    have seen, whatever the size of its batches and the number of loading workers.
+    """
+    if how == Augmentation():
+        return images, targets
+    pairs = [
+        augment(image, target, how, seeds.generator(seed, "augmentation", epoch, first + place))
+        for place, (image, target) in enumerate(zip(images, targets, strict=True))
+    ]
+    images, targets = zip(*pairs, strict=True)
+    return torch.stack(images), torch.stack(targets)
 
 
 def augment(image: Tensor, target: Tensor, how: Augmentation, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """A randomly changed (image, target); a mask moves with its image, a grade stays."""
+    """A randomly changed (image, target) of one sample; a mask moves with its image, a grade stays."""
     is_mask = target.ndim == image.ndim
     if random.random() < how.flip:
         image = image.flip(-1)
         target = target.flip(-1) if is_mask else target
     if how.intensity:
-        factors = random.uniform(1 - how.intensity, 1 + how.intensity, (len(image), 1, 1, 1))
-        image = image * torch.from_numpy(factors.astype(np.float32))
+        factors = random.uniform(1 - how.intensity, 1 + how.intensity, (len(image), *[1] * (image.ndim - 1)))
+        image = image * torch.from_numpy(factors.astype(np.float32)).to(image.device)
     if how.shift:
-        steps = random.integers(-how.shift, how.shift, 3, endpoint=True)
+        steps = random.integers(-how.shift, how.shift, image.ndim - 1, endpoint=True)
         image = shifted(image, steps)
         target = shifted(target, steps) if is_mask else target
     return image, target
 
 
 def shifted(volume: Tensor, steps: Sequence[int]) -> Tensor:
-    """`volume` moved by whole voxels along its last three axes, zeros moving in."""
+    """`volume` moved by whole voxels along its last axes, one a step, zeros moving in."""
     # A negative width crops: adding at one end what is cut at the other moves the content.
     return F.pad(volume, [width for step in reversed([int(s) for s in steps]) for width in (step, -step)])
+
+
+def _fit(volume: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A uint8 volume (or slices) averaged to a smaller shape, and rounded to bytes again."""
+    return resample(torch.from_numpy(np.asarray(volume, np.float32)), shape).round().byte().numpy()
 
 
 def _load(load, folder: str | Path, patient: str) -> np.ndarray:

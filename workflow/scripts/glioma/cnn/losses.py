@@ -1,4 +1,4 @@
-"""Losses on logits. `target` is 0/1 or, after resampling, the tumour's share of a voxel."""
+"""Losses on logits. `target` is 0/1 or, after resampling, the tumour's share of a voxel; on slices, the answer."""
 
 from collections.abc import Callable
 
@@ -28,4 +28,5 @@ BY_NAME: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "bce": F.binary_cross_entropy_with_logits,
     "dice": dice_loss,
     "dice_bce": dice_bce_loss,
+    "cross_entropy": F.cross_entropy,
 }

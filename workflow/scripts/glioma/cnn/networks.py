@@ -1,7 +1,8 @@
 """The published networks and, by name, those of MONAI.
 
-All map (N, channels, slices, rows, columns) to logits: (N, 1) for a classifier, (N, 1, slices, rows, columns) for a
-segmenter. The sigmoid stands outside, where losses and predictions are computed.
+3D networks map (N, channels, slices, rows, columns) to logits: (N, 1) for a classifier, (N, 1, slices, rows, columns)
+for a segmenter. 2D networks map single slices, (N, channels, rows, columns), to three logits (N, 3), the choices of a
+VLM. Sigmoid and softmax stand outside, where losses and predictions are computed.
 """
 
 import inspect
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from glioma.answers import LABELS
 from glioma.cnn.recipe import Recipe
 from glioma.errors import UserError
 
@@ -99,29 +101,58 @@ class Padded(nn.Module):
         return y[(..., *(slice(first, first + size) for first, size in zip(before, shape, strict=True)))]
 
 
-def build(recipe: Recipe, shape: tuple[int, int, int]) -> nn.Module:
-    """The network of a recipe for inputs of (slices, rows, columns) `shape`, with fresh weights from torch's generator.
+class SmallSliceNetwork(nn.Module):
+    """Four 3x3 convolutions (16, 32, 64, 64), each with group normalisation, ReLU and, but the last, 2x2 max pooling;
+    the mean and the maximum over the map; three logits.
+
+    65,000 weights: what some hundred patients can train. Group normalisation knows no batch, so that a slice is graded
+    alike in any company. The maximum answers whether a tumour is anywhere, the mean how much of the slice it takes.
+    """
+
+    WIDTHS = (16, 32, 64, 64)
+
+    def __init__(self, in_channels: int, classes: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for before, width in zip((in_channels, *self.WIDTHS[:-1]), self.WIDTHS, strict=True):
+            layers += [nn.Conv2d(before, width, 3, padding=1, bias=False), nn.GroupNorm(8, width), nn.ReLU()]
+            layers.append(nn.MaxPool2d(2))
+        self.features = nn.Sequential(*layers[:-1])
+        self.head = nn.Linear(2 * self.WIDTHS[-1], classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = self.features(x)
+        return self.head(torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], 1))
+
+
+def build(recipe: Recipe, shape: tuple[int, ...]) -> nn.Module:
+    """The network of a recipe, with fresh weights from torch's generator.
+
+    shape: of its input, (slices, rows, columns) or, on slices, (rows, columns).
 
     Its output shape is checked beforehand on torch's "meta" device, which computes shapes and no values, so that a
     network which does not fit the task fails in a second and in one line.
     """
-    source, _, name = recipe.architecture.partition(":")
+    source, _, name = recipe.architecture.removeprefix("slice:").partition(":")
     in_channels = len(recipe.channels)
     if recipe.architecture == "paper:classifier":
         make, default = lambda: PaperClassifier(in_channels, padded), PAPER_MULTIPLE
     elif recipe.architecture == "paper:segmenter":
         make, default = lambda: PaperSegmenter(in_channels), PAPER_MULTIPLE
+    elif recipe.architecture == "slice:small":
+        make, default = lambda: SmallSliceNetwork(in_channels, len(LABELS)), 1
     elif source == "monai" and name:
         make, default = lambda: _monai(name, recipe, padded), MONAI_MULTIPLE
     else:
         raise UserError(
             f"architecture: {recipe.architecture!r} is unknown; "
-            "give paper:classifier, paper:segmenter or monai:<class of monai.networks.nets>"
+            "give paper:classifier, paper:segmenter, slice:small, or monai:<class of monai.networks.nets> "
+            "(slice:monai:<class> on slices)"
         )
-    if source == "paper" and recipe.arguments:
+    if source != "monai" and recipe.arguments:
         raise UserError(f"arguments: {recipe.architecture} takes none; remove {', '.join(map(str, recipe.arguments))}")
     multiple = recipe.multiple or default
-    segments = recipe.task == "segmentation"
+    segments = recipe.kind == "segmentation"
     padded = tuple(size + -size % multiple for size in shape) if segments else tuple(shape)
 
     def network() -> nn.Module:
@@ -135,7 +166,7 @@ def count_parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _monai(name: str, recipe: Recipe, shape: tuple[int, int, int]) -> nn.Module:
+def _monai(name: str, recipe: Recipe, shape: tuple[int, ...]) -> nn.Module:
     """A class of monai.networks.nets; what follows from the recipe is filled in unless `arguments` sets it."""
     # MONAI imports all of itself (6 s): only for networks that need it.
     from monai.networks import nets
@@ -143,12 +174,13 @@ def _monai(name: str, recipe: Recipe, shape: tuple[int, int, int]) -> nn.Module:
     maker = getattr(nets, name, None)
     if not (inspect.isclass(maker) and issubclass(maker, nn.Module)):
         raise UserError(f"architecture: monai.networks.nets has no network class {name!r}; see MONAI's documentation")
+    classes = len(LABELS) if recipe.kind == "slices" else 1
     implied = {
-        "spatial_dims": 3,
+        "spatial_dims": len(shape),
         "in_channels": len(recipe.channels),
         "n_input_channels": len(recipe.channels),
-        "out_channels": 1,
-        "num_classes": 1,
+        "out_channels": classes,
+        "num_classes": classes,
         "img_size": shape,
     }
     accepted = inspect.signature(maker).parameters
@@ -161,9 +193,9 @@ def _monai(name: str, recipe: Recipe, shape: tuple[int, int, int]) -> nn.Module:
         ) from None
 
 
-def _check_contract(network, recipe: Recipe, shape: tuple[int, int, int]) -> None:
-    """Raise `UserError` unless `network()` gives one logit a patient or a voxel for a batch of two."""
-    expected = (2, 1, *shape) if recipe.task == "segmentation" else (2, 1)
+def _check_contract(network, recipe: Recipe, shape: tuple[int, ...]) -> None:
+    """Raise `UserError` unless `network()` gives one logit a patient or voxel, three a slice, for a batch of two."""
+    expected = {"classification": (2, 1), "segmentation": (2, 1, *shape), "slices": (2, len(LABELS))}[recipe.kind]
     try:
         with torch.device("meta"), torch.inference_mode():
             output = network()(torch.zeros(2, len(recipe.channels), *shape))
@@ -178,7 +210,7 @@ def _check_contract(network, recipe: Recipe, shape: tuple[int, int, int]) -> Non
     if found != expected:
         raise UserError(
             f"architecture: {recipe.architecture} gives {found} instead of {expected} for a batch of two, "
-            f"so it is no network for {recipe.task}; choose another or mend `arguments`"
+            f"so it is no network for {recipe.kind}; choose another or mend `arguments`"
         )
 
 

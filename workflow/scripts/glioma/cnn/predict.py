@@ -1,7 +1,7 @@
 """Predictions of a network's folds: each patient by the models that have not seen it.
 
 A development patient's out-of-fold prediction comes from the one model that validated on it; a test patient's is the
-mean probability of all folds' models.
+mean probability of all folds' models. What models say of patients they were trained on is kept apart ("train").
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,21 +15,22 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from glioma import crops, volumes
+from glioma.answers import COLUMNS
 from glioma.cnn import device as devices
 from glioma.cnn import networks
-from glioma.cnn.data import Patients
+from glioma.cnn.data import Patients, Samples, Slices, ready
 from glioma.cnn.recipe import Recipe
+from glioma.cnn.validation import p_hgg
 from glioma.errors import UserError
 from glioma.files import atomic_path, read_json
 
 ENSEMBLE = -1
 
 
-def load_network(recipe: Recipe, weights: str | Path, shape: tuple[int, int, int]) -> nn.Module:
+def load_network(recipe: Recipe, weights: str | Path, shape: tuple[int, ...]) -> nn.Module:
     """The recipe's network with weights from a safetensors file, in evaluation mode."""
     network = networks.build(recipe, shape)
     try:
@@ -41,30 +42,33 @@ def load_network(recipe: Recipe, weights: str | Path, shape: tuple[int, int, int
 
 
 @torch.inference_mode()
-def probabilities(
-    network: nn.Module, patients: Patients, batch_size: int, device: torch.device, workers: int = 0
-) -> Iterator[Tensor]:
-    """The probability (1,) or probability map (1, slices, rows, columns) of each patient in turn, float32 on the CPU.
+def probabilities(network: nn.Module, samples: Samples, device: torch.device, workers: int = 0) -> Iterator[Tensor]:
+    """What the network says of each sample in turn, on the CPU.
 
-    A batch that does not fit in GPU memory is halved until it does.
+    Float32 probability (1,) of HGG, or map of tumour (1, slices, rows, columns); on slices, float64 probabilities (3,)
+    of the answers. A batch that does not fit in GPU memory is halved until it does.
     """
-    network = network.to(device, memory_format=torch.channels_last_3d)
-    for images, _ in DataLoader(patients, batch_size, num_workers=workers):
-        pending = list(images.split(batch_size))
+    recipe = samples.recipe
+    network = devices.place(network, device)
+    at_once = recipe.at_once
+    for images, targets in devices.loader(samples, at_once, device, workers):
+        pending = list(images.split(at_once))
         while pending:
             try:
-                output = network(pending[0].to(device, memory_format=torch.channels_last_3d))
+                batch, _ = ready(pending[0], targets[:0], recipe.normalisation, device)
+                output = network(devices.arrange(batch))
             except torch.OutOfMemoryError:
-                batch_size = len(pending[0]) // 2
-                if not batch_size:
+                at_once = len(pending[0]) // 2
+                if not at_once:
                     raise UserError(
-                        "one patient does not fit in GPU memory; set the network's `input` smaller"
+                        "one sample does not fit in GPU memory; set the network's `input` smaller"
                     ) from None
-                print(f"out of GPU memory: {batch_size} patients at once from here on")
-                pending = [part for batch in pending for part in batch.split(batch_size)]
+                print(f"out of GPU memory: {at_once} samples at once from here on")
+                pending = [part for batch in pending for part in batch.split(at_once)]
                 continue
             pending.pop(0)
-            yield from output.float().sigmoid().cpu()
+            # In float64 no answer's probability rounds to nothing.
+            yield from (output.double().softmax(1) if recipe.kind == "slices" else output.float().sigmoid()).cpu()
 
 
 def predict_classifier(
@@ -88,13 +92,62 @@ def predict_classifier(
     parts = []
     for fold, file in enumerate(tqdm(weights, unit="fold", ascii=True)):
         network = load_network(recipe, file, recipe.shape(crop_shape))
-        values = [float(p) for p in probabilities(network, patients, recipe.batch_size, device, workers)]
+        values = [float(p) for p in probabilities(network, patients, device, workers)]
         cohort = np.select([folds["split"] == "test", folds["fold"] == fold], ["test_fold", "validation"], "train")
         parts.append(pd.DataFrame({"patient": folds["patient"], "cohort": cohort, "fold": fold, "probability": values}))
     table = pd.concat(parts)
     test = table[table["cohort"] == "test_fold"].groupby("patient", sort=False, as_index=False)["probability"].mean()
     table = pd.concat([table, test.assign(cohort="test", fold=ENSEMBLE)], ignore_index=True)
     return table.sort_values(["cohort", "fold", "patient"], ignore_index=True)
+
+
+def predict_slices(
+    entry: Mapping[str, Any],
+    weights: Sequence[str | Path],
+    folds: pd.DataFrame,
+    crops_folder: str | Path,
+    crop_shape: tuple[int, int, int] = (95, 128, 128),
+    workers: int = 0,
+) -> pd.DataFrame:
+    """A slice network's answers as a table of `answers.COLUMNS`, to be voted on and scored as those of a VLM.
+
+    One row a slice, patients in the order of `folds`: a development patient's by the model that validated on it, a test
+    patient's from the mean probabilities of all. choice: the most probable answer. p_hgg: p(HGG) / (p(LGG) + p(HGG)).
+    """
+    recipe = Recipe.read(entry)
+    check_folds(weights, folds)
+    device = devices.choose()
+    test = Slices(folds.loc[folds["split"] == "test", "patient"].tolist(), recipe, crops_folder)
+    total = torch.zeros(len(test), 3, dtype=torch.float64)
+    parts = []
+    for fold, file in enumerate(tqdm(weights, unit="fold", ascii=True)):
+        network = load_network(recipe, file, recipe.shape(crop_shape))
+        own = Slices(folds.loc[_unseen(folds, fold), "patient"].tolist(), recipe, crops_folder)
+        for samples, into in ((own, torch.zeros(len(own), 3, dtype=torch.float64)), (test, total)):
+            for place, probability in enumerate(probabilities(network, samples, device, workers)):
+                into[place] += probability
+            if samples is own:
+                parts.append(_answers(own, into))
+    table = pd.concat([*parts, _answers(test, total / len(weights))], ignore_index=True)
+    order = {patient: number for number, patient in enumerate(folds["patient"])}
+    table = table.sort_values(
+        ["patient", "slice"], key=lambda keys: keys.map(order) if keys.name == "patient" else keys
+    )
+    return table.reset_index(drop=True)
+
+
+def _answers(samples: Slices, probabilities: Tensor) -> pd.DataFrame:
+    """The rows of an answers table from the probabilities (N, 3) of its slices."""
+    table = pd.DataFrame(samples.places, columns=["patient", "slice"]).assign(
+        orientation="axial",
+        repeat=0,
+        status="ok",
+        choice=pd.array(probabilities.argmax(1).tolist(), dtype="Int64"),
+        points=pd.array([None] * len(samples), dtype="string"),
+        p_hgg=p_hgg(probabilities).numpy(),
+        text_length=0,
+    )
+    return table[list(COLUMNS)]
 
 
 def predict_segmenter(
@@ -104,6 +157,7 @@ def predict_segmenter(
     crops_folder: str | Path,
     masks_folder: str | Path,
     scans_folder: str | Path | None = None,
+    seen_folder: str | Path | None = None,
     crop_shape: tuple[int, int, int] = (95, 128, 128),
     workers: int = 0,
 ) -> pd.DataFrame:
@@ -112,9 +166,16 @@ def predict_segmenter(
     `{masks_folder}/{patient}.npy`: bool (slices, rows, columns) on the crop's grid. With `scans_folder` also
     `{scans_folder}/{patient}.nii.gz`: uint8 0/1 in the voxels of the patient's scan. cohort: "validation" (out of fold)
     or "test" (mean probability of all folds, fold -1).
+
+    With `seen_folder` also `{seen_folder}/{patient}.npy` of each development patient, cohort "train": by a model that
+    was trained on it, that of the fold after its own (the first after the last).
     """
     recipe = Recipe.read(entry)
     check_folds(weights, folds)
+    if seen_folder is not None and len(weights) < 2:
+        raise UserError(
+            "a single fold's model was trained on nobody it could be asked about; set folds.count to 2 or more"
+        )
     device = devices.choose()
     shape = recipe.shape(crop_shape)
     test = folds.loc[folds["split"] == "test", "patient"].tolist()
@@ -125,17 +186,23 @@ def predict_segmenter(
 
     def write(patient: str, cohort: str, fold: int, probability: Tensor) -> None:
         mask = to_mask(probability, recipe.threshold, crop_shape)
-        write_mask(mask, patient, crops_folder, masks_folder, scans_folder)
+        if cohort == "train":
+            save_mask(mask, patient, seen_folder)
+        else:
+            write_mask(mask, patient, crops_folder, masks_folder, scans_folder)
         rows.append({"patient": patient, "cohort": cohort, "fold": fold, "voxels": int(mask.sum())})
 
     for fold, file in enumerate(tqdm(weights, unit="fold", ascii=True)):
         network = load_network(recipe, file, shape)
-        unseen = folds.loc[(folds["split"] == "development") & (folds["fold"] == fold), "patient"].tolist()
-        size = recipe.micro_batch or recipe.batch_size
-        unseen_crops = Patients(unseen, recipe, crops_folder)
-        for patient, map_ in zip(unseen, probabilities(network, unseen_crops, size, device, workers), strict=True):
-            write(patient, "validation", fold, map_[0])
-        for index, map_ in enumerate(probabilities(network, test_crops, size, device, workers)):
+        asked = {"validation": _unseen(folds, fold)}
+        if seen_folder is not None:
+            asked["train"] = _unseen(folds, (fold - 1) % len(weights))
+        for cohort, chosen in asked.items():
+            patients = folds.loc[chosen, "patient"].tolist()
+            maps = probabilities(network, Patients(patients, recipe, crops_folder), device, workers)
+            for patient, map_ in zip(patients, maps, strict=True):
+                write(patient, cohort, fold, map_[0])
+        for index, map_ in enumerate(probabilities(network, test_crops, device, workers)):
             total[index] += map_[0]
     for patient, probability in zip(test, total / len(weights), strict=True):
         write(patient, "test", ENSEMBLE, probability)
@@ -161,11 +228,20 @@ def write_mask(
     scans_folder: str | Path | None = None,
 ) -> None:
     """One mask as npy on the crop's grid and, with `scans_folder`, as NIfTI in the scan's."""
-    with atomic_path(Path(masks_folder) / f"{patient}.npy") as temporary:
-        np.save(temporary, mask)
+    save_mask(mask, patient, masks_folder)
     if scans_folder is not None:
         scan, affine = crops.mask_to_scan(mask, read_json(Path(crops_folder) / f"{patient}.json"))
         volumes.write(scan, affine, Path(scans_folder) / f"{patient}.nii.gz")
+
+
+def save_mask(mask: np.ndarray, patient: str, folder: str | Path) -> None:
+    with atomic_path(Path(folder) / f"{patient}.npy") as temporary:
+        np.save(temporary, mask)
+
+
+def _unseen(folds: pd.DataFrame, fold: int) -> pd.Series:
+    """Which patients validate a fold's model."""
+    return (folds["split"] == "development") & (folds["fold"] == fold)
 
 
 def check_folds(weights: Sequence[str | Path], folds: pd.DataFrame) -> None:

@@ -1,0 +1,18 @@
+"""A slice network's answers: out of fold and on the test set."""
+
+from pathlib import Path
+
+from glioma import folds
+from glioma.cnn.predict import predict_slices
+from glioma.files import write_csv
+from glioma.job import job
+
+with job(snakemake):
+    answers = predict_slices(
+        snakemake.params.network,
+        snakemake.input.weights,
+        folds.read(snakemake.input.folds),
+        Path(snakemake.input.crops).parent,
+        tuple(snakemake.params.shape),
+    )
+    write_csv(answers, snakemake.output[0])
