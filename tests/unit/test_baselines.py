@@ -34,7 +34,7 @@ def flair(mask: np.ndarray, contrast: float, seed: int) -> np.ndarray:
 
 def score(task: str, answers: pd.DataFrame) -> pd.Series:
     """Metric -> value over the tumour slices."""
-    entry = Entry(task, "a baseline", "baseline", "baselines", "test")
+    entry = Entry(task, "a baseline", "baseline", "baselines", "test", "brain")
     summary = scoring.score_shapes(task, answers, MASKS, entry, SETTINGS).summary
     chosen = summary[(summary["slices"] == "tumour") & (summary["unit"] == "patient")]
     return chosen.set_index("metric")["value"]
@@ -75,7 +75,7 @@ def test_image_centre():
 
 def test_mean_training_box_is_the_mean_over_slices():
     boxes = [shapes.box_from_mask(layer) for mask in MASKS.values() for layer in mask if layer.any()]
-    box = baselines.mean_training_box(MASKS.values())
+    box = baselines.mean_training_box(baselines.tumour_boxes(mask) for mask in MASKS.values())
     assert box == tuple(np.rint(np.mean(boxes, axis=0)))
     asked = baselines.asked_slices(MASKS)
     as_box = baselines.constant_box(asked, "bounding_box", box)
@@ -91,7 +91,7 @@ def test_mean_training_box_is_the_mean_over_slices():
 
 def test_mean_training_box_needs_a_tumour():
     with pytest.raises(ValueError, match="tumour slice"):
-        baselines.mean_training_box([np.zeros(SHAPE, np.uint8)])
+        baselines.mean_training_box([baselines.tumour_boxes(np.zeros(SHAPE, np.uint8))])
 
 
 def test_flair_threshold_is_the_largest_bright_component():
@@ -109,7 +109,7 @@ def test_flair_threshold_is_the_largest_bright_component():
 
 def test_threshold_is_the_best_on_the_training_patients():
     training = [(flair(mask, 45, seed), mask) for seed, mask in enumerate(MASKS.values())]
-    chosen = baselines.choose_deviations(iter(training))
+    chosen = baselines.choose_deviations(baselines.threshold_dice(*each) for each in training)
     mean = {
         k: np.mean(
             [segmentation.overlap(baselines.flair_threshold(image, k), mask > 0)["dice"] for image, mask in training]
@@ -118,8 +118,19 @@ def test_threshold_is_the_best_on_the_training_patients():
     }
     assert mean[chosen] == max(mean.values())
     assert len(set(mean.values())) > 5, "the choice makes a difference"
+    quick = np.mean([baselines.threshold_dice(*each) for each in training], axis=0)
+    assert quick == pytest.approx(list(mean.values())), "the search in shrinking boxes finds the same masks"
     with pytest.raises(ValueError, match="training"):
         baselines.choose_deviations([])
+
+
+def test_threshold_dice_of_nothing():
+    empty, image = np.zeros(SHAPE, np.uint8), flair(MASKS["a"], 60, 0)
+    assert (baselines.threshold_dice(empty, MASKS["a"]) == 0).all()
+    assert (baselines.threshold_dice(empty, empty) == 1).all()
+    assert baselines.threshold_dice(image, empty)[0] == 0
+    with pytest.raises(ValueError, match="rising"):
+        baselines.threshold_dice(image, MASKS["a"], (2.0, 1.0))
 
 
 def test_flair_threshold_in_all_units():
@@ -128,7 +139,7 @@ def test_flair_threshold_in_all_units():
     assert score("bounding_box", baselines.answers_from_masks(asked, "bounding_box", found))["dice"] > 0.6
     assert score("polygon", baselines.answers_from_masks(asked, "polygon", found))["dice"] > 0.7
     assert score("center_point", baselines.answers_from_masks(asked, "center_point", found))["fraction_in_box"] > 0.8
-    entry = Entry("segmentation", "FLAIR threshold", "baseline", "baselines", "test")
+    entry = Entry("segmentation", "FLAIR threshold", "baseline", "baselines", "test", "brain")
     summary = scoring.score_cnn_segmenter(found.items(), MASKS, entry, SETTINGS).summary
     volume = summary[(summary["slices"] == "volume") & (summary["metric"] == "dice")]
     by_hand = np.mean([segmentation.overlap(found[name], mask > 0)["dice"] for name, mask in MASKS.items()])
@@ -156,6 +167,23 @@ def test_true_shapes_are_ceilings():
 def test_always_hgg():
     answers = baselines.always_hgg(baselines.asked_slices(MASKS, selection="all"))
     assert (answers["choice"] == 1).all() and (answers["status"] == "ok").all()
+
+
+def test_site_majority_by_hand():
+    training = pd.Series({"a": "HGG", "b": "HGG", "c": "LGG", "d": "LGG", "e": "HGG", "f": "LGG"})
+    sites = pd.Series(
+        {"a": "X", "b": "X", "c": "X", "d": "Y", "e": "", "f": "Y", "p": "X", "q": "Y", "r": "Z", "s": ""}
+    )
+    found = baselines.site_majority(training, sites, list("pqrs"))
+    assert found == {"p": "HGG", "q": "LGG", "r": "HGG", "s": "HGG"}
+    assert baselines.majority(training.drop("a")) == "LGG" and baselines.majority(training) == "HGG"
+    assert baselines.site_majority(training, pd.Series("", index=sites.index), ["p"]) == {"p": "HGG"}
+
+
+def test_graded_answers_follow_the_patient():
+    asked = baselines.asked_slices(MASKS)
+    table = baselines.graded(asked, {"a": "HGG", "b": "LGG", "c": "LGG"})
+    assert table.groupby("patient")["choice"].agg(["min", "max"]).to_numpy().tolist() == [[1, 1], [0, 0], [0, 0]]
 
 
 def _holds(box: shapes.Box, point: tuple[int, int]) -> bool:

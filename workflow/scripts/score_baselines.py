@@ -1,6 +1,8 @@
-"""The trivial baselines of every task, scored by the same functions as the models."""
+"""The trivial baselines of every task on one set of crops, scored by the same functions as the models."""
 
 from pathlib import Path
+
+import pandas as pd
 
 from glioma import folds, reference
 from glioma.files import write_csv
@@ -10,7 +12,9 @@ from glioma.summaries import Settings
 with job(snakemake):
     keys = snakemake.params.settings
     settings = Settings.from_config(keys["scores"], keys["votes"], keys["side"], snakemake.params.seed)
-    crops = Path(snakemake.input.crops).parent
-    scores = reference.score(folds.read(snakemake.input.folds), crops, settings, keys["tumour_pixels"])
+    crops, mode = Path(snakemake.input.crops).parent, snakemake.wildcards.crops
+    cohort = pd.read_csv(snakemake.input.cohort, dtype=str, keep_default_na=False).set_index("patient")
+    table = folds.read(snakemake.input.folds)
+    scores = reference.score(table, crops, settings, keys["tumour_pixels"], mode, cohort["site"])
     write_csv(scores.patients, snakemake.output.patients)
     write_csv(scores.summary, snakemake.output.summary)
