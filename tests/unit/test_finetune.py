@@ -1,3 +1,4 @@
+import ast
 import re
 import shutil
 from pathlib import Path
@@ -7,15 +8,18 @@ import pandas as pd
 import pytest
 import torch
 from killed import run_and_kill
+from safetensors.torch import load_file
 from small_crops import PATIENTS, SIDE
 
-from glioma import conversations
+from glioma import answers, conversations, slices
 from glioma.errors import UserError
 from glioma.files import read_json
-from glioma.vlm import finetune, models
+from glioma.vlm import exam, finetune, generate, models
 from glioma.vlm.collate import IGNORED, Collator
+from glioma.vlm.requests import Request
 
 PROMPT = "Output the center point of the tumor as a single coordinate (row, col)."
+READING = {"task": "center_point", "side": SIDE, "coordinates": {"order": "row_col", "scale": "128"}}
 SETTINGS = {
     "steps": 8, "batch": 4, "accumulation": 2, "learning_rate": 3e-3, "warmup": 1, "evaluate_every": 2, "rank": 4,
 }  # fmt: skip
@@ -127,6 +131,7 @@ def test_fine_tuning_writes_an_adapter_and_its_curve(tuned, tiny_mllama):
     assert curve["step"].tolist() == [0, 2, 4, 6, 8]
     assert curve["eval_loss"].notna().all() and curve["train_loss"][1:].notna().all()
     assert curve["eval_loss"].min() < 0.9 * curve["eval_loss"][0]
+    assert curve["generation"].isna().all()
     pd.testing.assert_frame_equal(pd.read_csv(adapter / "history.csv"), curve)
 
 
@@ -145,7 +150,8 @@ def test_a_reloaded_adapter_reproduces_the_logits(tiny_mllama, files, tmp_path):
         if "lora_B" in name:
             weight.data.normal_(std=0.1, generator=generator)
     batch = Collator(processor, conversations.read(files[0]))([{"row": 0}, {"row": 1}])
-    finetune._save(model, "tiny-mllama", pd.DataFrame({"step": [0]}), tmp_path)
+    model.save_pretrained(tmp_path / "checkpoint", save_embedding_layers=False)
+    finetune._save(tmp_path / "checkpoint", "tiny-mllama", pd.DataFrame({"step": [0]}), tmp_path)
     reloaded, _ = models.load(tiny_mllama, tmp_path)
     base, _ = models.load(tiny_mllama)
     with torch.no_grad():
@@ -203,8 +209,155 @@ def test_checkpoints_of_other_settings_are_not_gone_on_with(tmp_path):
 
 def test_gradient_checkpointing_and_keeping_the_last_work(tiny_mllama, files, tmp_path):
     settings = {**SETTINGS, "steps": 2, "gradient_checkpointing": True, "keep": "last", "loss": "conversation"}
-    curve = finetune.finetune(tiny_mllama, *files, tmp_path, settings, seed=5)
-    assert curve["step"].tolist() == [0, 2] and np.isfinite(curve["eval_loss"]).all()
+    settings |= {"select_by": "generation"}
+    curve = finetune.finetune(tiny_mllama, *files, tmp_path, settings, seed=5, reading=READING)
+    assert curve["step"].tolist() == [0, 2] and np.isfinite(curve[["eval_loss", "generation"]]).all(axis=None)
+    learnt = {name for name, weight in load_file(tmp_path / "adapter_model.safetensors").items() if weight.any()}
+    trained = [name for name in learnt if "lora_B" in name]
+    assert any("vision_model.transformer.layers.0" in name for name in trained)
+    assert any("language_model.layers.0" in name for name in trained)
+
+
+RealExam = exam.Exam
+
+
+def exam_of(scores):
+    """An exam that is held, but whose scores are those of a list; the list's end is a kill."""
+
+    class Listed(RealExam):
+        def __call__(self, model):
+            assert not model.training and 0 <= super().__call__(model) <= 1
+            if not scores:
+                raise KeyboardInterrupt
+            return scores.pop(0)
+
+    return Listed
+
+
+def test_the_best_answers_are_kept_and_training_ends_when_they_get_no_better(tiny_mllama, files, tmp_path, monkeypatch):
+    # From step 0 on; step 4 is the best, and after steps 6, 8 and 10 patience is at its end.
+    listed = [0.9, 0.2, 0.6, 0.4, 0.6, 0.5, 1.0]
+    settings = {**SETTINGS, "steps": 20, "select_by": "generation", "patience": 3, "generation_rows": 3}
+    monkeypatch.setattr(exam, "Exam", exam_of(list(listed)))
+    curve = finetune.finetune(tiny_mllama, *files, tmp_path / "whole", settings, 5, READING)
+    assert curve["step"].tolist() == [0, 2, 4, 6, 8, 10] and curve["generation"].tolist() == listed[:6]
+    short = {**settings, "steps": 20, "patience": None, "keep": "last"}
+    names = ("adapter_model.safetensors", "adapter_config.json", "history.csv")
+
+    # Killed in the evaluation of step 8, then once more when all that is left is to save.
+    monkeypatch.setattr(exam, "Exam", exam_of(listed[:4]))
+    with pytest.raises(KeyboardInterrupt):
+        finetune.finetune(tiny_mllama, *files, tmp_path / "again", settings, 5, READING)
+    monkeypatch.setattr(exam, "Exam", exam_of(listed[4:]))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(finetune, "_save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        finetune.finetune(tiny_mllama, *files, tmp_path / "again", settings, 5, READING)
+    finetune.finetune(tiny_mllama, *files, tmp_path / "again", settings, 5, READING)
+    assert all((tmp_path / "again" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes() for name in names)
+
+    # What was kept is the model as it was at step 4: that of a training killed in the evaluation of step 6.
+    monkeypatch.setattr(exam, "Exam", exam_of(listed[:3]))
+    with pytest.raises(KeyboardInterrupt):
+        finetune.finetune(tiny_mllama, *files, tmp_path / "short", short, 5, READING)
+    fourth = tmp_path / "short" / "checkpoints" / "checkpoint-4" / names[0]
+    assert fourth.read_bytes() == (tmp_path / "whole" / names[0]).read_bytes()
+
+
+def test_without_validation_the_last_step_is_kept(tiny_mllama, files, tmp_path):
+    settings = {**SETTINGS, "steps": 3, "evaluate_every": None}
+    curve = finetune.finetune(tiny_mllama, files[0], tmp_path / "no such file", tmp_path, settings, seed=5)
+    assert curve.empty and list(curve.columns) == ["step", "train_loss", "eval_loss", "generation", "learning_rate"]
+    assert (tmp_path / "adapter_model.safetensors").is_file()
+
+
+def test_a_resumed_training_that_was_over_in_the_middle_of_an_epoch_takes_no_step_more(
+    tiny_mllama, files, tmp_path, monkeypatch
+):
+    settings = {**SETTINGS, "steps": 3, "keep": "last"}
+    assert len(conversations.read(files[0])) > 8  # an epoch has more than one step
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(finetune, "_save", killed)
+        finetune.finetune(tiny_mllama, *files, tmp_path, settings, seed=5)
+    third = (tmp_path / "checkpoints" / "checkpoint-3" / "adapter_model.safetensors").read_bytes()
+    assert finetune.finetune(tiny_mllama, *files, tmp_path, settings, seed=5)["step"].max() == 3
+    assert (tmp_path / "adapter_model.safetensors").read_bytes() == third
+
+
+def texts_of(rows):
+    return [row["messages"][1]["content"][0]["text"] for row in rows]
+
+
+@pytest.mark.parametrize("task", conversations.TASKS)
+def test_true_answers_pass_the_exam_and_unreadable_ones_fail(small_crops, tmp_path, task):
+    settings = {"side": SIDE, "no_glioma_slices": 0.3}
+    conversations.write(tmp_path, PATIENTS, small_crops, task, PROMPT, settings, seed=1)
+    rows = conversations.read(tmp_path / "fold0" / "train.jsonl")[::3]
+    limits = answers.Limits(side=SIDE)
+    assert exam.score(texts_of(rows), rows, task, limits) == 1
+    assert exam.score(["none"] * len(rows), rows, task, limits) == 0
+    half = [text if number % 2 else "" for number, text in enumerate(texts_of(rows))]
+    assert 0 < exam.score(half, rows, task, limits) < 1
+
+
+def test_the_exams_scores_are_those_of_their_definitions(small_crops, tmp_path):
+    from sklearn.metrics import balanced_accuracy_score
+
+    rng = np.random.default_rng(0)
+    limits = answers.Limits(side=SIDE, convention={"order": "row_col", "scale": "pixels"})
+    settings = {"side": SIDE, "no_glioma_slices": 0.3, "coordinates": limits.convention, "balance": False}
+    for task in ("classification", "center_point", "bounding_box"):
+        conversations.write(tmp_path / task, PATIENTS, small_crops, task, PROMPT, settings, seed=1)
+    rows = conversations.read(tmp_path / "classification" / "fold0" / "train.jsonl")
+    said = [f"Choice: {choice}" for choice in rng.integers(0, 3, len(rows))]
+    assert exam.score(said, rows, "classification", limits) == pytest.approx(
+        balanced_accuracy_score(texts_of(rows), said)
+    )
+
+    rows = conversations.read(tmp_path / "center_point" / "fold0" / "train.jsonl")
+    points = np.array([ast.literal_eval(text) for text in texts_of(rows)]) + rng.integers(-12, 13, (len(rows), 2))
+    inside = []
+    for row, (y, x) in zip(rows, points, strict=True):
+        mask = np.load(small_crops / f"{row['patient']}.mask.npy")[row["slice"]]
+        places = np.argwhere(slices.render_mask(mask, SIDE))
+        (top, left), (bottom, right) = places.min(axis=0), places.max(axis=0)
+        inside.append(top <= y <= bottom and left <= x <= right)
+    said = [f"({y}, {x})" for y, x in points]
+    assert exam.score(said, rows, "center_point", limits) == pytest.approx(np.mean(inside))
+    assert 0 < np.mean(inside) < 1
+
+    rows = conversations.read(tmp_path / "bounding_box" / "fold0" / "train.jsonl")[:1]
+    corners = np.array(ast.literal_eval(texts_of(rows)[0]))
+    height, width = np.ptp(corners, axis=0) + 1
+    shifted = str([tuple(map(int, corner)) for corner in corners + [1, 0]])
+    dice = 2 * (height - 1) * width / (2 * height * width)
+    assert exam.score([shifted], rows, "bounding_box", limits) == pytest.approx(dice)
+
+
+def test_an_exam_asks_what_a_run_would_ask(tiny_mllama, files, small_crops):
+    """The same prompt, images and decoding as in inference: the texts that are scored are those of `generate`."""
+    rows = conversations.read(files[1])[:3]
+    model, processor = models.load(tiny_mllama)
+    seen = []
+    held = exam.Exam(processor, rows, READING, batch=2)
+
+    class Recorded(generate.Answerer):
+        def answer(self, requests, images):
+            seen.extend(super().answer(requests, images))
+            return seen[-len(requests) :]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exam, "Answerer", Recorded)
+        held(model)
+    asked = [Request(row["patient"], row["orientation"], row["slice"]) for row in rows]
+    settings = {**generate.DEFAULTS, "side": SIDE, "max_new_tokens": max(row["tokens"] for row in seen)}
+    images = generate._images(generate.Crops(small_crops), asked, settings)
+    expected = generate.Answerer(model, processor, PROMPT, settings, seed=0).answer(asked, images)
+    assert [row["text"] for row in seen] == [row["text"] for row in expected]
+    assert all(np.array_equal(*pair) for pair in zip(held.images, images, strict=True))
 
 
 def test_faults_of_the_user_are_named(tiny_mllama, files, tmp_path):
@@ -212,6 +365,12 @@ def test_faults_of_the_user_are_named(tiny_mllama, files, tmp_path):
         finetune.finetune(tiny_mllama, *files, tmp_path, {"learning_rte": 1}, 0)
     with pytest.raises(UserError, match="backend is 'jax'"):
         finetune.check({"backend": "jax"})
+    for key, value in {"keep": "best", "select_by": "generation", "patience": 3}.items():
+        with pytest.raises(UserError, match=f"{key}.*evaluate_every"):
+            finetune.check({"evaluate_every": None, key: value})
+    with pytest.raises(UserError, match="patience"):
+        finetune.check({"patience": 0})
+    assert finetune.check({"evaluate_every": None})["keep"] == "last" and finetune.check({})["keep"] == "best"
     if not torch.cuda.is_available():
         assert finetune.choose_backend("auto") == "peft"
         with pytest.raises(UserError, match="backend unsloth needs CUDA"):

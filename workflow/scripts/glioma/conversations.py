@@ -1,7 +1,7 @@
 """Fine-tuning conversations: one slice, one prompt, one true answer, as JSONL with PNG images beside it.
 
 The files are the published format of the study and load with `datasets`, TRL or Unsloth as they are. What a model
-gets to see is the prompt, the image and the answer; patient ids stand in columns of their own.
+gets to see is the prompt, the image and the answer; patient ids and true boxes stand in columns of their own.
 """
 
 import json
@@ -91,16 +91,17 @@ def patient_rows(
         path = images / f"{name}.png"
         slices.render(slices.take(flair, orientation, index), settings["side"], settings["frame"]).save(path)
         label = int(grade == "HGG") if tumour else NO_GLIOMA
-        rows.append(
-            {
-                "id": name,
-                "patient": patient,
-                "orientation": orientation,
-                "slice": index,
-                "messages": prompts.messages(prompt, answer(task, label, drawn, settings), settings["image_first"]),
-                "images": [str(path)],
-            }
-        )
+        row = {
+            "id": name,
+            "patient": patient,
+            "orientation": orientation,
+            "slice": index,
+            "messages": prompts.messages(prompt, answer(task, label, drawn, settings), settings["image_first"]),
+            "images": [str(path)],
+        }
+        if task != "classification":
+            row["box"] = shapes.box_from_mask(drawn)  # the true box in our pixels, whatever the answer speaks of
+        rows.append(row)
     return rows
 
 

@@ -1,6 +1,7 @@
 """Conversations to training batches, with the loss where it belongs."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -19,7 +20,8 @@ class Collator:
 
     With `loss="answer"` only the assistant's tokens have labels, its end-of-turn token included; they are found by
     tokenising the question alone, so no chat template needs markers. With `loss="conversation"` all but image tokens
-    have. Texts are tokenised once and images preprocessed once, as long as their pixels fit the cache.
+    have. Texts are tokenised once for each size of image, and images preprocessed once, as long as their pixels fit the
+    cache.
     """
 
     def __init__(
@@ -30,7 +32,7 @@ class Collator:
         self.loss = loss
         self.room = cache_bytes
         self.images: dict[str, Features] = {}
-        self.texts: dict[str, Features] = {}
+        self.texts: dict[tuple, Features] = {}
         self.image_names: set[str] = set()
 
     def __call__(self, examples: Sequence[Mapping[str, int]]) -> Features:
@@ -48,8 +50,9 @@ class Collator:
     def _text(self, row: Mapping) -> Features:
         template = self.processor.apply_chat_template
         whole = template(row["messages"], tokenize=False)
-        if whole not in self.texts:
-            image = _open(row["images"][0])
+        key = whole, image_size(row["images"][0])
+        if key not in self.texts:
+            image = open_image(row["images"][0])
             features, self.image_names = text_features(self.processor, whole, image)
             start = template(row["messages"][:-1], add_generation_prompt=True, tokenize=False)
             question = text_features(self.processor, start, image)[0]["input_ids"]
@@ -60,13 +63,13 @@ class Collator:
                     raise UserError("the model's chat template rewrites the question; set finetune loss: conversation")
                 labels[:, :known] = IGNORED
             labels[labels == self.processor.image_token_id] = IGNORED
-            self.texts[whole] = features | {"labels": labels}
-        return self.texts[whole]
+            self.texts[key] = features | {"labels": labels}
+        return self.texts[key]
 
     def _image(self, path: str) -> Features:
         if path in self.images:
             return self.images[path]
-        features = image_features(self.processor, [_open(path)])[0]
+        features = image_features(self.processor, [open_image(path)])[0]
         size = sum(value.nbytes for value in features.values())
         if size <= self.room:
             self.room -= size
@@ -74,11 +77,18 @@ class Collator:
         return features
 
 
-def _open(path: str) -> Image.Image:
+def open_image(path: str) -> Image.Image:
+    """The picture of a conversation, as RGB."""
     if not Path(path).is_file():
         raise UserError(f"{path}: no such image; run from the folder the conversations were written in")
     with Image.open(path) as image:
         return image.convert("RGB")
+
+
+@cache
+def image_size(path: str) -> tuple[int, int]:
+    """Width and height of a picture, read once."""
+    return open_image(path).size
 
 
 def _pad(value: torch.Tensor, length: int, fill: int) -> torch.Tensor:

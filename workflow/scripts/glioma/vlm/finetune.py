@@ -1,11 +1,10 @@
-"""LoRA fine-tuning of a vision-language model, with a validation curve, resumable after a kill.
+"""LoRA fine-tuning of a vision-language model, with a validation curve and early stopping, resumable after a kill.
 
 LoRA: Hu et al. 2022, "LoRA: Low-Rank Adaptation of Large Language Models". transformers and what needs it are imported
 in the functions, because Unsloth, where it is used, must come first.
 """
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ import torch
 
 from glioma import conversations, seeds
 from glioma.errors import UserError
-from glioma.files import write_csv, write_json
+from glioma.files import atomic_path, read_json, write_csv, write_json
 from glioma.vlm import unsloth_backend
 
 DEFAULTS = {
@@ -34,28 +33,51 @@ DEFAULTS = {
     "dropout": 0.0,
     "gradient_checkpointing": False,
     "loss": "answer",  # or conversation: the loss also covers the prompt
-    "evaluate_every": 25,  # steps
+    "evaluate_every": 25,  # steps; None: no validation, which keeps the last step
     "validation_rows": 64,  # most conversations to validate on, evenly spread
-    "keep": "best",  # by validation loss, or last
+    "select_by": "loss",  # what makes a step the best: the validation loss, or generation, the score of its answers
+    "generation_rows": 32,  # most conversations to answer at every evaluation, evenly spread
+    "patience": None,  # evaluations without a better one after which training ends; None: it never does
+    "keep": "best",  # or last
 }
-CHOICES = {"backend": ("auto", "peft", "unsloth"), "loss": ("answer", "conversation"), "keep": ("best", "last")}
+CHOICES = {
+    "backend": ("auto", "peft", "unsloth"),
+    "loss": ("answer", "conversation"),
+    "select_by": ("loss", "generation"),
+    "keep": ("best", "last"),
+}
+CHECKPOINT_EVERY = 25  # steps, where nothing is evaluated
 
+# The reentrant kind would give no gradients to layers whose input needs none, as the first of the vision part.
+CHECKPOINTING = {"use_reentrant": False}
 # Attention and MLP projections of the vision and of the language part, as Unsloth's FastVisionModel picks them.
 TARGETS = (
     r".*?(?:vision|image|visual|patch|language|text).*?(?:self_attn|attention|attn|mixer|mlp|feed_forward|ffn|dense)"
     r".*?\.(?:q_proj|k_proj|v_proj|o_proj|fc1|fc2|gate_proj|up_proj|down_proj)"
 )
-HISTORY_COLUMNS = {"step": "step", "loss": "train_loss", "eval_loss": "eval_loss", "learning_rate": "learning_rate"}
+HISTORY_COLUMNS = {
+    "step": "step",
+    "loss": "train_loss",
+    "eval_loss": "eval_loss",
+    "eval_generation": "generation",
+    "learning_rate": "learning_rate",
+}
 
 
 def check(settings: Mapping) -> dict:
     """Settings completed by `DEFAULTS`; `UserError` for an unknown key or value."""
     if unknown := set(settings) - set(DEFAULTS):
         raise UserError(f"finetune: unknown key {min(unknown)!r}; choose from {', '.join(DEFAULTS)}")
-    settings = {**DEFAULTS, **settings}
+    unvalidated = settings.get("evaluate_every", True) is None
+    settings = {**DEFAULTS, **({"keep": "last"} if unvalidated else {}), **settings}
     for key, choices in CHOICES.items():
         if settings[key] not in choices:
             raise UserError(f"finetune: {key} is {settings[key]!r}; choose from {', '.join(choices)}")
+    for key, value in {"keep": "best", "select_by": "generation"}.items():
+        if unvalidated and settings[key] == value:
+            raise UserError(f"finetune: {key} is {value!r} without validation; give evaluate_every a number of steps")
+    if settings["patience"] is not None and (unvalidated or settings["patience"] < 1):
+        raise UserError("finetune: patience counts evaluations, from 1 on; give evaluate_every a number, or null here")
     return settings
 
 
@@ -76,7 +98,7 @@ def load(base: Mapping, settings: Mapping, seed: int):
 
     model, processor = models.load(base)
     if base.get("quantisation", "none") != "none":
-        model = prepare_model_for_kbit_training(model, settings["gradient_checkpointing"])
+        model = prepare_model_for_kbit_training(model, settings["gradient_checkpointing"], CHECKPOINTING)
     torch.manual_seed(seed)
     config = LoraConfig(
         r=settings["rank"],
@@ -96,7 +118,7 @@ def arguments(settings: Mapping, checkpoints: Path, seed: int, resuming: bool):
     optimizer = settings["optimizer"]
     if optimizer == "auto":
         optimizer = "adamw_8bit" if cuda else "adamw_torch"
-    best = settings["keep"] == "best"
+    every = settings["evaluate_every"]
     return SFTConfig(
         output_dir=str(checkpoints),
         max_steps=settings["steps"] or -1,
@@ -110,15 +132,18 @@ def arguments(settings: Mapping, checkpoints: Path, seed: int, resuming: bool):
         optim=optimizer,
         weight_decay=settings["weight_decay"],
         gradient_checkpointing=settings["gradient_checkpointing"],
-        logging_steps=settings["evaluate_every"],
-        eval_strategy="steps",
-        eval_steps=settings["evaluate_every"],
-        eval_on_start=not resuming,
+        gradient_checkpointing_kwargs=CHECKPOINTING,
+        logging_steps=every or CHECKPOINT_EVERY,
+        eval_strategy="steps" if every else "no",
+        eval_steps=every,
+        eval_on_start=bool(every) and not resuming,
         save_strategy="steps",
-        save_steps=settings["evaluate_every"],
+        save_steps=every or CHECKPOINT_EVERY,
         save_total_limit=2,
-        load_best_model_at_end=best,
-        metric_for_best_model="eval_loss" if best else None,
+        metric_for_best_model=f"eval_{settings['select_by']}" if every else None,
+        greater_is_better=settings["select_by"] == "generation",
+        # An early stop goes on counting where a killed job left off.
+        restore_callback_states_from_checkpoint=True,
         seed=seed,
         use_cpu=not cuda,
         bf16=cuda and torch.cuda.is_bf16_supported(),
@@ -131,19 +156,24 @@ def arguments(settings: Mapping, checkpoints: Path, seed: int, resuming: bool):
     )
 
 
+def _state(checkpoint: Path) -> dict:
+    """The trainer's state at a checkpoint."""
+    return json.loads((checkpoint / "trainer_state.json").read_text())
+
+
 def last_checkpoint(folder: Path) -> Path | None:
     """The newest complete checkpoint: the trainer's state is the last file written into one."""
     complete = []
     for path in folder.glob("checkpoint-*"):
         try:
-            complete.append((json.loads((path / "trainer_state.json").read_text())["global_step"], path))
+            complete.append((_state(path)["global_step"], path))
         except (OSError, json.JSONDecodeError):
             print(f"{path}: incomplete, ignored")
     return max(complete)[1] if complete else None
 
 
 def history(log: list[dict]) -> pd.DataFrame:
-    """The trainer's log as a table with a row a step: step, train_loss, eval_loss, learning_rate."""
+    """The trainer's log as a table with a row a step: step, train_loss, eval_loss, generation, learning_rate."""
     rows: dict[int, dict] = {}
     for entry in log:
         if "loss" in entry or "eval_loss" in entry:
@@ -158,35 +188,48 @@ def finetune(
     out_folder: str | Path,
     settings: Mapping,
     seed: int,
+    reading: Mapping | None = None,
 ) -> pd.DataFrame:
     """Fine-tune a base model on conversations; return the learning curve.
 
-    `base` is a model entry, `settings` those of `DEFAULTS`. Writes `adapter_config.json`, `adapter_model.safetensors`
-    (PEFT's files) and `history.csv` (step, train_loss, eval_loss, learning_rate; step 0 is the base model) into
-    `out_folder`. A killed job leaves `checkpoints/` there, from which the next one goes on to the same result.
+    `base` is a model entry, `settings` those of `DEFAULTS`, `reading` says how answers are read (`task`, `side`,
+    `coordinates`), which only `select_by: generation` has to know. Writes `adapter_config.json`,
+    `adapter_model.safetensors` (PEFT's files) and `history.csv` (step, train_loss, eval_loss, generation,
+    learning_rate; step 0 is the base model) into `out_folder`. A killed job leaves `checkpoints/` there, from which the
+    next one goes on to the same result.
     """
     settings = check(settings)
     train = conversations.read(conversations_train)
-    validation = _spread(conversations.read(conversations_validation), settings["validation_rows"])
-    for path, rows in ((conversations_train, train), (conversations_validation, validation)):
-        if not rows:
+    held_out = conversations.read(conversations_validation) if settings["evaluate_every"] else []
+    for path, rows in ((conversations_train, train), (conversations_validation, held_out)):
+        if not rows and (rows is train or settings["evaluate_every"]):
             raise UserError(f"{path}: no conversations; give the split more patients or lower minimum_pixels")
+    validation = _spread(held_out, settings["validation_rows"])
+    asked = _spread(held_out, settings["generation_rows"]) if settings["select_by"] == "generation" else []
     seed = seeds.integer(seed, "finetune") % 2**31
     backend = choose_backend(settings["backend"])
     print(f"backend: {backend}; {len(train)} conversations to train on, {len(validation)} to validate")
     model, processor = (unsloth_backend.load if backend == "unsloth" else load)(base, settings, seed)
 
     from glioma.vlm import models
+    from glioma.vlm.exam import Exam
     from glioma.vlm.partial import fingerprint
 
     out_folder = Path(out_folder)
     checkpoints = out_folder / "checkpoints"
-    causes = {"settings": settings, "seed": seed, "model": models.fingerprint(base), "rows": [train, validation]}
+    causes = {"settings": settings, "seed": seed, "model": models.fingerprint(base), "rows": [train, validation, asked]}
     _discard_foreign(checkpoints, fingerprint(causes))
-    trainer = _trainer(model, processor, train, validation, settings, checkpoints, seed)
-    trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
-    curve = history(trainer.state.log_history)
-    _save(trainer.model, base["name"], curve, out_folder)
+    resumed = last_checkpoint(checkpoints)
+    if resumed is None or not _state(resumed)["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"]:
+        exam = Exam(processor, asked, reading, settings["batch"]) if asked else None
+        trainer = _trainer(model, processor, train, validation, exam, settings, checkpoints, seed)
+        trainer.train(resume_from_checkpoint=resumed)
+    last = last_checkpoint(checkpoints)
+    curve = history(_state(last)["log_history"])
+    best = _state(last)["best_global_step"] if settings["keep"] == "best" else None
+    kept = checkpoints / f"checkpoint-{best}" if best else last
+    print(f"kept: {kept.name}, of {last.name} made")
+    _save(kept, base["name"], curve, out_folder)
     shutil.rmtree(checkpoints)
     return curve
 
@@ -204,30 +247,38 @@ def _discard_foreign(checkpoints: Path, mark: str) -> None:
     write_json({"fingerprint": mark}, note)
 
 
-def _trainer(model, processor, train: list, validation: list, settings: Mapping, checkpoints: Path, seed: int):
+def _trainer(model, processor, train: list, validation: list, exam, settings: Mapping, checkpoints: Path, seed: int):
+    """The trainer of a model; with an exam, what an evaluation finds includes the score of the model's answers."""
     from datasets import Dataset
+    from transformers import EarlyStoppingCallback
     from trl import SFTTrainer
 
     from glioma.vlm.collate import Collator
 
+    class Trainer(SFTTrainer):
+        def evaluation_loop(self, *args, **kwargs):
+            output = super().evaluation_loop(*args, **kwargs)
+            if exam is not None:
+                with self.accelerator.autocast(), unsloth_backend.answering(self.model, settings):
+                    output.metrics["eval_generation"] = exam(self.model)
+            return output
+
     numbers = list(range(len(train) + len(validation)))
-    return SFTTrainer(
+    return Trainer(
         model=model,
         args=arguments(settings, checkpoints, seed, resuming=last_checkpoint(checkpoints) is not None),
         train_dataset=Dataset.from_dict({"row": numbers[: len(train)]}),
-        eval_dataset=Dataset.from_dict({"row": numbers[len(train) :]}),
+        eval_dataset=Dataset.from_dict({"row": numbers[len(train) :]}) if validation else None,
         processing_class=processor,
         data_collator=Collator(processor, train + validation, settings["loss"]),
+        callbacks=[EarlyStoppingCallback(settings["patience"])] if settings["patience"] else None,
     )
 
 
-def _save(model, base_name: str, curve: pd.DataFrame, folder: Path) -> None:
-    """Write adapter and curve whole or not at all. The base model is named as in the config, not by its path."""
-    for config in model.peft_config.values():
-        config.base_model_name_or_path = base_name
-    beside = folder / "checkpoints" / "adapter"
-    # Embeddings are not trained; left to itself PEFT asks the hub whether they might have been.
-    model.save_pretrained(beside, save_embedding_layers=False)
+def _save(kept: Path, base_name: str, curve: pd.DataFrame, folder: Path) -> None:
+    """Write the adapter of a checkpoint, and the curve. The base model is named as in the config, not by its path."""
     write_csv(curve, folder / "history.csv")
-    for name in ("adapter_model.safetensors", "adapter_config.json"):
-        os.replace(beside / name, folder / name)
+    with atomic_path(folder / "adapter_model.safetensors") as temporary:
+        shutil.copyfile(kept / "adapter_model.safetensors", temporary)
+    config = read_json(kept / "adapter_config.json") | {"base_model_name_or_path": base_name}
+    write_json(config, folder / "adapter_config.json")

@@ -1,4 +1,8 @@
-"""Ask a vision-language model about slices: batched, resumable, and the same bytes at every batch size and sharding."""
+"""Ask a vision-language model about slices: batched, resumable, and the same at every batch size and sharding.
+
+On a CPU the same bytes. On a GPU kernels differ with the number of rows, and a bfloat16 logit may round otherwise: the
+draws are the same, but where two tokens are all but equally likely, the other one may win.
+"""
 
 import hashlib
 import json
@@ -58,6 +62,7 @@ class Answerer:
             max_new_tokens=self.settings["max_new_tokens"],
             eos_token_id=sorted(self.ends),
             pad_token_id=processor.tokenizer.pad_token_id,
+            use_cache=True,  # training with gradient checkpointing turns the model's own default off
         )
 
     def question(self, size: tuple[int, int]) -> Question:
@@ -66,7 +71,8 @@ class Answerer:
             self.questions[size] = Question(self.processor, self.prompt, size, self.settings["image_first"])
         return self.questions[size]
 
-    @torch.inference_mode()
+    # Not inference_mode: what a model caches there could not be trained with afterwards.
+    @torch.no_grad()
     def answer(self, requests: Sequence[Request], images: Sequence[Image.Image]) -> list[dict]:
         """One response row per request, in order; `images` are what the requests ask about.
 

@@ -54,14 +54,14 @@ def shard(requests: Sequence[Request], number: int, count: int) -> list[Request]
 def of_run(folds: pd.DataFrame, crops: str | Path, asked: Mapping, part: str = "test") -> list[Request]:
     """The questions of a run to one part of the patients, in the order of its shards.
 
-    `folds` has patient, grade, split and fold; a part is "test", or "fold<n>": the development patients of fold n.
+    `folds` has patient, grade, split and fold; a part is "test", "development", or "fold<n>": the development patients
+    of fold n.
     `asked`: orientations, selection, every, minimum_pixels, and repeats: a number makes it the consistency test, on the
     first test patient of each grade; it has no other part.
     """
-    if part == "test":
-        chosen = folds[folds["split"] == "test"]
-    else:
-        chosen = folds[(folds["split"] == "development") & (folds["fold"] == int(part.removeprefix("fold")))]
+    chosen = folds[folds["split"] == ("test" if part == "test" else "development")]
+    if part.startswith("fold"):
+        chosen = chosen[chosen["fold"] == int(part.removeprefix("fold"))]
     patients = chosen.sort_values("patient")
     if asked["repeats"]:
         if part != "test":

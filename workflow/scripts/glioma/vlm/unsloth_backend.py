@@ -5,7 +5,11 @@ in training but not when the model answers, finds the answer by template markers
 fetches any URL it meets in the data. Ours does none of these and is the one the tests cover.
 """
 
-from collections.abc import Mapping
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 
 import torch
@@ -20,6 +24,8 @@ def available() -> bool:
 
 def load(base: Mapping, settings: Mapping, seed: int):
     """A model with fresh LoRA layers, ready for training, and its processor."""
+    # It writes the code that it compiles into the working directory, unless told where to.
+    os.environ.setdefault("UNSLOTH_COMPILE_LOCATION", tempfile.mkdtemp(prefix="unsloth-"))
     from unsloth import FastVisionModel  # must be imported before transformers, which it patches
 
     from glioma.vlm.models import folder
@@ -28,7 +34,7 @@ def load(base: Mapping, settings: Mapping, seed: int):
         model, processor = FastVisionModel.from_pretrained(
             str(folder(base)),
             load_in_4bit=base.get("quantisation") == "4bit",
-            use_gradient_checkpointing="unsloth" if settings["gradient_checkpointing"] else False,
+            use_gradient_checkpointing=_checkpointing(settings),
         )
     except (OSError, RuntimeError, NotImplementedError) as error:
         raise UserError(
@@ -44,7 +50,29 @@ def load(base: Mapping, settings: Mapping, seed: int):
         finetune_language_layers=True,
         finetune_attention_modules=True,
         finetune_mlp_modules=True,
+        use_gradient_checkpointing=_checkpointing(settings),
         random_state=seed,
     )
-    FastVisionModel.for_training(model)
+    FastVisionModel.for_training(model, use_gradient_checkpointing=_checkpointing(settings))
     return model, processor
+
+
+def _checkpointing(settings: Mapping) -> str | bool:
+    """Unsloth's own gradient checkpointing, or none; its functions each checkpoint unless told not to."""
+    return "unsloth" if settings["gradient_checkpointing"] else False
+
+
+@contextmanager
+def answering(model, settings: Mapping) -> Iterator[None]:
+    """Within, a model in training answers; afterwards it can be trained on. Without Unsloth there is nothing to do."""
+    if "unsloth" not in sys.modules:
+        yield
+        return
+    from unsloth import FastVisionModel
+
+    FastVisionModel.for_inference(model)
+    try:
+        yield
+    finally:
+        FastVisionModel.for_training(model, use_gradient_checkpointing=_checkpointing(settings))
+        model.eval()  # as the trainer, which asks in the middle of an evaluation, left it
