@@ -16,10 +16,11 @@ from docutils.core import publish_parts
 
 from glioma import answers
 from glioma.report import answers as answer_pages
-from glioma.report import html, scores, timing
+from glioma.report import derivation, html, participants, published, scores, timing
 
 ROOT = Path(__file__).parents[2]
 LABEL = "phantom cohort"
+PUBLISHED = ROOT / "resources" / "published_tables.csv"
 
 
 class Page(HTMLParser):
@@ -59,7 +60,19 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def summary(tmp_path_factory):
-    return data.write_summary(tmp_path_factory.mktemp("summary") / "summary.csv")
+    """Every arm and task on test patients, cut around the tumour; the classifier's scores on all patients as well."""
+    path = data.write_summary(tmp_path_factory.mktemp("summary") / "summary.csv")
+    table = pd.read_csv(path, keep_default_na=False).assign(crops="tumour")
+    pooled = table[table["run"] == "paper-classifier"].assign(cohort="pooled", n=40)
+    means = table[table["slices"] == "tumour volume"].assign(slices="tumour")
+    calibration = [
+        data.summary_row(
+            "classification", "paper-classifier", "cnn", "paper-classifier", metric, value, 0.1, crops="brain"
+        )
+        for metric, value in (("brier", 0.25), ("ece", 0.125), ("ece_if_calibrated", 0.0625))
+    ]
+    pd.concat([table, pooled, means, pd.DataFrame(calibration)]).to_csv(path, index=False)
+    return path
 
 
 def test_numbers_are_rounded_as_said_and_undefined_is_a_dash():
@@ -98,20 +111,164 @@ def test_comparison_shows_both_denominators(summary, tmp_path):
     assert set(everyone[everyone["Model"].str.startswith("always HGG")]["MCC"]) == {"–"}
 
 
-def test_published_figures_stand_beside_ours_and_a_phantom_says_so(summary, tmp_path):
-    published = ROOT / "resources" / "published_tables.csv"
-    scores.published_table(summary, published, True, LABEL, tmp_path / "t.html")
+def test_comparison_begins_with_all_patients_and_shows_calibration(summary, tmp_path):
+    scores.comparison_table(summary, "mm", LABEL, tmp_path / "t.html")
     page = Page(tmp_path / "t.html")
-    assert "not comparable" in page.source
-    table = page.table("Published table 1: classification")
-    theirs = (
-        pd.read_csv(published).query("table == 1 and cohort == 'test' and metric == 'specificity'")["value"].iloc[0]
+    assert page.headings[0] == "All patients, each by a model that has not seen it: grade, all patients"
+    assert page.headings.index("Test patients: grade, all patients") == 2
+    assert page.table(page.headings[0])["n"].tolist() == ["40"]
+    table = page.table("Test patients: grade, all patients")
+    row = table[(table["Model"] == "paper-classifier | CNN") & (table["Crops"] == "brain")].iloc[0]
+    assert row["Brier score"].startswith("0.250 | ") and row["ECE"].startswith("0.125")
+    assert set(table["Crops"]) == {"brain", "tumour†"}
+
+
+REPLICATES = {
+    "paper-classifier": ["1/baseline"],
+    "classify-general-axial": ["2/general-axial", "3/general-axial-tumour-slices"],
+    "classify-general-sagittal": ["2/general-sagittal"],
+    "bounding_box-general": ["7/general"],
+    "point-general": ["5/general"],
+    "paper-segmenter": ["4/baseline"],
+    "nothing-scored": ["8/finetuned-200-steps"],
+}
+
+
+def beside(summary, out: Path, phantom: bool = False, **scoring) -> Page:
+    keys = {"dimension": "2d", "hd95_unit": "mm", "side": 128} | scoring
+    published.published_table(summary, PUBLISHED, REPLICATES, keys, phantom, LABEL, out)
+    return Page(out)
+
+
+def test_published_rows_stand_beside_ours_with_interval_n_and_difference(summary, tmp_path):
+    page = beside(summary, tmp_path / "t.html")
+    ours = pd.read_csv(summary, keep_default_na=False)
+    theirs = pd.read_csv(PUBLISHED)
+    for table, run, subset, setting, metric in (
+        (1, "paper-classifier", "volume", "baseline", "specificity"),
+        (2, "classify-general-sagittal", "all", "general-sagittal", "recall"),
+        (3, "classify-general-axial", "tumour", "general-axial-tumour-slices", "accuracy"),
+        (4, "paper-segmenter", "volume", "baseline", "dice"),
+        (5, "point-general", "tumour", "general", "p95_distance_to_box"),
+        (7, "bounding_box-general", "tumour", "general", "recall"),
+    ):
+        heading = next(name for name in page.headings if name.startswith(f"Published table {table}:"))
+        shown = page.table(heading)
+        first = shown.index[(shown["Model"] == f"published: {setting}") & (shown["Cohort"] == "test")][0]
+        mine = ours[(ours["run"] == run) & (ours["slices"] == subset) & (ours["metric"] == metric)]
+        mine = mine[(mine["cohort"] == "test") & (mine["crops"] == "tumour")].iloc[0]
+        value = theirs.query("table == @table and setting == @setting and metric == @metric and cohort == 'test'")
+        value = value["value"].iloc[0]
+        name = scores.METRIC_NAMES[metric]
+        low, high = (html.number(metric, float(mine[bound])) for bound in ("low", "high"))
+        assert shown[name].iloc[first] == html.number(metric, value)
+        assert shown[name].iloc[first + 1] == f"{html.number(metric, float(mine['value']))} | {low} to {high}"
+        difference = shown[name].iloc[first + 2]
+        assert float(difference) == pytest.approx(float(mine["value"]) - value, abs=0.051 if "p95" in metric else 6e-4)
+        assert difference.startswith(("+", "-")) and shown["n"].iloc[first + 1].startswith(("8 | 2 undecided", "10"))
+        assert shown["Crops"].iloc[first + 1] == "tumour†"
+
+
+def test_published_rows_without_a_counterpart_say_why(summary, tmp_path):
+    page = beside(summary, tmp_path / "t.html")
+    train = page.table("Published table 1: classification").iloc[1]
+    assert train["Model"] == "ours: paper-classifier | has no such scores of train patients"
+    nobody = page.table("Published table 6: center point").iloc[1]
+    assert nobody["Model"] == "ours: none | no entry of the configuration replicates it"
+    assert "nothing-scored" in page.table("Published table 8: bounding box").iloc[1]["Model"]
+
+
+def test_distances_differ_only_in_one_unit(summary, tmp_path):
+    column = "HD95 (theirs px, ours {})"
+    in_mm = beside(summary, tmp_path / "mm.html").table("Published table 7: bounding box")
+    in_px = beside(summary, tmp_path / "px.html", hd95_unit="px").table("Published table 7: bounding box")
+    finer = beside(summary, tmp_path / "side.html", hd95_unit="px", side=256).table("Published table 7: bounding box")
+    assert in_mm[column.format("mm")].iloc[2] == finer[column.format("px")].iloc[2] == "–"
+    assert float(in_px[column.format("px")].iloc[2]) and float(in_mm["Dice"].iloc[2]) == float(in_px["Dice"].iloc[2])
+
+
+def test_a_volume_stands_beside_slices_where_asked(summary, tmp_path):
+    page = beside(summary, tmp_path / "t.html", dimension="3d")
+    assert "as a volume" in page.table("Published table 7: bounding box")["Scored"].iloc[1]
+    assert "stacked to a volume" in page.source
+
+
+def test_phantom_differences_are_marked_as_meaningless(summary, tmp_path):
+    page, real = beside(summary, tmp_path / "p.html", phantom=True), beside(summary, tmp_path / "r.html")
+    assert "not comparable" in page.source and "not comparable" not in real.source
+    differences = [name for name in page.table("Published table 1: classification")["Model"] if "difference" in name]
+    assert differences == ["difference, meaningless: phantom results"]
+    assert page.source.count("<tr class=void>") == real.source.count("<tr class=difference>") > 5
+    assert "<tr class=difference>" not in page.source and "<tr class=void>" not in real.source
+
+
+def test_derivation_shows_the_patients_behind_the_figures(tmp_path):
+    derivation.derivation_tables(PUBLISHED, LABEL, tmp_path / "t.html")
+    page = Page(tmp_path / "t.html")
+    counts = page.table("The patients behind the rows").set_index("Row")
+    row = counts.loc["Table 3: finetuned-full-epoch | test"]
+    assert row[["n", "TP", "FN", "TN", "FP"]].tolist() == ["51", "29", "12", "5", "5"]
+    assert (row["Missing"], row["Matrix that fits"], row["Balanced accuracy"]) == (
+        "3 HGG, 1 LGG",
+        "the only one",
+        "0.604",
     )
-    test = table[table["Cohort"] == "test"]
-    assert test.iloc[0]["Specificity"] == f"{theirs:.3f}"
-    assert test["Model"].tolist()[1:] == ["ours: densenet121", "ours: paper-classifier"]
-    scores.published_table(summary, published, False, "BraTS 2020", tmp_path / "real.html")
-    assert "not comparable" not in (tmp_path / "real.html").read_text()
+    assert counts.loc["Table 2: general-coronal | test", "MCC"] == "–"
+    both = page.table("Both denominators, and a constant answer").set_index("Row")
+    row = both.loc["Table 3: finetuned-full-epoch | test"]
+    # 34 right of 51 decided patients, and of all 55.
+    assert (row["Accuracy, decided"], row["Accuracy, all"]) == (f"{34 / 51:.3f}", f"{34 / 55:.3f}")
+    assert row["Balanced accuracy, all"] == f"{(29 / 44 + 5 / 11) / 2:.3f}"
+    assert both.loc["Always HGG | for comparison", ["Accuracy, all", "F1, all"]].tolist() == ["0.800", "0.889"]
+    tests = page.table("Can the specificities be told apart?").set_index("Row")
+    assert tests.loc["Table 3: general-axial-tumour-slices | test"].tolist() == [
+        "7 of 11",
+        "2 of 11",
+        "0 to 2",
+        "0.062 to 0.180",
+    ]
+
+
+def write_cohort(folder: Path) -> tuple[Path, Path, list[Path]]:
+    """Ten patients of two sites in two folds and a test set; two tumours are cut by one of two crop sets."""
+    names = [f"P{number}" for number in range(10)]
+    grades = ["HGG"] * 6 + ["LGG"] * 4
+    sites = ["north"] * 5 + ["south"] * 3 + [""] * 2
+    people = pd.DataFrame({"patient": names, "subject": ["P0", *names[:9]], "grade": grades, "site": sites})
+    people.to_csv(folder / "patients.csv", index=False)
+    folds = people.assign(split=["test", "test"] + ["development"] * 8, fold=[-1, -1] + [0, 1] * 4)
+    folds.drop(columns="site").to_csv(folder / "folds.csv", index=False)
+    tables = []
+    for mode, cut in (("brain", 0), ("tumour", 2)):
+        (folder / mode).mkdir()
+        shares = [0.75] * cut + [1.0] * (10 - cut)
+        pd.DataFrame({"patient": names, "tumour_share_in_crop": shares}).to_csv(
+            folder / mode / "crops.csv", index=False
+        )
+        tables.append(folder / mode / "crops.csv")
+        for number, name in enumerate(names):
+            geometry = {"tumour_voxels_in_scan": 1000 * (number + 1), "scan_affine": np.diag([1, -2, 1, 1]).tolist()}
+            (folder / mode / f"{name}.json").write_text(json.dumps(geometry))
+    return folder / "patients.csv", folder / "folds.csv", tables
+
+
+def test_participants_flow_from_the_folder_to_the_folds(tmp_path):
+    patients, folds, tables = write_cohort(tmp_path)
+    participants.participants_table(patients, folds, tables, ["X1", "X2"], LABEL, tmp_path / "t.html")
+    page = Page(tmp_path / "t.html")
+    flow = page.table("Flow").set_index("Step")
+    assert flow.loc["Found", "Patients"] == "12" and flow.loc["Excluded by name | X1, X2", "Patients"] == "2"
+    assert flow["Patients"].tolist() == ["12", "2", "10", "8", "2"]
+    assert flow["HGG"].tolist()[2:] == ["6", "4", "2"] and flow["Subjects"].tolist()[2] == "9"
+    groups = page.table("Groups").set_index("Group")
+    assert groups["Patients"].to_dict() == {"Test": "2", "Fold 0": "4", "Fold 1": "4", "All": "10"}
+    # Volumes: 1000 voxels of 2 cubic mm and multiples.
+    low, middle, high = np.percentile([2, 4, 6, 8, 10, 12], [25, 50, 75])
+    assert groups.loc["All", "Tumour of HGG (ml)"] == f"{middle:.1f} | {low:.1f} to {high:.1f}"
+    assert groups.loc["Test", "Tumour of LGG (ml)"] == "–"
+    sites = page.table("Sites").set_index("Site")
+    assert sites.loc["north"].tolist() == ["5", "0", "2"] and sites.loc["unknown"].tolist() == ["0", "2", "0"]
+    assert page.table("Crops").to_numpy().tolist() == [["brain", "10", "0", "1.000"], ["tumour", "10", "2", "0.750"]]
 
 
 def test_model_answers_are_escaped_and_capped(tmp_path):
@@ -126,7 +283,7 @@ def test_model_answers_are_escaped_and_capped(tmp_path):
     pd.DataFrame({"patient": ["P00", "P01"], "grade": ["LGG", "HGG"]}).to_csv(folds, index=False)
     out = tmp_path / "t.html"
     answer_pages.sample_answers(
-        {"run": [shard]}, {"run": table}, {"run": "classification"}, folds, crops, LABEL, out, side=32
+        {"run": [shard]}, {"run": table}, {"run": "classification"}, folds, {"run": crops}, LABEL, out, side=32
     )
     page = Page(out)
     assert "script" not in page.tags and "img" not in page.tags
@@ -161,13 +318,34 @@ def test_choose_takes_unreadable_answers_up_to_half():
     assert answer_pages.choose(pd.Series(["ok"] * 9), 3) == [0, 4, 8]
 
 
-def test_tests_table_marks_what_is_undefined(tmp_path):
-    row = {"first": "a", "second": "b", "metric": "dice", "test": "Wilcoxon signed-rank", "value_first": 0.5,
-           "value_second": 0.25, "statistic": 3.0, "p": 0.0004, "p_holm": np.nan, "n": 9}  # fmt: skip
-    pd.DataFrame([row]).to_csv(tmp_path / "c.csv", index=False)
+def test_tests_table_shows_effects_and_marks_what_is_undefined(tmp_path):
+    row = {
+        "first": "a",
+        "second": "b",
+        "cohort": "pooled",
+        "role": "primary",
+        "metric": "recall_all",
+        "test": "Wilcoxon",
+        "value_first": 0.5,
+        "value_second": 0.25,
+        "statistic": 3.0,
+        "p": 0.0004,
+        "p_holm": np.nan,
+        "effect": 0.25,
+        "effect_name": "median difference",
+        "effect_low": 0.125,
+        "effect_high": 0.375,
+        "n": 9,
+    }
+    nothing = dict.fromkeys(("effect", "effect_name", "effect_low", "effect_high", "p"), np.nan)
+    pd.DataFrame([row, row | nothing | {"n": 0}]).to_csv(tmp_path / "c.csv", index=False)
     scores.tests_table([tmp_path / "c.csv"], LABEL, tmp_path / "t.html")
-    table = Page(tmp_path / "t.html").table("Paired tests").iloc[0]
-    assert (table["First value"], table["p"], table["p (Holm)"], table["n"]) == ("0.500", "< 0.001", "–", "9")
+    table = Page(tmp_path / "t.html").table("Paired tests")
+    first, second = table.iloc[0], table.iloc[1]
+    assert (first["First value"], first["p"], first["p (Holm)"], first["n"]) == ("0.500", "< 0.001", "–", "9")
+    assert (first["Effect"], first["Effect is"]) == ("0.250 | 0.125 to 0.375", "median difference")
+    assert (first["Role"], first["Cohort"], first["Metric"]) == ("primary", "pooled", "Recall, all patients")
+    assert second[["Effect", "Effect is", "p", "n"]].tolist() == ["–", "–", "–", "0"]
 
 
 def test_timing_adds_up(tmp_path):

@@ -3,19 +3,27 @@
 from pathlib import Path
 
 from glioma.job import job
-from glioma.report import answers, scores
+from glioma.report import answers, derivation, participants, published, readings, scores
 
 with job(snakemake):
     given, out, keys = snakemake.input, snakemake.output, snakemake.params
-    scores.comparison_table(given.summary, keys.unit, keys.label, out.comparison)
+    resources = Path(snakemake.scriptdir).resolve().parents[1] / "resources"
+    tables = resources / "published_tables.csv"
+    participants.participants_table(
+        given.patients, given.folds, given.crops, keys.exclude, keys.label, out.participants
+    )
+    readings.readings_table(resources / "ambiguities.yaml", keys.config, keys.label, out.readings)
+    scores.comparison_table(given.summary, keys.scoring["hd95_unit"], keys.label, out.comparison)
     scores.tests_table([given.comparisons], keys.label, out.tests)
-    published = Path(snakemake.scriptdir).resolve().parents[1] / "resources" / "published_tables.csv"
-    scores.published_table(given.summary, published, keys.phantom, keys.label, out.published)
+    published.published_table(
+        given.summary, tables, keys.replicates, keys.scoring, keys.phantom, keys.label, out.published
+    )
+    derivation.derivation_tables(tables, keys.label, out.derivation)
     scores.summary_table(given.summary, keys.label, out.summary)
     parsed = {Path(path).stem: path for path in given.answers}
     responses = {run: [path for path in given.responses if Path(path).parent.name == run] for run in parsed}
-    crops = Path(given.crops).parent
+    crops = {run: Path(given.crops[0]).parents[1] / mode for run, mode in keys.crops.items()}
     answers.sample_answers(
-        responses, parsed, keys.tasks, given.folds, crops, keys.label, out.sample_answers, side=keys.side
+        responses, parsed, keys.tasks, given.folds, crops, keys.label, out.sample_answers, side=keys.scoring["side"]
     )
     answers.answer_status(parsed, keys.label, out.answer_status)

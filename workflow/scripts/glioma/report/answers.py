@@ -20,7 +20,7 @@ def sample_answers(
     answers: Mapping[str, str | Path],
     tasks: Mapping[str, str],
     folds: str | Path,
-    crops_folder: str | Path,
+    crops_folders: Mapping[str, str | Path],
     cohort_label: str,
     out: str | Path,
     rows: int = 8,
@@ -28,7 +28,8 @@ def sample_answers(
 ) -> None:
     """For each run some answers as given, as read, and the truth, a table per run.
 
-    responses: run -> its response shards (JSONL); answers: run -> its answers CSV, in the order of the responses.
+    responses: run -> its response files (JSONL); answers: run -> its answers CSV, in the order of the responses;
+    crops_folders: run -> the folder of the crops that it was asked about.
     """
     grades = pd.read_csv(folds, dtype=str).set_index("patient")["grade"]
     sections = []
@@ -38,7 +39,7 @@ def sample_answers(
         body = []
         for index in choose(read["status"], rows):
             answer = read.iloc[index]
-            truth = _truth(tasks[run], answer, grades, crops_folder, side)
+            truth = _truth(tasks[run], answer, grades, crops_folders[run], side)
             body.append(
                 [
                     answer["patient"],

@@ -10,6 +10,8 @@ import numpy as np
 from glioma.files import atomic_path
 
 UNDEFINED = "–"
+ROW_TONES = ("published", "difference", "void")
+"""Tones of a row's first cell that are the whole row's; what is void is crossed out."""
 DISTANCES = ("hd95", "p95_distance_to_box", "p95_euclidean_distance")
 _COUNTS = ("tp", "fn", "tn", "fp", "tp_all", "fn_all", "tn_all", "fp_all", "one_side_empty")
 
@@ -89,7 +91,10 @@ thead th { border-bottom: 2px solid #555; background: #fff; vertical-align: bott
 th.n, td.n { text-align: right; } td.n { white-space: nowrap; }
 td small { display: block; color: #666; font-size: .78rem; }
 tbody tr:hover { background: #f5f8fa; }
-tr.published { background: #f6f1e3; } td.text { max-width: 34rem; overflow-wrap: anywhere; white-space: pre-wrap;
+tr.published { background: #f6f1e3; } tr.difference td { color: #444; font-style: italic; }
+tr.void td { color: #999; font-style: italic; text-decoration: line-through; }
+tr.void td:first-child { text-decoration: none; }
+td.text { max-width: 34rem; overflow-wrap: anywhere; white-space: pre-wrap;
   font-family: ui-monospace, Menlo, Consolas, monospace; font-size: .8rem; }
 td.bad { color: #a33; }
 th button { all: unset; cursor: pointer; } th button:focus-visible { outline: 2px solid #0072b2; }
@@ -125,7 +130,7 @@ input { font: inherit; padding: .3rem .5rem; width: 26rem; max-width: 100%;
 </tr></thead>
 <tbody>
 {% for row in table.rows %}
-<tr{{ " class=published" if row[0] is cell and row[0].tone == "published" else "" }}>
+<tr{{ " class=%s" % row[0].tone if row[0] is cell and row[0].tone in row_tones else "" }}>
 {% for column, value in zip(table.columns, row) %}
 <td class="{{ "n " if column in table.numeric else "" }}{{ value.tone if value is cell else "" }}"
 {%- if value is cell and value.key is not none %} data-key="{{ value.key }}"{% endif %}>
@@ -176,4 +181,4 @@ for (const table of document.querySelectorAll("table[data-tools]")) {
 </html>
 """
 )
-_ENVIRONMENT.globals["zip"] = zip
+_ENVIRONMENT.globals |= {"zip": zip, "row_tones": ROW_TONES}
