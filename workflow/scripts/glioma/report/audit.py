@@ -30,11 +30,12 @@ def audit_table(table: str | Path, cohort_label: str, out: str | Path) -> None:
     rows = read(table)
     sections = [_section(*key, part) for key, part in rows.groupby(["task", "metric"], sort=False)]
     notes = (
-        "A crop centred on the true tumour and slices chosen with the true mask both tell a reader where the tumour is. "
-        "Each column of the right half is the difference of two cells on the same patients, with its bootstrap interval "
-        "over patients. What a reader that never looks at the image gains is worth of the leak itself.",
-        "Balanced accuracy counts an undecided patient as wrong. A centre point is scored on slices with tumour only, so "
-        f"that for it all slices differ from tumour slices in those with few tumour pixels. {UNDEFINED}: not measured.",
+        "A crop centred on the true tumour and slices chosen with the true mask both tell a reader where the tumour "
+        "is. Each column of the right half is the difference of two cells on the same patients, with its bootstrap "
+        "interval over patients. What a reader that never looks at the image gains is what the leak alone is worth.",
+        "Balanced accuracy counts an undecided patient as wrong. A centre point is scored on slices with tumour only: "
+        "for it all slices differ from tumour slices in those with few tumour pixels. "
+        f"{UNDEFINED}: not measured, or no interval.",
     )
     write(out, "Leak audit", cohort_label, sections, notes)
 

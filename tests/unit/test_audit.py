@@ -1,0 +1,168 @@
+"""The leak audit: cells and effects recomputed by hand from the patients' tables."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import balanced_accuracy_score
+
+from glioma import audit
+from glioma.figures import leaks
+from glioma.report import audit as page
+
+PATIENTS = [f"p{number:02d}" for number in range(24)]
+GRADES = ["HGG"] * 15 + ["LGG"] * 9
+
+
+def boxes(cohort: str, shift: float, seed: int) -> pd.DataFrame:
+    """Dice of every patient in all four subsets; tumour slices score `shift` more."""
+    rng = np.random.default_rng(seed)
+    base = rng.uniform(0.2, 0.5, len(PATIENTS))
+    parts = [
+        pd.DataFrame({"patient": PATIENTS, "slices": name, "dice": base + shift * name.startswith("tumour")})
+        for name in ("all", "tumour", "volume", "tumour volume")
+    ]
+    return pd.concat(parts, ignore_index=True).assign(
+        task="bounding_box", model="whole frame", cohort=cohort, orientation="axial", grade=np.nan, label=np.nan
+    )
+
+
+def labels(cohort: str, seed: int, slices=("all", "tumour")) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    parts = []
+    for name in slices:
+        found = rng.choice(["HGG", "LGG", ""], len(PATIENTS), p=[0.5, 0.4, 0.1])
+        parts.append(pd.DataFrame({"patient": PATIENTS, "slices": name, "grade": GRADES, "label": found}))
+    table = pd.concat(parts, ignore_index=True)
+    return table.assign(task="classification", model="always HGG", cohort=cohort, orientation="axial")
+
+
+@pytest.fixture
+def paths(tmp_path):
+    found = {}
+    for number, mode in enumerate(audit.CROPS):
+        cohorts = [boxes(cohort, 0.1 + 0.2 * number, 5 * number) for cohort in ("test", "pooled")]
+        found[mode] = tmp_path / mode / "patients.csv"
+        found[mode].parent.mkdir()
+        pd.concat([*cohorts, labels("pooled", number)]).to_csv(found[mode], index=False)
+    return found
+
+
+@pytest.fixture
+def table(paths):
+    return audit.audit(audit.baseline_readers(paths), 1, 500, 0.95)
+
+
+def one(table, **where) -> pd.Series:
+    for column, value in where.items():
+        table = table[table[column] == value]
+    assert len(table) == 1
+    return table.iloc[0]
+
+
+def test_cells_and_effects_of_dice_by_hand(paths, table):
+    assert tuple(table.columns) == audit.COLUMNS
+    for metric, levels in (("dice_volume", ("volume", "tumour volume")), ("dice_slices", ("all", "tumour"))):
+        values = {}
+        for mode, path in paths.items():
+            read = pd.read_csv(path).query("cohort == 'pooled' and task == 'bounding_box'")
+            for level, name in zip(audit.SLICES, levels, strict=True):
+                values[mode, level] = read[read["slices"] == name].set_index("patient")["dice"]
+                cell = one(table, metric=metric, crops=mode, slices=level, factor="")
+                assert cell["value"] == pytest.approx(values[mode, level].mean()) and cell["n"] == len(PATIENTS)
+                assert cell["low"] < cell["value"] < cell["high"]
+        for factor, without, leaking in audit.EFFECTS:
+            held = {"crops": "", "slices": ""}
+            if factor == "crops":
+                held["slices"] = without[1]
+            if factor == "slices":
+                held["crops"] = without[0]
+            effect = one(table, metric=metric, factor=factor, **held)
+            assert effect["value"] == pytest.approx((values[leaking] - values[without]).mean())
+    paired = one(table, metric="dice_slices", factor="slices", crops="brain")
+    assert paired[["value", "low", "high"]].tolist() == pytest.approx([0.1] * 3), "every patient gains the same"
+    moved = one(table, metric="dice_slices", factor="crops", slices="all")
+    assert moved["low"] <= moved["value"] <= moved["high"] and moved["cohort"] == "pooled"
+
+
+def test_balanced_accuracy_is_that_of_sklearn_with_undecided_wrong(paths, table):
+    scores = {}
+    for mode, path in paths.items():
+        read = pd.read_csv(path, keep_default_na=False).query("task == 'classification'")
+        for level, part in read.groupby("slices"):
+            wrong = np.where(part["grade"] == "HGG", "LGG", "HGG")
+            said = np.where(part["label"] == "", wrong, part["label"])
+            scores[mode, level] = balanced_accuracy_score(part["grade"], said)
+            cell = one(table, metric="balanced_accuracy", crops=mode, slices=level, factor="")
+            assert cell["value"] == pytest.approx(scores[mode, level])
+    both = one(table, metric="balanced_accuracy", factor="both")
+    assert both["value"] == pytest.approx(scores["tumour", "tumour"] - scores["brain", "all"])
+    assert both["low"] < both["value"] < both["high"]
+
+
+def test_paired_interval_agrees_with_a_plain_bootstrap(paths, table):
+    moved = one(table, metric="dice_volume", factor="crops", slices="all")
+    read = {mode: pd.read_csv(path).query("cohort == 'pooled' and slices == 'volume'") for mode, path in paths.items()}
+    difference = read["tumour"]["dice"].to_numpy() - read["brain"]["dice"].to_numpy()
+    rng = np.random.default_rng(0)
+    means = difference[rng.integers(0, len(difference), (20_000, len(difference)))].mean(axis=1)
+    assert [moved["low"], moved["high"]] == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.012)
+
+
+def test_a_run_of_tumour_slices_on_test_patients_has_one_effect(tmp_path):
+    tables = {}
+    for number, mode in enumerate(audit.CROPS):
+        path = tmp_path / mode / "patients.csv"
+        path.parent.mkdir()
+        rows = boxes("test", 0.1, number)
+        rows[rows["slices"].str.startswith("tumour")].drop(columns=["task", "model"]).to_csv(path, index=False)
+        pd.DataFrame([{"task": "bounding_box", "model": "tiny general", "arm": "vlm"}]).to_csv(
+            path.with_name("summary.csv"), index=False
+        )
+        tables[mode] = path
+    reader = audit.model_reader("box-run", tables)
+    table = audit.audit([reader], 1, 100, 0.95)
+    found = table[table["factor"] != ""]
+    assert set(table["cohort"]) == {"test"} and set(table["model"]) == {"tiny general"}
+    assert found[["metric", "factor", "slices"]].to_numpy().tolist() == [
+        ["dice_volume", "crops", "tumour"], ["dice_slices", "crops", "tumour"]
+    ]  # fmt: skip
+
+
+def test_patients_of_one_cell_alone_are_left_out(tmp_path):
+    tables = {}
+    for number, mode in enumerate(audit.CROPS):
+        tables[mode] = tmp_path / f"{mode}.csv"
+        rows = boxes("pooled", 0.1, number)
+        rows[rows["patient"] != PATIENTS[number]].to_csv(tables[mode], index=False)
+    table = audit.audit(audit.baseline_readers(tables), 1, 100, 0.95)
+    assert set(table.loc[table["factor"] == "", "n"]) == {23}
+    assert set(table.loc[table["factor"].isin(["crops", "both"]), "n"]) == {22}
+
+
+def test_one_set_of_crops_still_shows_what_slices_are_worth(paths, tmp_path):
+    table = audit.audit(audit.baseline_readers({"brain": paths["brain"]}), 1, 100, 0.95)
+    assert set(table["factor"]) == {"", "slices"}
+    table.to_csv(tmp_path / "a.csv", index=False)
+    leaks.leak_audit(tmp_path / "a.csv", "phantom", tmp_path / "f")
+    page.audit_table(tmp_path / "a.csv", "phantom", tmp_path / "a.html")
+    assert (tmp_path / "f.png").stat().st_size > 5000
+
+
+def test_figure_and_page_hold_the_numbers(table, tmp_path):
+    table.to_csv(tmp_path / "a.csv", index=False)
+    figure = leaks.leak_audit(tmp_path / "a.csv", "phantom cohort", tmp_path / "f")
+    assert len(figure.axes) == 6
+    cell = one(table, metric="dice_volume", crops="tumour", slices="tumour", factor="")
+    drawn = [line.get_xdata()[0] for axes in figure.axes[::2] for line in axes.get_lines()]
+    assert any(np.isclose(value, cell["value"]) for value in drawn)
+    page.audit_table(tmp_path / "a.csv", "phantom cohort", tmp_path / "a.html")
+    text = (tmp_path / "a.html").read_text()
+    effect = one(table, metric="balanced_accuracy", factor="both")
+    assert f"{effect['value']:+.3f}" in text and f"{cell['value']:.3f}" in text and "phantom cohort" in text
+
+
+def test_empty_audit_is_said(tmp_path):
+    audit.audit([], 1, 100, 0.95).to_csv(tmp_path / "a.csv", index=False)
+    leaks.leak_audit(tmp_path / "a.csv", "phantom", tmp_path / "f")
+    page.audit_table(tmp_path / "a.csv", "phantom", tmp_path / "a.html")
+    assert (tmp_path / "f.svg").is_file() and (tmp_path / "a.html").is_file()
