@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import ndimage
+from scipy import ndimage, stats
 from sklearn import metrics as sklearn
 
 from glioma import baselines, scoring, shapes, slices, summaries
@@ -182,7 +182,7 @@ def test_shapes_can_be_recomputed_by_hand(task, unreadable):
         for name, expected in ((subset, means), (stacked_name, stacks)):
             expected = pd.DataFrame(expected).T
             rows = scores.patients[scores.patients["slices"] == name].set_index("patient")
-            for metric in segmentation.METRICS:
+            for metric in segmentation.SCORES:
                 np.testing.assert_allclose(rows[metric], expected.loc[rows.index, metric].astype(float))
                 row = value(scores.summary, metric, slices=name, unit="patient")
                 assert row["value"] == pytest.approx(rows[metric].mean()) and row["n"] == 6
@@ -310,7 +310,7 @@ def test_cnn_segmenter_and_vlm_stack_share_their_unit():
     cnn = scoring.score_cnn_segmenter(drawn.items(), MASKS, entry("segmentation", "cnn"), SETTINGS)
     for name in ("tumour volume", "tumour"):
         ours, theirs = (
-            table.patients[table.patients["slices"] == name].set_index("patient")[list(segmentation.METRICS)]
+            table.patients[table.patients["slices"] == name].set_index("patient")[list(segmentation.SCORES)]
             for table in (vlm, cnn)
         )
         pd.testing.assert_frame_equal(ours, theirs.loc[ours.index])
@@ -346,6 +346,140 @@ def test_cnn_classifier_can_be_recomputed_by_hand():
     auc = value(scores.summary, "auc")
     assert auc["value"] == pytest.approx(sklearn.roc_auc_score(decided["grade"] == "HGG", mean))
     assert value(scores.summary, "accuracy_all")["n"] == 6
+
+
+FOLDS = pd.DataFrame(
+    {
+        "patient": list(MASKS),
+        "subject": list(MASKS),
+        "grade": GRADES.to_numpy(),
+        "split": ["test", "development", "test", "development", "development", "development"],
+        "fold": [-1, 0, -1, 0, 1, 1],
+    }
+)
+
+
+def test_members_are_of_the_split_and_only_of_who_was_asked():
+    assert {name: list(patients) for name, patients in scoring.members(FOLDS).items()} == {
+        "validation": ["p1", "p3", "p4", "p5"],
+        "test": ["p0", "p2"],
+        "pooled": list(MASKS),
+    }
+    assert list(scoring.members(FOLDS, ["p2", "p2"])) == ["test"]
+    assert list(scoring.members(FOLDS, ["p2", "p3"])) == ["validation", "test", "pooled"]
+
+
+@pytest.mark.parametrize("task", ["classification", "bounding_box", "center_point", "segmentation"])
+def test_cohorts_scored_at_once_are_those_scored_alone(task):
+    cohorts = scoring.members(FOLDS)
+    rng = np.random.default_rng(4)
+    moved = {name: np.roll(mask, rng.integers(0, 9), axis=2) for name, mask in MASKS.items()}
+
+    def score(patients, entry, **options):
+        masks = {name: MASKS[name] for name in patients}
+        if task == "classification":
+            answers, truth = graded_answers(), scoring.slice_truth(MASKS)
+            return scoring.score_classification(answers, truth, GRADES[patients], entry, SETTINGS, **options)
+        if task == "segmentation":
+            predicted = ((name, moved[name]) for name in patients)
+            return scoring.score_cnn_segmenter(predicted, masks, entry, SETTINGS, **options)
+        return scoring.score_shapes(task, shape_answers(task), masks, entry, SETTINGS, **options)
+
+    together = score(list(MASKS), entry(task), cohorts=cohorts)
+    alone = {name: score(list(patients), entry(task, cohort=name)) for name, patients in cohorts.items()}
+    merged = scoring.merge(alone.values())
+    pd.testing.assert_frame_equal(together.summary, merged.summary)
+    pd.testing.assert_frame_equal(together.patients, merged.patients)
+    assert together.patients["cohort"].value_counts()["pooled"] * 2 == len(together.patients)
+    if task != "segmentation":
+        assert len(together.slices) == len(alone["pooled"].slices)
+        assert set(together.slices["cohort"]) == {"validation", "test"}
+
+
+def test_a_segmenter_on_patients_it_has_seen_is_scored_as_whole_volumes():
+    scores = scoring.score_cnn_segmenter(
+        MASKS.items(), MASKS, entry("segmentation", "cnn", "train"), SETTINGS, whole_only=True
+    )
+    assert set(scores.summary["slices"]) == set(scores.patients["slices"]) == {"volume"}
+    assert set(scores.patients["cohort"]) == {"train"}
+    for metric in ("dice", "nsd"):
+        assert value(scores.summary, metric)["value"] == 1
+
+
+def test_nsd_tolerance_and_bins_are_settings():
+    settings = Settings.from_config({"nsd_tolerance": 3.5, "calibration_bins": 4, "dimension": "3d"}, {})
+    assert (settings.nsd_tolerance, settings.calibration_bins) == (3.5, 4)
+    moved = {name: np.roll(mask, 3, axis=2) for name, mask in MASKS.items()}
+    found = [
+        scoring.score_cnn_segmenter(
+            moved.items(), MASKS, entry("segmentation"), Settings(nsd_tolerance=tolerance, resamples=50)
+        ).patients["nsd"]
+        for tolerance in (0.5, 200)
+    ]
+    assert (found[1] == 1).all() and found[0].max() < 1
+
+
+def test_summary_can_be_recomputed_from_the_patients_file(tmp_path):
+    """Values and intervals of pooled rows from patients.csv, with pandas, scikit-learn and scipy alone."""
+    rng = np.random.default_rng(6)
+    names = [f"q{number}" for number in range(60)]
+    grades = pd.Series(np.where(np.arange(60) < 45, "HGG", "LGG"), index=pd.Index(names, name="patient"))
+    p = np.clip(rng.normal(0.4, 0.25, 60) + 0.25 * (grades == "HGG").to_numpy(), 0, 1).round(3)
+    predictions = pd.DataFrame({"patient": names, "p_hgg": p})
+    scores = scoring.score_cnn_classifier(predictions, grades, entry("classification", "cnn", "pooled"), SETTINGS)
+    scores.patients.to_csv(tmp_path / "patients.csv", index=False)
+    scores.summary.to_csv(tmp_path / "summary.csv", index=False)
+    patients, summary = (pd.read_csv(tmp_path / f"{name}.csv") for name in ("patients", "summary"))
+    assert set(patients["cohort"]) == {"pooled"}
+    truth, called = patients["grade"] == "HGG", patients["label"] == "HGG"
+    expected = {
+        "accuracy": sklearn.accuracy_score(truth, called),
+        "f1": sklearn.f1_score(truth, called),
+        "precision": sklearn.precision_score(truth, called),
+        "recall": sklearn.recall_score(truth, called),
+        "specificity": sklearn.recall_score(~truth, ~called),
+        "balanced_accuracy": sklearn.balanced_accuracy_score(truth, called),
+        "mcc": sklearn.matthews_corrcoef(truth, called),
+        "auc": sklearn.roc_auc_score(truth, patients["p_hgg"]),
+        "brier": sklearn.brier_score_loss(truth, patients["p_hgg"]),
+        "tp": sklearn.confusion_matrix(truth, called)[1, 1],
+    }
+    for metric, wanted in expected.items():
+        assert value(summary, metric)["value"] == pytest.approx(wanted), metric
+    bins = pd.cut(patients["p_hgg"], np.linspace(0, 1, 11), include_lowest=True)
+    gaps = (truth - patients["p_hgg"]).groupby(bins, observed=True).sum().abs()
+    ece = value(summary, "ece")
+    assert ece["value"] == pytest.approx(gaps.sum() / 60) and np.isnan(ece["low"])
+    chance = value(summary, "ece_if_calibrated")
+    assert chance["low"] < chance["value"] < chance["high"]
+    wilson = stats.binomtest(int((truth & called).sum()), int(truth.sum())).proportion_ci(method="wilson")
+    assert tuple(value(summary, "recall")[["low", "high"]]) == pytest.approx((wilson.low, wilson.high))
+
+    # BCa from scipy, stratified by grade; other random numbers, so they agree but for what resampling leaves.
+    samples = [patients.loc[truth == grade, "p_hgg"].to_numpy() for grade in (True, False)]
+
+    def auc(hgg, lgg):
+        return stats.mannwhitneyu(hgg, lgg).statistic / hgg.size / lgg.size
+
+    def brier(hgg, lgg):
+        return sklearn.brier_score_loss([1] * hgg.size + [0] * lgg.size, np.concatenate([hgg, lgg]))
+
+    for metric, statistic in (("auc", auc), ("brier", brier)):
+        interval = stats.bootstrap(samples, statistic, n_resamples=600, vectorized=False, rng=1).confidence_interval
+        assert tuple(value(summary, metric)[["low", "high"]]) == pytest.approx(tuple(interval), abs=0.03)
+
+
+def test_only_readers_with_probabilities_have_a_calibration():
+    truth = scoring.slice_truth(MASKS)
+    asked = baselines.always_hgg(baselines.asked_slices(MASKS, selection="all"))
+    silent = scoring.score_classification(asked, truth, GRADES, entry("classification", "baseline"), SETTINGS)
+    assert not silent.summary["metric"].isin(["brier", "ece"]).any()
+    spoken = scoring.score_classification(graded_answers(), truth, GRADES, entry("classification"), SETTINGS)
+    for subset in ("all", "tumour"):
+        patients = spoken.patients[spoken.patients["slices"] == subset].dropna(subset="p_hgg")
+        row = value(spoken.summary, "brier", slices=subset, orientation="axial")
+        expected = sklearn.brier_score_loss(patients["grade"] == "HGG", patients["p_hgg"])
+        assert row["value"] == pytest.approx(expected) and row["n"] == len(patients)
 
 
 def test_consistency_of_the_published_counts():

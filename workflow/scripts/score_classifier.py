@@ -7,16 +7,28 @@ from glioma.files import write_csv
 from glioma.job import job
 from glioma.summaries import Entry, Settings
 
+# The predictions that a cohort is scored by: pooled patients by networks that have not seen them.
+PREDICTIONS = {
+    "train": ["train"],
+    "validation": ["validation"],
+    "test": ["test"],
+    "pooled": ["validation", "test"],
+}
+
 with job(snakemake):
     keys = snakemake.params.settings
     settings = Settings.from_config(keys["scores"], keys["votes"], keys["side"], snakemake.params.seed)
     table = folds.read(snakemake.input.folds)
+    cohorts = scoring.members(table)
+    cohorts["train"] = cohorts["validation"]
     predictions = pd.read_csv(snakemake.input.predictions, dtype={"patient": str})
+    predictions = predictions.rename(columns={"probability": "p_hgg"})
     network, parts = snakemake.wildcards.classifier, []
-    for cohort, split in (("train", "development"), ("validation", "development"), ("test", "test")):
-        chosen = predictions[predictions["cohort"] == cohort].rename(columns={"probability": "p_hgg"})
+    for cohort, by in PREDICTIONS.items():
+        grades = folds.grades(table[table["patient"].isin(cohorts[cohort])])
         entry = Entry("classification", network, "cnn", network, cohort, snakemake.params.crops)
-        parts.append(scoring.score_cnn_classifier(chosen, folds.grades(table, split), entry, settings))
+        chosen = predictions[predictions["cohort"].isin(by)]
+        parts.append(scoring.score_cnn_classifier(chosen, grades, entry, settings))
     scores = scoring.merge(parts)
     write_csv(scores.patients, snakemake.output.patients)
     write_csv(scores.summary, snakemake.output.summary)

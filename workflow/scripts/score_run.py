@@ -1,4 +1,4 @@
-"""The scores of one VLM run: per slice, per patient, and the summary."""
+"""The scores of one VLM run: per slice, per patient, and the summary of every cohort that it was asked about."""
 
 from pathlib import Path
 
@@ -10,20 +10,23 @@ from glioma.summaries import Entry, Settings
 with job(snakemake):
     run, keys = snakemake.params.run, snakemake.params.settings
     settings = Settings.from_config(keys["scores"], keys["votes"], keys["side"], snakemake.params.seed)
-    entry = Entry(
-        run["task"], f"{run['model']} {run['label']}", "vlm", snakemake.wildcards.run, "test", snakemake.params.crops
-    )
-    grades = folds.grades(folds.read(snakemake.input.folds), "test")
-    crops = Path(snakemake.input.crops).parent
+    model = f"{run['model']} {run['label']}"
+    entry = Entry(run["task"], model, "vlm", snakemake.wildcards.run, "", snakemake.params.crops)
+    crops, table = Path(snakemake.input.crops).parent, folds.read(snakemake.input.folds)
+    asked = answers.read_answers(snakemake.input.answers)
+    cohorts = scoring.members(table, asked["patient"])
+    everyone = set().union(*cohorts.values())
+    grades = folds.grades(table[table["patient"].isin(everyone)])
     masks = truth.masks(crops, grades.index)
-    table = answers.read_answers(snakemake.input.answers)
     if run["repeats"]:
-        scores = scoring.score_consistency(table, grades, entry, settings)
+        scores = scoring.score_consistency(asked, grades, entry, settings, cohorts)
     elif run["task"] == "classification":
         shown = scoring.slice_truth(masks, run["orientations"], keys["tumour_pixels"])
-        scores = scoring.score_classification(table, shown, grades, entry, settings)
+        scores = scoring.score_classification(asked, shown, grades, entry, settings, cohorts)
     else:
         spacings = truth.spacings(crops, grades.index)
-        scores = scoring.score_shapes(run["task"], table, masks, entry, settings, spacings, keys["tumour_pixels"])
+        scores = scoring.score_shapes(
+            run["task"], asked, masks, entry, settings, spacings, keys["tumour_pixels"], cohorts
+        )
     for name in scores._fields:
         write_csv(getattr(scores, name), snakemake.output[name])

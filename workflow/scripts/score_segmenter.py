@@ -1,4 +1,4 @@
-"""The scores of one CNN segmenter: out of fold and on the test set."""
+"""The scores of one CNN segmenter, of every cohort."""
 
 from pathlib import Path
 
@@ -13,15 +13,20 @@ with job(snakemake):
     keys = snakemake.params.settings
     settings = Settings.from_config(keys["scores"], keys["votes"], keys["side"], snakemake.params.seed)
     table = folds.read(snakemake.input.folds)
-    crops, masks = Path(snakemake.input.crops).parent, Path(snakemake.input.predictions).parent / "masks"
-    network, parts = snakemake.wildcards.segmenter, []
-    for cohort, split in (("validation", "development"), ("test", "test")):
-        patients = folds.grades(table, split).index
-        predicted = ((patient, np.load(masks / f"{patient}.npy")) for patient in patients)
-        entry = Entry("segmentation", network, "cnn", network, cohort, snakemake.params.crops)
-        spacings = truth.spacings(crops, patients)
-        known = truth.masks(crops, patients)
-        parts.append(scoring.score_cnn_segmenter(predicted, known, entry, settings, spacings, keys["tumour_pixels"]))
-    scores = scoring.merge(parts)
+    crops, predictions = Path(snakemake.input.crops).parent, Path(snakemake.input.predictions).parent
+    network = snakemake.wildcards.segmenter
+    entry = Entry("segmentation", network, "cnn", network, "train", snakemake.params.crops)
+    known, spacings = truth.masks(crops, table["patient"]), truth.spacings(crops, table["patient"])
+
+    def read(folder, patients):
+        return ((patient, np.load(predictions / folder / f"{patient}.npy")) for patient in patients)
+
+    common = {"masks": known, "entry": entry, "settings": settings, "spacings": spacings}
+    cohorts = scoring.members(table)
+    seen = scoring.score_cnn_segmenter(read("seen", cohorts["validation"]), **common, whole_only=True)
+    unseen = scoring.score_cnn_segmenter(
+        read("masks", table["patient"]), **common, tumour_pixels=keys["tumour_pixels"], cohorts=cohorts
+    )
+    scores = scoring.merge([seen, unseen])
     write_csv(scores.patients, snakemake.output.patients)
     write_csv(scores.summary, snakemake.output.summary)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from glioma import seeds, statistics
 from glioma.errors import UserError
-from glioma.metrics import classification
+from glioma.metrics import calibration, classification, segmentation
 from glioma.votes import Policy
 
 COLUMNS = (
@@ -34,6 +34,8 @@ class Settings:
     hd95_empty: HD95 where exactly one of two masks is empty, in that unit; `None` is the frame's diagonal.
     box_maximum: whether the last row and column of a box are in it ("inclusive") or not, for both boxes compared.
     square_box: whether the true box is widened to a square, when it is scored as a shape.
+    nsd_tolerance: how far apart surfaces may be and still agree for NSD, in the unit of HD95.
+    calibration_bins: bins of equal width of the expected calibration error.
     """
 
     votes: Policy = field(default_factory=Policy)
@@ -43,6 +45,8 @@ class Settings:
     hd95_empty: float | None = None
     box_maximum: str = "inclusive"
     square_box: bool = False
+    nsd_tolerance: float = segmentation.TOLERANCE
+    calibration_bins: int = calibration.BINS
     side: int = 128
     confidence: float = statistics.CONFIDENCE
     resamples: int = statistics.RESAMPLES
@@ -205,3 +209,32 @@ def auc_row(
             truth, score, rng, resamples=settings.resamples, confidence=settings.confidence
         )
     return row(entry, place, metric, value, int(known.sum()), int((~known).sum()), interval)
+
+
+def calibration_rows(
+    entry: Entry, place: Place, grades: Iterable[str], p_hgg: Iterable[float], settings: Settings
+) -> list[dict]:
+    """Brier score, ECE, and what ECE would be by chance if the probabilities were right; no rows without any.
+
+    The last one's value is its mean over samples drawn so, and its interval holds the middle of them. Patients without
+    a probability count as undecided.
+    """
+    truth, p_hgg = np.asarray(list(grades)) == "HGG", np.asarray(list(p_hgg), dtype=float)
+    known = np.isfinite(p_hgg)
+    if not known.any():
+        return []
+    truth, p_hgg = truth[known], p_hgg[known]
+    grades_apart, bins = (p_hgg[truth], p_hgg[~truth]), settings.calibration_bins
+    rngs = {name: entry.generator(settings.seed, *asdict(place).values(), name) for name in calibration.METRICS}
+    interval = statistics.brier_interval(
+        truth, p_hgg, rngs["brier"], resamples=settings.resamples, confidence=settings.confidence
+    )
+    chance = calibration.ece_if_calibrated(p_hgg, rngs["ece_if_calibrated"], bins, settings.resamples)
+    tail = (1 - settings.confidence) / 2
+    values = {
+        "brier": (calibration.brier(*grades_apart), interval),
+        "ece": (calibration.ece(*grades_apart, bins=bins), statistics.NO_INTERVAL),
+        "ece_if_calibrated": (chance.mean(), statistics.Interval(*np.quantile(chance, [tail, 1 - tail]).tolist())),
+    }
+    n, missing = int(known.sum()), int((~known).sum())
+    return [row(entry, place, name, value, n, missing, found) for name, (value, found) in values.items()]

@@ -1,0 +1,129 @@
+"""Scores of grading: of slices put to the vote, of a CNN's probabilities, and of one slice asked many times."""
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+import pandas as pd
+
+from glioma import statistics, summaries
+from glioma.scoring.tables import KEY, Scores, assemble, choose, places, status_rows, with_truth
+from glioma.summaries import Entry, Place, Settings
+from glioma.votes import vote
+
+
+def score_classification(
+    answers: pd.DataFrame,
+    truth: pd.DataFrame,
+    grades: pd.Series,
+    entry: Entry,
+    settings: Settings,
+    cohorts: Mapping[str, Collection[str]] | None = None,
+) -> Scores:
+    """Grade patients by vote, for every orientation and slice subset asked.
+
+    `answers` as `answers.answers_table`, `truth` as `slice_truth`, `grades` patient -> "LGG"/"HGG" for all patients:
+    one without answers is undecided. `cohorts` as `assemble`. Areas under the ROC curve: `auc_logprob` from the mean
+    HGG probability over slices, `auc_tally` from the share of HGG slices (GLDR).
+    """
+    asked = with_truth(answers, truth, grades.index)
+    grade = asked["patient"].map(grades)
+    asked = asked.assign(grade=grade, correct=(asked["choice"] == (grade == "HGG").astype(int)).fillna(False))
+    where = places(asked)
+    tables = [
+        vote(choose(asked, orientation, subset), settings.votes, grades)
+        .assign(grade=grades, slices=subset, orientation=orientation)
+        .reset_index()
+        for orientation, subset in where
+    ]
+    front = ["patient", "slices", "orientation", "grade", "label"]
+    patients = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=front)
+    patients = patients[[*front, *(name for name in patients.columns if name not in front)]]
+
+    def summarise(entry: Entry, asked: pd.DataFrame, patients: pd.DataFrame) -> list[dict]:
+        rows = []
+        for orientation, subset in where:
+            own = patients[(patients["orientation"] == orientation) & (patients["slices"] == subset)]
+            rows += _vote_rows(entry, Place(subset, orientation), own, settings)
+            rows += status_rows(entry, Place(subset, orientation, "slice"), choose(asked, orientation, subset))
+        return rows
+
+    return assemble(asked, patients, entry, cohorts, summarise)
+
+
+def _vote_rows(entry: Entry, place: Place, patients: pd.DataFrame, settings: Settings) -> list[dict]:
+    """Summary rows of one place from one row per patient."""
+    rows = summaries.classification_rows(entry, place, patients["grade"], patients["label"], settings)
+    for metric, score in (("auc_logprob", "p_hgg"), ("auc_tally", "gldr")):
+        rows.append(summaries.auc_row(entry, place, metric, patients["grade"], patients[score], settings))
+    rows += summaries.calibration_rows(entry, place, patients["grade"], patients["p_hgg"], settings)
+    for name, group in patients.groupby("grade"):
+        metric = f"gldr_{name.lower()}"
+        means = group.rename(columns={"gldr": metric})
+        n_undecided = int(means[metric].isna().sum())
+        rows += summaries.mean_rows(entry, place, means, [metric], settings, n_undecided)
+    return rows
+
+
+def score_cnn_classifier(
+    predictions: pd.DataFrame, grades: pd.Series, entry: Entry, settings: Settings, threshold: float = 0.5
+) -> Scores:
+    """Score a classifier's HGG probabilities (patient, p_hgg) of one cohort.
+
+    A patient that several folds' networks saw (test and training patients) has their mean probability. In the pooled
+    cohort the probabilities of one fold's network and those of the mean stand side by side, and are ranked together.
+    """
+    known = predictions[predictions["patient"].isin(grades.index)]
+    p_hgg = known.groupby("patient")["p_hgg"].mean().reindex(grades.index)
+    label = np.where(p_hgg.isna(), "", np.where(p_hgg >= threshold, "HGG", "LGG"))
+    patients = pd.DataFrame({"patient": grades.index, "grade": grades.to_numpy(), "label": label, "p_hgg": p_hgg.array})
+
+    def summarise(entry: Entry, _: pd.DataFrame, patients: pd.DataFrame) -> list[dict]:
+        place = Place("volume", "volume")
+        rows = summaries.classification_rows(entry, place, patients["grade"], patients["label"], settings)
+        rows.append(summaries.auc_row(entry, place, "auc", patients["grade"], patients["p_hgg"], settings))
+        return rows + summaries.calibration_rows(entry, place, patients["grade"], patients["p_hgg"], settings)
+
+    return assemble(pd.DataFrame(), patients, entry, None, summarise)
+
+
+def score_consistency(
+    answers: pd.DataFrame,
+    grades: pd.Series,
+    entry: Entry,
+    settings: Settings,
+    cohorts: Mapping[str, Collection[str]] | None = None,
+) -> Scores:
+    """How steady the answers to one slice asked many times are.
+
+    Per slice ("patients" has a row for each): the share of each choice and of unreadable answers among its repeats,
+    the share of the most frequent of these four, and their entropy in bits. The summary averages over the slices of a
+    grade (`share_hgg_on_lgg`: HGG answers on LGG slices); a single slice's shares have their Wilson interval over
+    repeats.
+    """
+    kinds = ("share_lgg", "share_hgg", "share_no_glioma", "share_unreadable")
+    rows = []
+    for (patient, orientation, index), group in answers.groupby(KEY, sort=False):
+        if patient not in grades.index:
+            continue
+        kind = group["choice"].where(group["status"].eq("ok")).fillna(3).astype(int)
+        shares = np.bincount(kind, minlength=4) / len(group)
+        entropy = -float(np.sum(shares * np.log2(shares, where=shares > 0, out=np.zeros(4)))) + 0.0
+        found = dict(zip(kinds, shares, strict=True)) | {"modal_share": shares.max(), "entropy": entropy}
+        key = {"patient": patient, "orientation": orientation, "slice": index, "grade": grades[patient]}
+        rows.append(key | {"repeats": len(group)} | found)
+    columns = [*KEY, "grade", "repeats", *kinds, "modal_share", "entropy"]
+    table = pd.DataFrame(rows, columns=columns)
+
+    def summarise(entry: Entry, _: pd.DataFrame, table: pd.DataFrame) -> list[dict]:
+        rows = []
+        for (grade, orientation), group in table.groupby(["grade", "orientation"]):
+            place = Place("all", orientation, "slice")
+            for metric in (*kinds, "modal_share", "entropy"):
+                value, interval = group[metric].mean(), statistics.NO_INTERVAL
+                if len(group) == 1 and metric in kinds:
+                    repeats = int(group["repeats"].iloc[0])
+                    interval = statistics.wilson(round(value * repeats), repeats, settings.confidence)
+                rows.append(summaries.row(entry, place, f"{metric}_on_{grade.lower()}", value, len(group), 0, interval))
+        return rows
+
+    return assemble(answers[answers["patient"].isin(grades.index)], table, entry, cohorts, summarise)

@@ -1,0 +1,183 @@
+"""Scores of centre points, boxes and polygons: slice by slice, and stacked to a volume."""
+
+from collections.abc import Callable, Collection, Mapping
+
+import numpy as np
+import pandas as pd
+
+from glioma import shapes, slices, summaries
+from glioma.answers import points_from_text
+from glioma.metrics import centre, segmentation
+from glioma.scoring.tables import Scores, assemble, choose, places, slice_truth, status_rows, with_truth
+from glioma.summaries import Entry, Place, Settings
+
+SHAPE_TASKS = ("center_point", "bounding_box", "polygon")
+VOLUMES = {"all": "volume", "tumour": "tumour volume"}
+"""What a subset of slices is called when its answers are stacked to a volume."""
+_CENTRE_PARTS = ("in_box", "distance_to_box", "euclidean_distance")
+
+
+def score_shapes(
+    task: str,
+    answers: pd.DataFrame,
+    masks: Mapping[str, np.ndarray],
+    entry: Entry,
+    settings: Settings,
+    spacings: Mapping[str, tuple[float, float, float]] | None = None,
+    tumour_pixels: int = 1,
+    cohorts: Mapping[str, Collection[str]] | None = None,
+) -> Scores:
+    """Score centre points, boxes or polygons.
+
+    `masks` holds the label volumes (slice, row, column) of the patients, `spacings` their voxels in mm in the same
+    order (for `hd95_unit: mm` only), `cohorts` as `assemble`. Answers of other patients are left out.
+
+    Slices "all" and "tumour": each slice is scored, then averaged over a patient's slices, then over patients, as
+    published (centre distances: the patient's 95th percentile). Slices "volume" and "tumour volume" (boxes, polygons):
+    the same answers of a patient, stacked and scored once against the true mask of those slices, as a CNN's mask is.
+    """
+    if task not in SHAPE_TASKS:
+        raise ValueError(f"task {task!r} must be one of {SHAPE_TASKS}")
+    if settings.hd95_unit == "mm" and spacings is None:
+        raise ValueError("hd95_unit mm needs the spacings")
+    asked = answers[answers["patient"].isin(set(masks))]
+    known = {patient: masks[patient] for patient in asked["patient"].unique()}
+    asked = with_truth(asked, slice_truth(known, asked["orientation"].unique(), tumour_pixels), masks)
+    names = list(centre.METRICS if task == "center_point" else segmentation.SCORES)
+    where = places(asked)
+    tables, scored = [], []
+    for orientation, of_orientation in asked.groupby("orientation", sort=False):
+        by_patient = {
+            patient: _score_patient(task, group, masks[patient], orientation, settings, (spacings or {}).get(patient))
+            for patient, group in of_orientation.groupby("patient", sort=False)
+        }
+        of_orientation = of_orientation.join(pd.concat([slice_scores for slice_scores, _ in by_patient.values()]))
+        scored.append(of_orientation)
+        for subset in (subset for place, subset in where if place == orientation):
+            kept = _kept(choose(of_orientation, orientation, subset), settings)
+            versions = {subset: _average(task, kept)}
+            if task != "center_point":
+                volumes = {name: by_patient[name][1](group) for name, group in kept.groupby("patient", sort=False)}
+                versions[VOLUMES[subset]] = pd.DataFrame.from_dict(volumes, orient="index", columns=names)
+            tables += [
+                table.rename_axis("patient").reset_index().assign(slices=name, orientation=orientation)
+                for name, table in versions.items()
+            ]
+    columns = ["patient", "slices", "orientation", *names]
+    patients = pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+
+    def summarise(entry: Entry, asked: pd.DataFrame, patients: pd.DataFrame) -> list[dict]:
+        rows = []
+        for orientation, subset in where:
+            chosen, place = choose(asked, orientation, subset), Place(subset, orientation, "slice")
+            n_undecided = int(chosen["status"].ne("ok").groupby(chosen["patient"]).all().sum())
+            rows += status_rows(entry, place, chosen)
+            if task != "center_point":
+                kept = _kept(chosen, settings)
+                rows.append(summaries.row(entry, place, "one_side_empty", kept["one_side_empty"].sum(), len(kept)))
+            for version in (subset,) if task == "center_point" else (subset, VOLUMES[subset]):
+                own = patients[(patients["orientation"] == orientation) & (patients["slices"] == version)]
+                rows += summaries.mean_rows(entry, Place(version, orientation), own, names, settings, n_undecided)
+        return rows
+
+    return assemble(pd.concat(scored) if scored else asked, patients, entry, cohorts, summarise)
+
+
+def _kept(asked: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """The slices that count: without those that cannot be read, if they are to be left out."""
+    return asked[asked["status"].eq("ok")] if settings.unreadable == "exclude" else asked
+
+
+def _average(task: str, scored: pd.DataFrame) -> pd.DataFrame:
+    """One row per patient (index) from one row per slice."""
+    if task != "center_point":
+        return scored.groupby("patient", sort=False)[list(segmentation.SCORES)].mean()
+    with_tumour = scored.dropna(subset=list(_CENTRE_PARTS))
+    summary = {
+        patient: centre.summarise(*(group[part].to_numpy() for part in _CENTRE_PARTS))
+        for patient, group in with_tumour.groupby("patient", sort=False)
+    }
+    return pd.DataFrame.from_dict(summary, orient="index", columns=list(centre.METRICS))
+
+
+def _score_patient(
+    task: str,
+    asked: pd.DataFrame,
+    mask: np.ndarray,
+    orientation: str,
+    settings: Settings,
+    spacing: tuple[float, float, float] | None,
+) -> tuple[pd.DataFrame, Callable[[pd.DataFrame], dict[str, float]] | None]:
+    """Scores per slice (indexed as `asked`), and a function that scores some of the slices as one volume."""
+    side = settings.side
+    truths = {
+        index: slices.render_mask(slices.take(mask, orientation, index), side) > 0 for index in asked["slice"].unique()
+    }
+    points = {
+        key: points_from_text(text) if status == "ok" else None
+        for key, status, text in zip(asked.index, asked["status"], asked["points"], strict=True)
+    }
+    if task == "center_point":
+        scores = [
+            _score_centre(points[key], truths[index], side)
+            for key, index in zip(asked.index, asked["slice"], strict=True)
+        ]
+        return pd.DataFrame(scores, index=asked.index), None
+    if settings.truth == "shape":
+        truths = {index: _true_shape(task, truth, settings) for index, truth in truths.items()}
+    drawn = {key: _draw(task, points[key], side, settings) for key in asked.index}
+    step = _rendered_spacing(mask.shape, orientation, side, spacing) if settings.hd95_unit == "mm" else None
+    limits = (settings.hd95_empty, settings.nsd_tolerance)
+    scores = []
+    for key, index in zip(asked.index, asked["slice"], strict=True):
+        one = segmentation.scores(drawn[key], truths[index], step and step[1:], *limits)
+        scores.append(one | {"one_side_empty": bool(drawn[key].any() != truths[index].any())})
+
+    def score_volume(chosen: pd.DataFrame) -> dict[str, float]:
+        volume_shape = (slices.count(mask.shape, orientation), side, side)
+        predicted, truth = np.zeros(volume_shape, dtype=bool), np.zeros(volume_shape, dtype=bool)
+        for key, index in zip(chosen.index, chosen["slice"], strict=True):
+            predicted[index] |= drawn[key]
+            truth[index] = truths[index]
+        return segmentation.scores(predicted, truth, step, *limits)
+
+    return pd.DataFrame(scores, index=asked.index), score_volume
+
+
+def _score_centre(points: np.ndarray | None, truth: np.ndarray, side: int) -> dict[str, float]:
+    box = shapes.box_from_mask(truth)
+    if box is None:  # Without a tumour there is no right point.
+        return dict.fromkeys(_CENTRE_PARTS, float("nan"))
+    return centre.scores(None if points is None else points[0], box, missing=float(np.hypot(side, side)))
+
+
+def _draw(task: str, points: np.ndarray | None, side: int, settings: Settings) -> np.ndarray:
+    """The pixels of an answer; none for an answer that cannot be read."""
+    if points is None:
+        return np.zeros((side, side), dtype=bool)
+    if task == "polygon":
+        return shapes.mask_from_polygon(points, (side, side))
+    return shapes.mask_from_box(
+        shapes.box_from_corners(points), (side, side), inclusive=settings.box_maximum == "inclusive"
+    )
+
+
+def _true_shape(task: str, truth: np.ndarray, settings: Settings) -> np.ndarray:
+    """The pixels of the true mask's own box or polygon."""
+    if not truth.any():
+        return truth
+    if task == "polygon":
+        return _draw(task, shapes.polygon_from_mask(truth), len(truth), settings)
+    box = shapes.box_from_mask(truth)
+    box = shapes.square_box(box, truth.shape) if settings.square_box else box
+    return _draw(task, shapes.corners_from_box(box), len(truth), settings)
+
+
+def _rendered_spacing(
+    shape: tuple[int, ...], orientation: str, side: int, spacing: tuple[float, float, float]
+) -> tuple[float, float, float]:
+    """Voxel size in mm of rendered slices stacked to (index, row, column)."""
+    axis = slices.AXIS[orientation]
+    (height, rows), (width, columns) = (pair for i, pair in enumerate(zip(shape, spacing, strict=True)) if i != axis)
+    zoom = max(height, width) / side
+    return float(spacing[axis]), float(rows * zoom), float(columns * zoom)

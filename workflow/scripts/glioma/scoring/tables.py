@@ -1,0 +1,130 @@
+"""What all scores share: the three tables, who belongs to which cohort, and what the slices asked about show."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from glioma import slices, summaries
+from glioma.answers import STATUSES
+from glioma.summaries import Entry, Place
+
+KEY = ["patient", "orientation", "slice"]
+
+
+class Scores(NamedTuple):
+    """The three tables of a run.
+
+    `patients` and `summary` have rows for every cohort, `slices` has each slice once, under the first cohort that
+    its patient is in.
+    """
+
+    slices: pd.DataFrame
+    patients: pd.DataFrame
+    summary: pd.DataFrame
+
+
+def merge(parts: Iterable[Scores]) -> Scores:
+    """The tables of several cohorts or readers as one set of tables."""
+    parts = list(parts)
+    stacked = [pd.concat(tables, ignore_index=True) for tables in list(zip(*parts, strict=True))[:2]]
+    return Scores(*stacked, summaries.concatenate([part.summary for part in parts]))
+
+
+def members(folds: pd.DataFrame, asked: Iterable[str] | None = None) -> dict[str, pd.Index]:
+    """Patients of "validation", "test" and "pooled" from the folds table; "test" alone if only they were `asked`."""
+    patients = {split: pd.Index(group["patient"]) for split, group in folds.groupby("split")}
+    test = patients["test"]
+    if asked is not None and set(asked) <= set(test):
+        return {"test": test}
+    return {"validation": patients["development"], "test": test, "pooled": pd.Index(folds["patient"])}
+
+
+def assemble(
+    slice_table: pd.DataFrame,
+    patients: pd.DataFrame,
+    entry: Entry,
+    cohorts: Mapping[str, Collection[str]] | None,
+    summarise: Callable[[Entry, pd.DataFrame, pd.DataFrame], list[dict]],
+) -> Scores:
+    """Scores from tables of all patients (column patient), by `summarise(entry, slices, patients)` of each cohort.
+
+    Without `cohorts` (name -> patients) everyone makes the cohort that the entry names.
+    """
+    if cohorts is None:
+        cohorts = {entry.cohort: {name for table in (slice_table, patients) for name in table.get("patient", [])}}
+    tables, rows = [], []
+    for cohort, names in cohorts.items():
+        own_slices, own = (_of(table, names) for table in (slice_table, patients))
+        rows += summarise(replace(entry, cohort=cohort), own_slices, own)
+        tables.append(_labelled(own, cohort))
+    first = {patient: cohort for cohort, names in reversed(cohorts.items()) for patient in names}
+    if len(slice_table.columns):
+        known = _of(slice_table, first)
+        slice_table = _labelled(known, known["patient"].map(first).array)
+    return Scores(slice_table, pd.concat(tables, ignore_index=True), summaries.table(rows))
+
+
+def _of(table: pd.DataFrame, patients: Collection[str]) -> pd.DataFrame:
+    """The rows of some patients; a table without columns is of nobody."""
+    return table[table["patient"].isin(set(patients))] if len(table.columns) else table
+
+
+def _labelled(table: pd.DataFrame, cohort: str | Iterable[str]) -> pd.DataFrame:
+    """A table with its cohort first."""
+    table = table.reset_index(drop=True)
+    table.insert(0, "cohort", cohort)
+    return table
+
+
+def slice_truth(
+    masks: Mapping[str, np.ndarray], orientations: Iterable[str] = ("axial",), tumour_pixels: int = 1
+) -> pd.DataFrame:
+    """How much tumour each slice shows: patient, orientation, slice, tumour_pixels, and tumour (at least so many)."""
+    rows = []
+    for patient, mask in masks.items():
+        for orientation in orientations:
+            others = tuple(axis for axis in range(3) if axis != slices.AXIS[orientation])
+            counts = np.count_nonzero(mask, axis=others)
+            rows += [(patient, orientation, index, int(count)) for index, count in enumerate(counts)]
+    table = pd.DataFrame(rows, columns=[*KEY, "tumour_pixels"])
+    return table.assign(tumour=table["tumour_pixels"] >= tumour_pixels)
+
+
+def with_truth(answers: pd.DataFrame, truth: pd.DataFrame, patients: Iterable[str]) -> pd.DataFrame:
+    """The answers of some patients, with what their slices show; a slice of unknown content is an error."""
+    known = truth[[*KEY, "tumour_pixels", "tumour"]]
+    merged = answers[answers["patient"].isin(set(patients))].merge(known, on=KEY, how="left", validate="many_to_one")
+    missing = merged[merged["tumour_pixels"].isna()]
+    if len(missing):
+        raise ValueError(f"no truth for {len(missing)} answers, the first: {missing[KEY].iloc[0].to_dict()}")
+    return merged.astype({"tumour_pixels": int, "tumour": bool})
+
+
+def places(asked: pd.DataFrame) -> list[tuple[str, str]]:
+    """The (orientation, subset) that scores are given for, in the order asked.
+
+    Subsets are all slices asked ("all") and those with tumour among them ("tumour"); there is no "all" where only
+    tumour slices were asked.
+    """
+    found = []
+    for orientation, group in asked.groupby("orientation", sort=False):
+        found += [(orientation, subset) for subset in (["tumour"] if group["tumour"].all() else ["all", "tumour"])]
+    return found
+
+
+def choose(asked: pd.DataFrame, orientation: str, subset: str) -> pd.DataFrame:
+    """The slices of one of the `places`."""
+    asked = asked[asked["orientation"] == orientation]
+    return asked[asked["tumour"]] if subset == "tumour" else asked
+
+
+def status_rows(entry: Entry, place: Place, asked: pd.DataFrame) -> list[dict]:
+    """How many answers had each status, and the share that could be read."""
+    counts = asked["status"].value_counts()
+    n = len(asked)
+    share = counts.get("ok", 0) / n if n else float("nan")
+    rows = [summaries.row(entry, place, "parsed", share, n)]
+    return rows + [summaries.row(entry, place, f"answers_{name}", counts.get(name, 0), n) for name in STATUSES]
