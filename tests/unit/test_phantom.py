@@ -20,26 +20,39 @@ PATIENTS = {"BraTS20_Training_001": "HGG", "BraTS20_Training_002": "LGG"}
 
 
 @pytest.fixture(scope="module")
-def simulated():
-    """Per patient: anatomy, tumour, scans on the box."""
-    return {patient: phantom.simulate(patient, grade, SEED) for patient, grade in PATIENTS.items()}
+def prepared():
+    return template.prepare()
 
 
 @pytest.fixture(scope="module")
-def written(simulated, tmp_path_factory):
+def simulated(prepared):
+    """Per patient: anatomy, tumour, scans on the box."""
+    return {patient: phantom.simulate(patient, grade, SEED, prepared) for patient, grade in PATIENTS.items()}
+
+
+@pytest.fixture(scope="module")
+def written(simulated, prepared, tmp_path_factory):
     """The first patient on disk, written after another was made."""
     folder = tmp_path_factory.mktemp("phantom") / "BraTS20_Training_001"
-    phantom.write_patient(folder, folder.name, PATIENTS[folder.name], SEED)
+    # From the prepared brain as the workflow passes it on.
+    template.save(prepared, folder.parent / "template")
+    loaded = template.load(folder.parent / "template")
+    phantom.write_patient(folder, folder.name, PATIENTS[folder.name], SEED, loaded)
     return folder
 
 
-def grown(name: str, grade: str, start: np.ndarray | None = None, **changes):
+@pytest.fixture(scope="module")
+def grown(prepared):
     """A tumour drawn as `make_patient` draws it, with some of its plan replaced."""
-    rng = seeds.generator(SEED, "phantom", name)
-    plan = dataclasses.replace(tumour.plan(rng, grade), **changes)
-    plan = plan if start is None else dataclasses.replace(plan, start=start)
-    brain = anatomy.build(rng, plan.start, plan.push)
-    return brain, tumour.grow(rng, plan, brain)
+
+    def grow(name: str, grade: str, start: np.ndarray | None = None, **changes):
+        rng = seeds.generator(SEED, "phantom", name)
+        plan = dataclasses.replace(tumour.plan(rng, grade, prepared.seeds), **changes)
+        plan = plan if start is None else dataclasses.replace(plan, start=start)
+        brain = anatomy.build(rng, plan.start, plan.push, prepared)
+        return brain, tumour.grow(rng, plan, brain)
+
+    return grow
 
 
 def enclosed(labels: np.ndarray) -> float:
@@ -143,7 +156,7 @@ def test_tumour_is_visible(simulated, patient):
     assert contrast("t1", lesion.labels == tumour.CORE) < -0.5
 
 
-def test_low_grade_is_never_a_ring_round_necrosis():
+def test_low_grade_is_never_a_ring_round_necrosis(grown):
     """Even one that enhances as much as any; the same measure does find the ring of a high-grade tumour."""
     _, low = grown("ring", "LGG", enhancement=1.0, volume=90.0)
     assert (low.labels == tumour.ENHANCING).any()
@@ -154,13 +167,14 @@ def test_low_grade_is_never_a_ring_round_necrosis():
     assert abs((high.labels > 0).sum() / 1000 - 90) < 9
 
 
-def test_mismatch_tumour_stays_visible_on_flair():
+def test_mismatch_tumour_stays_visible_on_flair(prepared):
     name, plan = next(
         (name, plan)
         for name in map(str, range(100))
-        if (plan := tumour.plan(seeds.generator(SEED, "phantom", name), "LGG")).mismatch and plan.volume > 60
+        if (plan := tumour.plan(seeds.generator(SEED, "phantom", name), "LGG", prepared.seeds)).mismatch
+        and plan.volume > 60
     )
-    brain, lesion, scans = phantom.simulate(name, "LGG", SEED)
+    brain, lesion, scans = phantom.simulate(name, "LGG", SEED, prepared)
     white = (brain["wm"] > 0.9) & (lesion.labels == 0)
     noise = scans["flair"][white].std()
     normal = np.median(scans["flair"][white])
@@ -171,9 +185,9 @@ def test_mismatch_tumour_stays_visible_on_flair():
     assert np.median(scans["t2"][inner]) > 1.4 * np.median(scans["t2"][white])
 
 
-def test_growth_does_not_jump_the_falx():
+def test_growth_does_not_jump_the_falx(prepared, grown):
     """A tumour beside the falx reaches the other side through white matter alone, so far less than a ball would."""
-    seedable = template.template().seeds
+    seedable = prepared.seeds
     world = seedable - template.ORIGIN
     start = seedable[np.argmin(np.linalg.norm(world - np.array([15.0, 25.0, 40.0]), axis=1))]
     brain, lesion = grown("falx", "HGG", start=start, volume=110.0)
@@ -189,11 +203,11 @@ def test_growth_does_not_jump_the_falx():
     assert (midline[whole] < -2).mean() < 0.5 * (midline[ball] < -2).mean()
 
 
-def test_mass_effect_moves_tissue_but_not_the_skull():
-    plan = tumour.plan(seeds.generator(SEED, "plan"), "HGG")
+def test_mass_effect_moves_tissue_but_not_the_skull(prepared):
+    plan = tumour.plan(seeds.generator(SEED, "plan"), "HGG", prepared.seeds)
     radius = 18.0
     still, moved = (
-        anatomy.build(seeds.generator(SEED, "push"), plan.start, anatomy.Push(radius, shift, 22.0))
+        anatomy.build(seeds.generator(SEED, "push"), plan.start, anatomy.Push(radius, shift, 22.0), prepared)
         for shift in (0.0, 8.0)
     )
     np.testing.assert_array_equal(still.brain, moved.brain)
@@ -210,9 +224,9 @@ def test_mass_effect_moves_tissue_but_not_the_skull():
     assert np.mean(side * moved.midline[was_falx]) > 1
 
 
-def test_grades_overlap():
+def test_grades_overlap(prepared):
     """The latent malignancy separates the grades well but not wholly; one HGG in ten or more hardly enhances."""
-    plans = [tumour.plan(seeds.generator(SEED, n), "HGG" if n % 2 else "LGG") for n in range(800)]
+    plans = [tumour.plan(seeds.generator(SEED, n), "HGG" if n % 2 else "LGG", prepared.seeds) for n in range(800)]
     high = np.array([plan.grade == "HGG" for plan in plans])
     assert 0.85 < roc_auc_score(high, [plan.malignancy for plan in plans]) < 0.98
     enhancing = np.array([plan.enhancement * (1 if plan.grade == "HGG" else 0.45) for plan in plans])
@@ -237,7 +251,43 @@ def test_fields_against_numpy_and_scipy():
     np.testing.assert_allclose(fields.enlarge(half, (9, 11, 7)), expected, atol=1e-5)
 
 
+def test_an_axis_of_even_length_repeats_its_last_sample():
+    half = np.random.default_rng(SEED).normal(size=(5, 6, 4)).astype(np.float32)
+    whole = fields.enlarge(half, (10, 12, 8))
+    np.testing.assert_array_equal(whole[:9, :11, :7], fields.enlarge(half, (9, 11, 7)))
+    np.testing.assert_array_equal(whole[9], whole[8])
+    np.testing.assert_array_equal(whole[..., 7], whole[..., 6])
+
+
+def test_part_of_a_field_is_the_field_there():
+    part = (slice(3, 20), slice(0, 12), slice(9, None))
+    whole = fields.octaves(np.random.default_rng(SEED), (30, 20, 25), (4, 9))
+    cut = fields.octaves(np.random.default_rng(SEED), (30, 20, 25), (4, 9), part)
+    np.testing.assert_allclose(cut, whole[part], atol=1e-5)
+
+
+def test_sampling_against_scipy():
+    rng = np.random.default_rng(SEED)
+    volume = rng.normal(size=(7, 9, 8, 3)).astype(np.float32)
+    positions = rng.uniform(-1.5, 9.5, (3, 50, 400)).astype(np.float32)
+    positions[:, :2] = np.rint(positions[:, :2])  # voxels themselves, the last of an axis among them
+    sampled = fields.sample(volume, positions)
+    assert sampled.dtype == np.float32 and sampled.shape == (3, 50, 400)
+    for channel, values in enumerate(sampled):
+        expected = ndimage.map_coordinates(volume[..., channel], positions, order=1, output=np.float32)
+        np.testing.assert_allclose(values, expected, atol=1e-6)
+        assert (expected == 0).any() and (expected != 0).any()
+
+
+def test_nothing_of_a_tumour_lies_beyond_its_window(simulated):
+    for _, lesion, _ in simulated.values():
+        outside = np.ones(lesion.labels.shape, dtype=bool)
+        outside[lesion.window] = False
+        for field in ("labels", "core", "enhancing", "necrosis", "oedema", "border", "edge"):
+            assert not getattr(lesion, field)[outside].any()
+
+
 def test_a_missing_template_is_one_line(monkeypatch):
     monkeypatch.setattr(template, "find_spec", lambda name: None if name == "nilearn" else util.find_spec(name))
     with pytest.raises(UserError, match="nilearn"):
-        template.template.__wrapped__()
+        template.prepare()

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from glioma import phantom
 from glioma.job import job
+from glioma.phantom import template
 
 with job(snakemake):
     folder = Path(snakemake.output[0]).parent
-    phantom.write_patient(folder, snakemake.wildcards.patient, snakemake.params.grade, snakemake.params.seed)
+    prepared = template.load(snakemake.input[0]) if snakemake.input else template.prepare()
+    phantom.write_patient(folder, snakemake.wildcards.patient, snakemake.params.grade, snakemake.params.seed, prepared)

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas
 
 from glioma import files, seeds
 
-# The roster is read whenever the workflow is planned: what only the making of a patient needs is imported there.
+# The roster is read whenever the workflow is planned, and every patient is a process of its own: each imports only what
+# it needs.
 if TYPE_CHECKING:
+    import pandas
+
     from glioma.phantom.anatomy import Anatomy
+    from glioma.phantom.template import Template
     from glioma.phantom.tumour import Tumour
 
 # LPS at 1 mm, as in BraTS 2020: i to the patient's left, j to posterior, k to superior.
@@ -32,46 +35,48 @@ NAME_COLUMNS = (
 
 def roster(n_hgg: int, n_lgg: int, seed: int) -> pandas.DataFrame:
     """Columns patient, grade; the grades shuffled, so that unlike BraTS 2020's an id does not tell the grade."""
+    import pandas
+
     grades = np.array(["HGG"] * n_hgg + ["LGG"] * n_lgg)
     seeds.generator(seed, "phantom", "roster").shuffle(grades)
     patients = [f"BraTS20_Training_{number:03d}" for number in range(1, len(grades) + 1)]
     return pandas.DataFrame({"patient": patients, "grade": grades})
 
 
-def simulate(patient: str, grade: str, seed: int) -> tuple[Anatomy, Tumour, dict[str, np.ndarray]]:
+def simulate(patient: str, grade: str, seed: int, prepared: Template) -> tuple[Anatomy, Tumour, dict[str, np.ndarray]]:
     """The patient's brain, tumour and four sequences on the working box, with the maps that no scan shows."""
     from glioma.phantom import anatomy, scanner, tumour
 
     rng = seeds.generator(seed, "phantom", patient)
-    plan = tumour.plan(rng, grade)
-    brain = anatomy.build(rng, plan.start, plan.push)
+    plan = tumour.plan(rng, grade, prepared.seeds)
+    brain = anatomy.build(rng, plan.start, plan.push, prepared)
     lesion = tumour.grow(rng, plan, brain)
     return brain, lesion, scanner.scan(rng, brain, lesion)
 
 
-def make_patient(patient: str, grade: str, seed: int) -> dict[str, np.ndarray]:
+def make_patient(patient: str, grade: str, seed: int, prepared: Template) -> dict[str, np.ndarray]:
     """One patient, the same whatever else is made: flair, t1, t1ce, t2 (int16), seg (uint8; 0, 1, 2, 4), affine (4, 4).
 
     Arrays have the scan's shape (240, 240, 155).
     """
     from glioma.phantom import anatomy
 
-    _, lesion, scans = simulate(patient, grade, seed)
-    result = {"seg": np.zeros(anatomy.SCAN_SHAPE, dtype=np.uint8), "affine": AFFINE.copy()}
-    result["seg"][anatomy.BOX_SLICES] = lesion.labels
-    for sequence, values in scans.items():
-        result[sequence] = np.zeros(anatomy.SCAN_SHAPE, dtype=np.int16)
-        result[sequence][anatomy.BOX_SLICES] = values
+    _, lesion, scans = simulate(patient, grade, seed, prepared)
+    result = {"affine": AFFINE.copy()}
+    for kind, values in {**scans, "seg": lesion.labels}.items():
+        # The order of a NIfTI file.
+        result[kind] = np.zeros(anatomy.SCAN_SHAPE, dtype=values.dtype, order="F")
+        result[kind][anatomy.BOX_SLICES] = values
     return result
 
 
-def write_patient(folder: str | Path, patient: str, grade: str, seed: int) -> None:
+def write_patient(folder: str | Path, patient: str, grade: str, seed: int, prepared: Template) -> None:
     """Write {patient}_{flair,t1,t1ce,t2,seg}.nii.gz into `folder`, with the headers of BraTS 2020."""
     import nibabel
 
-    volumes = make_patient(patient, grade, seed)
+    volumes = make_patient(patient, grade, seed, prepared)
     for kind in ("flair", "t1", "t1ce", "t2", "seg"):
-        image = nibabel.Nifti1Image(volumes[kind].astype(np.int16), volumes["affine"])
+        image = nibabel.Nifti1Image(volumes[kind].astype(np.int16, copy=False), volumes["affine"])
         image.header.set_xyzt_units("mm", "sec")
         with files.atomic_path(Path(folder) / f"{patient}_{kind}.nii.gz") as temporary:
             nibabel.save(image, temporary)
@@ -79,6 +84,8 @@ def write_patient(folder: str | Path, patient: str, grade: str, seed: int) -> No
 
 def write_name_mapping(path: str | Path, roster: pandas.DataFrame) -> None:
     """Write the cohort's name_mapping.csv with BraTS 2020's columns; ids of other years are "NA"."""
+    import pandas
+
     table = pandas.DataFrame("NA", index=roster.index, columns=list(NAME_COLUMNS))
     table["Grade"] = roster["grade"]
     table["BraTS_2020_subject_ID"] = roster["patient"]

@@ -8,10 +8,9 @@ k to superior, 1 mm.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from glioma.phantom import fields
-from glioma.phantom.template import ORIGIN, template
+from glioma.phantom.template import MAPS, ORIGIN, TISSUE, Template
 
 SCAN_SHAPE = (240, 240, 155)
 BOX_START = (45, 27, 1)
@@ -31,7 +30,7 @@ class Anatomy:
     """Maps on BOX, float32 unless said otherwise, and the voxel (in BOX) where the tumour starts.
 
     brain: bool. gm, wm, csf: fractions that sum to 1 (OUTSIDE the brain too). t1: relative T1 texture.
-    midline: millimetres from the mid-sagittal plane, positive to the patient's right. The rest as in `Template.smooth`.
+    midline: millimetres from the mid-sagittal plane, positive to the patient's right. The rest as in `Template.maps`.
     """
 
     brain: np.ndarray
@@ -76,31 +75,29 @@ def _warp(rng: np.random.Generator) -> np.ndarray:
     return source
 
 
-def _sample(volume: np.ndarray, source: np.ndarray, outside: float = 0.0) -> np.ndarray:
-    return ndimage.map_coordinates(volume, source, order=1, mode="constant", cval=outside, output=np.float32)
-
-
-def _pushed(source: np.ndarray, centre: np.ndarray, push: Push, rng: np.random.Generator) -> np.ndarray:
-    """The warp composed with mass effect: (3, *BOX) displacement in voxels to add to the position before sampling.
+def _push(source: np.ndarray, centre: np.ndarray, push: Push, depth: np.ndarray, rng: np.random.Generator) -> None:
+    """Compose the warp `source` with mass effect, in place; `depth`: mm below the surface at every second voxel.
 
     Inside `radius` the shift grows linearly, beyond it decays exponentially; the skull does not give, the falx half.
+    Moving by d voxels in the patient moves by (Jacobian d) in the template; to first order its signs suffice.
     """
     offsets = [np.arange(size, dtype=np.float32) - c for size, c in zip(BOX, centre, strict=True)]
-    grids = [offsets[0][:, None, None], offsets[1][None, :, None], offsets[2][None, None, :]]
-    distance = np.sqrt(sum(grid**2 for grid in grids)) + 1e-3
-    shift = push.shift * np.where(
-        distance < push.radius, distance / push.radius, np.exp(-(distance - push.radius) / push.reach)
-    )
-    half_source = source[(slice(None), *HALF)]
-    depth = _sample(template().smooth["depth"], half_source / 2)
+    grids = np.ix_(*offsets)
+    distance = np.sqrt(sum(grid**2 for grid in grids))
+    distance += np.float32(1e-3)
+    shift = np.exp((push.radius - distance) / push.reach)
+    np.divide(distance, push.radius, out=shift, where=distance < push.radius)
+    shift *= push.shift
     side = np.sign(source[(0, *np.rint(centre).astype(int))] - ORIGIN[0])
-    across = fields.ramp(side * (ORIGIN[0] - half_source[0]), 0, 4)
+    across = fields.ramp(side * (ORIGIN[0] - source[(0, *HALF)]), 0, 4)
     give = depth / (depth + 6) * (1 - 0.45 * across) * np.clip(1 + 0.25 * fields.noise(rng, depth.shape, 12), 0.4, 1.6)
-    shift = (shift * fields.enlarge(give, BOX) / distance).astype(np.float32)
-    return np.stack([shift * grid for grid in grids])
+    shift *= fields.enlarge(give, BOX)
+    shift /= distance
+    for axis, sign in enumerate((1, 1, -1)):
+        source[axis] += sign * (shift * grids[axis])
 
 
-def build(rng: np.random.Generator, start: np.ndarray, push: Push) -> Anatomy:
+def build(rng: np.random.Generator, start: np.ndarray, push: Push, template: Template) -> Anatomy:
     """Deform the template into one patient whose tumour starts at template index `start` (3,)."""
     source = _warp(rng)
     half = source[(slice(None), *HALF)]
@@ -108,28 +105,21 @@ def build(rng: np.random.Generator, start: np.ndarray, push: Push) -> Anatomy:
     centre = 2.0 * np.array(np.unravel_index(nearest, half.shape[1:]), dtype=np.float32)
 
     # Brain outline before the push: the skull decides it.
-    smooth = template().smooth
-    brain = fields.enlarge(_sample(smooth["brain"], half / 2), BOX) > 0.5
-
-    # Moving by d voxels in the patient moves by (Jacobian d) in the template; to first order the affine part suffices.
-    displacement = _pushed(source, centre, push, rng)
-    source[0] += displacement[0]
-    source[1] += displacement[1]
-    source[2] -= displacement[2]
+    outline, depth = fields.sample(template.outline, half / 2)
+    brain = fields.enlarge(outline, BOX) > 0.5
+    _push(source, centre, push, depth, rng)
 
     # Wider or narrower ventricles: sample nearer to or farther from them.
-    half = source[(slice(None), *HALF)]
     growth = np.clip(rng.normal(1.0, 1.1), -0.8, 3.2)
-    for axis, name in enumerate(("normal_x", "normal_y", "normal_z")):
-        source[axis] -= growth * fields.enlarge(_sample(smooth[name], half / 2), BOX)
-    half = source[(slice(None), *HALF)]
+    for axis in range(3):
+        normal = fields.sample(template.normals[..., axis : axis + 1], half / 2)[0]
+        source[axis] -= growth * fields.enlarge(normal, BOX)
 
     maps = {
-        name: fields.enlarge(_sample(smooth[name], half / 2), BOX)
-        for name in ("ventricle", "depth", "choroid", "iron", "vessels", "sinus", "limbic")
+        name: fields.enlarge(values, BOX)
+        for name, values in zip(MAPS, fields.sample(template.maps, half / 2), strict=True)
     }
-    inside = source[:, brain]
-    tissue = {name: _sample(template().tissue[name], inside) for name in ("gm", "wm", "csf", "t1")}
+    tissue = dict(zip(TISSUE, fields.sample(template.tissue, source[:, brain]), strict=True))
     # The average of 152 brains is blurred; a power sharpens it back to folds, a weight on fluid widens the sulci.
     wide = np.exp(rng.normal(0.1, 0.3))
     sharp = {"gm": tissue["gm"] ** 2.2, "wm": tissue["wm"] ** 2.2, "csf": wide * tissue["csf"] ** 1.8}

@@ -70,11 +70,15 @@ def _enhance(rng: np.random.Generator, image: np.ndarray, anatomy: Anatomy) -> N
 def _add_tumour(rng: np.random.Generator, images: dict[str, np.ndarray], tumour: Tumour) -> None:
     """Blend the tumour's zones into the four sequences; strengths differ from patient to patient and place to place."""
     plan = tumour.plan
-    rough = fields.octaves(rng, BOX, (4, 10))
-    patchy = np.clip(0.85 + 0.3 * fields.octaves(rng, BOX, (6, 14)), 0.05, 1.4)
+    # The rest of the box would stay as it is. Two voxels are the reach of the blur below.
+    part = tuple(slice(max(side.start - 2, 0), side.stop + 2) for side in tumour.window)
+    images = {name: image[part] for name, image in images.items()}
+    core, enhancing, necrosis = tumour.core[part], tumour.enhancing[part], tumour.necrosis[part]
+    rough = fields.octaves(rng, BOX, (4, 10), part)
+    patchy = np.clip(0.85 + 0.3 * fields.octaves(rng, BOX, (6, 14), part), 0.05, 1.4)
 
     # Oedema: water between fibres. FLAIR contrast is modest and patchy, and fades towards the margin.
-    fade = tumour.oedema * (0.5 + 0.5 * np.clip(tumour.edge * 2, 0, 1))
+    fade = tumour.oedema[part] * (0.5 + 0.5 * np.clip(tumour.edge[part] * 2, 0, 1))
     strength = rng.uniform(0.5, 0.8)
     images["flair"] += strength * fade * patchy
     images["t2"] += rng.uniform(0.75, 1.2) * fade * (1 + 0.1 * rough)
@@ -83,10 +87,10 @@ def _add_tumour(rng: np.random.Generator, images: dict[str, np.ndarray], tumour:
         images[name] *= 1 - t1_drop * fade
 
     # Solid, non-enhancing tumour; in a mismatch tumour FLAIR is dark inside a bright border.
-    solid = ndimage.gaussian_filter(tumour.core * (1 - tumour.necrosis), 0.6)
+    solid = ndimage.gaussian_filter(core * (1 - necrosis), 0.6)
     if plan.mismatch:
         level = rng.uniform(0.62, 0.85) + 0.06 * rough
-        flair = level + (1.45 - level) * tumour.border * np.clip(0.7 + 0.4 * patchy - 0.3 * rough, 0, 1)
+        flair = level + (1.45 - level) * tumour.border[part] * np.clip(0.7 + 0.4 * patchy - 0.3 * rough, 0, 1)
         water = rng.uniform(2.1, 2.5)
     else:
         flair = 1.15 + rng.uniform(0.15, 0.6) + 0.12 * rough
@@ -95,12 +99,12 @@ def _add_tumour(rng: np.random.Generator, images: dict[str, np.ndarray], tumour:
     for name, value in (("flair", flair), ("t2", water), ("t1", dark), ("t1ce", dark * 1.02)):
         images[name] += solid * (value - images[name])
 
-    hollow = ndimage.gaussian_filter(tumour.necrosis, 0.6)
+    hollow = ndimage.gaussian_filter(necrosis, 0.6)
     fluid = rng.uniform(0, 1)  # from pasty to liquid
     for name, value in (("flair", 1.15 - 0.5 * fluid), ("t2", 1.7 + 0.6 * fluid), ("t1", 0.5), ("t1ce", 0.52)):
         images[name] += hollow * (value * (1 + 0.08 * rough) - images[name])
 
-    uptake = ndimage.gaussian_filter(tumour.enhancing, 0.5)
+    uptake = ndimage.gaussian_filter(enhancing, 0.5)
     brightness = rng.uniform(1.1, 1.65)
     images["t1ce"] += uptake * (brightness * (1 + 0.12 * rough) - images["t1ce"])
     images["flair"] += uptake * rng.uniform(-0.25, 0.1)
@@ -108,7 +112,10 @@ def _add_tumour(rng: np.random.Generator, images: dict[str, np.ndarray], tumour:
 
 
 def _acquire(rng: np.random.Generator, image: np.ndarray, brain: np.ndarray, thickness: float) -> np.ndarray:
-    """Scan in axial slices of `thickness` mm with Rician noise, gain per slice and coil shading; resample to 1 mm."""
+    """Scan in axial slices of `thickness` mm with Rician noise, gain per slice and coil shading; resample to 1 mm.
+
+    Returns the values of the brain's voxels (n,), in their order in the box.
+    """
     size = image.shape[2]
     count = int(np.ceil(size / thickness)) + 1
     centres = np.arange(count) * thickness + rng.uniform(-thickness / 2, thickness / 2)
@@ -125,7 +132,7 @@ def _acquire(rng: np.random.Generator, image: np.ndarray, brain: np.ndarray, thi
     slices *= 1 + rng.normal(0, 0.02 if thickness > 2 else 0.005, count).astype(np.float32)
     image = slices @ fields.linear_matrix(count, (np.arange(size) - centres[0]) / thickness).T
     shading = fields.noise(rng, [n // 2 for n in BOX], 40)
-    return image * np.exp(rng.uniform(0.04, 0.13) * fields.enlarge(shading, BOX))
+    return image[brain] * np.exp(rng.uniform(0.04, 0.13) * fields.enlarge(shading, BOX)[brain])
 
 
 def scan(rng: np.random.Generator, anatomy: Anatomy, tumour: Tumour) -> dict[str, np.ndarray]:
@@ -145,5 +152,6 @@ def scan(rng: np.random.Generator, anatomy: Anatomy, tumour: Tumour) -> dict[str
         thickness = 1.0 if volumetric else rng.uniform(2.5, 5)
         acquired = _acquire(rng, image, anatomy.brain, thickness)
         white = np.exp(rng.uniform(np.log(150), np.log(900)))
-        scans[sequence] = np.where(anatomy.brain, np.clip(np.rint(acquired * white), 1, 32000), 0).astype(np.int16)
+        scans[sequence] = np.zeros(BOX, dtype=np.int16)
+        scans[sequence][anatomy.brain] = np.clip(np.rint(acquired * white), 1, 32000)
     return scans

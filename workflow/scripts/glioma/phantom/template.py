@@ -4,8 +4,7 @@ Fonov et al., Unbiased nonlinear average age-appropriate brain templates (NeuroI
 reversed x, y, z): index 0 increases to the right, 1 to anterior, 2 to superior, 1 mm; world = index - ORIGIN.
 """
 
-import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from glioma.errors import UserError
+from glioma.files import atomic_path
 
 ORIGIN = np.array([98.0, 134.0, 72.0], dtype=np.float32)
 
@@ -29,18 +29,40 @@ LIMBIC = ((38, 6, 0), (40, -8, 2), (5, 24, 24), (5, -6, 38), (5, -34, 34), (24, 
 IRON = ((18, -2, -2), (11, -18, -11), (17, -60, -34))  # pallidum, substantia nigra, dentate nucleus
 
 
+# The last axis of a template's arrays, so that one look-up of a voxel gives all that is sampled together.
+TISSUE = ("gm", "wm", "csf", "t1")
+OUTLINE = ("brain", "depth")
+MAPS = ("ventricle", "depth", "choroid", "iron", "vessels", "sinus", "limbic")
+
+
 @dataclass(frozen=True)
 class Template:
-    """float32 maps on the template grid: `tissue` at 1 mm, `smooth` at every second voxel.
+    """float32 arrays on the template grid, x y z first and what is sampled last: `tissue` at 1 mm, the rest at 2 mm.
 
-    tissue: gm, wm, csf fractions (sum 1 in the brain) and t1 relative to what those fractions predict.
-    smooth: brain (fraction), ventricle (signed distance, mm, negative inside), depth (mm below the surface),
-    ventricle normals (3), choroid, iron, vessels, sinus, limbic, seedable.
+    tissue: TISSUE; fractions of grey and white matter and fluid (sum 1) and T1 relative to what those predict.
+    outline: OUTLINE; the brain as a fraction, and mm below its surface.
+    normals: the three components that point away from the ventricles, fading with the distance from them.
+    maps: MAPS; ventricle is a signed distance in mm, negative inside.
+    seeds: (n, 3) template indices at which a tumour may start.
     """
 
-    tissue: dict[str, np.ndarray]
-    smooth: dict[str, np.ndarray]
+    tissue: np.ndarray
+    outline: np.ndarray
+    normals: np.ndarray
+    maps: np.ndarray
     seeds: np.ndarray
+
+
+def save(template: Template, folder: str | Path) -> None:
+    """Write one .npy an array; preparing a template takes a second, mapping a written one into memory nothing."""
+    for field in fields(Template):
+        with atomic_path(Path(folder) / f"{field.name}.npy") as temporary:
+            np.save(temporary, getattr(template, field.name))
+
+
+def load(folder: str | Path) -> Template:
+    """What `save` wrote, mapped read-only: a patient touches only the part of it where brain is."""
+    return Template(*(np.load(Path(folder) / f"{field.name}.npy", mmap_mode="r") for field in fields(Template)))
 
 
 def _read(kind: str) -> np.ndarray:
@@ -74,9 +96,8 @@ def _tubes(shape: tuple[int, ...]) -> np.ndarray:
     return np.minimum(3.2 * ndimage.gaussian_filter(canvas, 0.65), 1)
 
 
-@functools.cache
-def template() -> Template:
-    """Read and prepare the template, once a process (about a second)."""
+def prepare() -> Template:
+    """Read what nilearn ships and derive the maps (about a second)."""
     t1, gm, wm = (_read(kind) for kind in ("t1", "gm", "wm"))
     brain = t1 > 0
     gm /= 255
@@ -114,19 +135,20 @@ def template() -> Template:
     supratentorial = (z > -22) & ((z > 2) | (y > -30)) & (y > -72) & (y < 44) & (np.abs(x) > 14)
     seedable = (wm[halves] > 0.6) & supratentorial & (depth > 9)
     shape = brain.shape
-    smooth = {
-        "brain": ndimage.gaussian_filter(half_brain.astype(np.float32), 0.5),
+    surface_depth = depth.astype(np.float32)
+    maps = {
         "ventricle": signed,
-        "depth": depth.astype(np.float32),
-        "normal_x": normals[0] * reach,
-        "normal_y": normals[1] * reach,
-        "normal_z": normals[2] * reach,
+        "depth": surface_depth,
         "choroid": _blobs(((22, -38, 8), (14, -22, 16), (26, -30, -4)), 6, shape) * (signed < 1),
         "iron": _blobs(IRON, 4, shape),
         "vessels": _tubes(shape),
         "sinus": ndimage.gaussian_filter(vault.astype(np.float32), 0.7),
         "limbic": _blobs(LIMBIC, 9, shape),
     }
-    tissue = {"gm": gm, "wm": wm, "csf": csf, "t1": relative}
-    seeds = 2 * np.argwhere(seedable).astype(np.float32)
-    return Template(tissue, smooth, seeds)
+    return Template(
+        tissue=np.stack([gm, wm, csf, relative], axis=-1),
+        outline=np.stack([ndimage.gaussian_filter(half_brain.astype(np.float32), 0.5), surface_depth], axis=-1),
+        normals=np.stack([normal * reach for normal in normals], axis=-1),
+        maps=np.stack([maps[name] for name in MAPS], axis=-1),
+        seeds=2 * np.argwhere(seedable).astype(np.float32),
+    )

@@ -12,11 +12,11 @@ from skimage.graph import MCP_Geometric
 
 from glioma.phantom import fields
 from glioma.phantom.anatomy import Anatomy, Push
-from glioma.phantom.template import template
 
 CORE, OEDEMA, ENHANCING = 1, 2, 4
 REACH = 64  # voxels of the window around the seed, each way
-NEVER = 1e4  # cost of what growth cannot enter; grey matter costs a few
+NEVER = 1e4  # arrival time where growth never comes; it takes some hundreds to cross a brain
+BARRIER = -1  # cost of what growth cannot enter
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,11 @@ class Tumour:
     """Labels (uint8) and soft maps (float32, 0..1) on the anatomy's box.
 
     necrosis and enhancing are parts of core. border: a band just inside the core's surface. edge: 1 at the seed,
-    0 at the margin of the oedema.
+    0 at the margin of the oedema. window: the part of the box beyond which all of them are 0.
     """
 
     plan: Plan
+    window: tuple[slice, ...]
     labels: np.ndarray
     core: np.ndarray
     enhancing: np.ndarray
@@ -56,8 +57,8 @@ class Tumour:
     edge: np.ndarray
 
 
-def plan(rng: np.random.Generator, grade: str) -> Plan:
-    """Draw a tumour: a latent malignancy that the grade only shifts, and what follows from it.
+def plan(rng: np.random.Generator, grade: str, seeds: np.ndarray) -> Plan:
+    """Draw a tumour: a latent malignancy that the grade only shifts, what follows from it, one of the `seeds` (n, 3).
 
     Some high-grade tumours hardly enhance and some low-grade ones do, as in life; a low-grade one is never necrotic.
     """
@@ -70,7 +71,6 @@ def plan(rng: np.random.Generator, grade: str) -> Plan:
     if high and rng.random() < 0.1:
         enhancement = rng.uniform(0, 0.15)
     mismatch = not high and rng.random() < 0.3
-    seeds = template().seeds
     start = seeds[rng.integers(len(seeds))]
     radius = (3 * 1000 * volume * core_fraction / (4 * np.pi)) ** (1 / 3)
     shift = np.clip(radius * rng.uniform(0.15, 0.35) * (0.7 + 0.6 * malignancy), 1, 9)
@@ -105,16 +105,22 @@ def _spread(
 
     cost = np.where(callosum, 2.5, 1) / (0.16 + 1.1 * wm**1.5)
     cost *= np.exp(0.55 * fields.octaves(rng, brain.shape, (2.5, 6)))
-    cost[~brain | falx | (ventricle < 0) | (csf > 0.75)] = NEVER
+    cost[~brain | falx | (ventricle < 0) | (csf > 0.75)] = BARRIER
     infiltration = _arrival(cost, start)
 
     cost = 1.0 + 0.8 * csf - 0.25 * wm
     cost *= np.exp(0.5 * fields.octaves(rng, brain.shape, (5, 11)))
-    cost[~brain | falx | (ventricle < -1)] = NEVER
+    cost[~brain | falx | (ventricle < -1)] = BARRIER
     # Shortest paths on a grid make octahedra; half of the plain distance rounds them off.
     axes = [np.arange(size, dtype=np.float32) - first for size, first in zip(brain.shape, start, strict=True)]
     distance = 2 * np.sqrt(sum(axis**2 for axis in np.ix_(*axes)))
     return infiltration, _arrival(cost, start) + distance * np.exp(0.2 * fields.noise(rng, brain.shape, 7))
+
+
+def _around(mask: np.ndarray, margin: int) -> tuple[slice, ...]:
+    """The box of a mask's voxels, `margin` voxels wider each way where the array goes on."""
+    (box,) = ndimage.find_objects(mask.view(np.uint8), max_label=1)
+    return tuple(slice(max(side.start - margin, 0), side.stop + margin) for side in box)
 
 
 def _interior(rng: np.random.Generator, plan: Plan, core: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -123,7 +129,10 @@ def _interior(rng: np.random.Generator, plan: Plan, core: np.ndarray) -> tuple[n
     High grade: a rim of uneven thickness round necrosis, with gaps. Low grade: no necrosis and never a ring, at most
     nodules in solid tissue.
     """
-    depth = ndimage.distance_transform_edt(core).astype(np.float32)
+    # The nearest voxel outside is never farther than the shell around the core's own box.
+    part = _around(core, 1)
+    depth = np.zeros(core.shape, dtype=np.float32)
+    depth[part] = ndimage.distance_transform_edt(core[part])
     uneven = fields.octaves(rng, core.shape, (4, 10))
     patches = fields.octaves(rng, core.shape, (5, 9, 16))
     border = np.exp(-(((depth - 2.5 - uneven) / 2.5) ** 2)) * core
@@ -175,4 +184,4 @@ def grow(rng: np.random.Generator, plan: Plan, anatomy: Anatomy) -> Tumour:
         return full
 
     maps = (_labels(core, enhancing, oedema), core, enhancing, necrosis, oedema, border, edge)
-    return Tumour(plan, *map(on_box, maps))
+    return Tumour(plan, window, *map(on_box, maps))
