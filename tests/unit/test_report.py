@@ -388,6 +388,35 @@ def test_methods_text_follows_the_configuration():
     body(text)
 
 
+@pytest.mark.parametrize("overlay", ["paper", "brats2020"])
+def test_methods_text_of_the_overlays_names_what_they_hold(overlay):
+    """The overlay alone, its removed entries and all: no key of the configuration below it is there."""
+    config = yaml.safe_load((ROOT / f"config/{overlay}.yaml").read_text(encoding="utf-8"))
+    sections = [config["cnn"]["networks"], *(config[name] for name in ("models", "adapters", "runs"))]
+    for section in sections:
+        for name in [name for name, entry in section.items() if entry is None]:
+            del section[name]
+    config["cohort"]["root"] = "/data/brats"
+    text = render(config)
+    for name in (name for section in sections for name in section):
+        assert f"**{name}**" in text or f"``{name}``" in text
+    for first, second in config["comparisons"] + config["leak_audit"]:
+        assert f"``{first}``" in text and f"``{second}``" in text
+    page = body(text)
+    headings = (
+        "Ground truth",
+        "Missing data",
+        "Partition",
+        "Calibration",
+        "Leak audit",
+        "Failure analysis",
+        "Limitations",
+    )
+    for said in (*headings, "optimism", "Holm", "cannot be excluded", "No sample size was calculated"):
+        assert said in page
+    assert ("last epoch is kept" in text) == (overlay == "brats2020")
+
+
 def test_methods_text_and_captions_render_without_a_configuration():
     body(render({}))
     for caption in (ROOT / "workflow/report").glob("*.rst"):
