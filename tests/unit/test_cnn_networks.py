@@ -165,8 +165,8 @@ def test_slice_networks_give_three_logits(architecture, arguments):
 
 def test_small_slice_network_is_small_and_grades_a_slice_alike_in_any_company():
     network = networks.build(recipe("classification", "slice:small", channels=["flair", "t2"]), (40, 36)).eval()
-    convolutions = 9 * (2 * 16 + 16 * 32 + 32 * 64 + 64 * 64)
-    assert networks.count_parameters(network) == convolutions + 2 * (16 + 32 + 64 + 64) + 2 * 64 * 3 + 3
+    convolutions = 9 * (2 * 8 + 8 * 16 + 16 * 32 + 32 * 64)
+    assert networks.count_parameters(network) == convolutions + 2 * (8 + 16 + 32 + 64) + 2 * 64 * 3 + 3
     x = torch.randn(4, 2, 40, 36)
     torch.testing.assert_close(network(x)[2:3], network(x[2:3]))
 

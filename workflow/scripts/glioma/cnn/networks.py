@@ -102,14 +102,14 @@ class Padded(nn.Module):
 
 
 class SmallSliceNetwork(nn.Module):
-    """Four 3x3 convolutions (16, 32, 64, 64), each with group normalisation, ReLU and, but the last, 2x2 max pooling;
+    """Four 3x3 convolutions (8, 16, 32, 64), each with group normalisation, ReLU and, but the last, 2x2 max pooling;
     the mean and the maximum over the map; three logits.
 
-    65,000 weights: what some hundred patients can train. Group normalisation knows no batch, so that a slice is graded
+    25,000 weights: what some tens of patients can train. Group normalisation knows no batch, so that a slice is graded
     alike in any company. The maximum answers whether a tumour is anywhere, the mean how much of the slice it takes.
     """
 
-    WIDTHS = (16, 32, 64, 64)
+    WIDTHS = (8, 16, 32, 64)
 
     def __init__(self, in_channels: int, classes: int) -> None:
         super().__init__()

@@ -18,10 +18,10 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from glioma import crops, volumes
-from glioma.answers import COLUMNS
+from glioma.answers import COLUMNS, LABELS
 from glioma.cnn import device as devices
 from glioma.cnn import networks
-from glioma.cnn.data import Patients, Samples, Slices, ready
+from glioma.cnn.data import Patients, Samples, Slices, normalise
 from glioma.cnn.recipe import Recipe
 from glioma.cnn.validation import p_hgg
 from glioma.errors import UserError
@@ -51,11 +51,11 @@ def probabilities(network: nn.Module, samples: Samples, device: torch.device, wo
     recipe = samples.recipe
     network = devices.place(network, device)
     at_once = recipe.at_once
-    for images, targets in devices.loader(samples, at_once, device, workers):
+    for images, _ in devices.loader(samples, at_once, device, workers):
         pending = list(images.split(at_once))
         while pending:
             try:
-                batch, _ = ready(pending[0], targets[:0], recipe.normalisation, device)
+                batch = normalise(pending[0].to(device, non_blocking=True), recipe.normalisation)
                 output = network(devices.arrange(batch))
             except torch.OutOfMemoryError:
                 at_once = len(pending[0]) // 2
@@ -118,22 +118,24 @@ def predict_slices(
     check_folds(weights, folds)
     device = devices.choose()
     test = Slices(folds.loc[folds["split"] == "test", "patient"].tolist(), recipe, crops_folder)
-    total = torch.zeros(len(test), 3, dtype=torch.float64)
-    parts = []
+    total, parts = torch.zeros(len(test), len(LABELS), dtype=torch.float64), []
     for fold, file in enumerate(tqdm(weights, unit="fold", ascii=True)):
         network = load_network(recipe, file, recipe.shape(crop_shape))
         own = Slices(folds.loc[_unseen(folds, fold), "patient"].tolist(), recipe, crops_folder)
-        for samples, into in ((own, torch.zeros(len(own), 3, dtype=torch.float64)), (test, total)):
-            for place, probability in enumerate(probabilities(network, samples, device, workers)):
-                into[place] += probability
-            if samples is own:
-                parts.append(_answers(own, into))
+        parts.append(_answers(own, _of_slices(network, own, device, workers)))
+        total += _of_slices(network, test, device, workers)
     table = pd.concat([*parts, _answers(test, total / len(weights))], ignore_index=True)
     order = {patient: number for number, patient in enumerate(folds["patient"])}
     table = table.sort_values(
         ["patient", "slice"], key=lambda keys: keys.map(order) if keys.name == "patient" else keys
     )
     return table.reset_index(drop=True)
+
+
+def _of_slices(network: nn.Module, samples: Slices, device: torch.device, workers: int) -> Tensor:
+    """Probabilities (N, 3) of the answers for all slices, of which there may be none."""
+    rows = list(probabilities(network, samples, device, workers))
+    return torch.stack(rows) if rows else torch.zeros(0, len(LABELS), dtype=torch.float64)
 
 
 def _answers(samples: Slices, probabilities: Tensor) -> pd.DataFrame:

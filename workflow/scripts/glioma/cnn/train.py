@@ -24,6 +24,8 @@ from glioma.errors import UserError
 from glioma.files import atomic_path, write_csv
 
 OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+# Of the state's content: a state of another version is not taken up.
+STATE = 2
 
 
 def train(
@@ -79,7 +81,7 @@ def train(
     state_file = out_folder / "state.pt"
     ages = [(Path(crops_folder) / f"{patient}.npy").stat().st_mtime_ns for patient in patients_train]
     cohorts = patients_train, patients_validation, [grades[patient] for patient in patients_train]
-    identity = _identity(training_entry(entry), *cohorts, ages, seed, crop_shape)
+    identity = _identity(STATE, training_entry(entry), *cohorts, ages, seed, crop_shape)
     run.resume(state_file, identity)
     saved = time.monotonic()
     positive = {patient: grade == "HGG" for patient, grade in grades.items()}
