@@ -4,84 +4,241 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from sklearn import metrics as sklearn
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
 
 from glioma import comparisons, statistics
+from glioma.comparisons import Reader
+from glioma.errors import UserError
+from glioma.summaries import Settings
+
+SETTINGS = Settings(resamples=200)
+GRADES = {"H": "HGG", "L": "LGG", "?": ""}
 
 
-def grader(labels: str, p_hgg: list[float] | None = None, grades: str = "HHHHHHLLLL") -> pd.DataFrame:
-    """A reader's table from letters: H, L, and ? for undecided."""
-    names = {"H": "HGG", "L": "LGG", "?": ""}
-    table = pd.DataFrame({"grade": [names[g] for g in grades], "label": [names[x] for x in labels]})
+def grader(
+    name: str, labels: str, p_hgg=None, grades: str = "HHHHHHLLLL", cohorts=("test",), place=("volume", "volume")
+) -> Reader:
+    """A grading reader from letters: H, L, and ? for undecided."""
+    table = pd.DataFrame({"grade": [GRADES[g] for g in grades], "label": [GRADES[x] for x in labels]})
+    table = table.assign(patient=[f"p{number}" for number in range(len(table))], slices=place[0], orientation=place[1])
     if p_hgg is not None:
         table["p_hgg"] = p_hgg
-    table.index = pd.Index([f"p{number}" for number in range(len(table))], name="patient")
-    return table
+    patients = pd.concat([table.assign(cohort=cohort) for cohort in cohorts], ignore_index=True)
+    return Reader(name, f"label of {name}", "classification", "brain", patients)
 
 
-def one(table: pd.DataFrame, metric: str) -> pd.Series:
-    (index,) = table.index[table["metric"] == metric]
-    return table.loc[index]
+def drawer(name: str, task: str, places, seed: int = 0, n: int = 20, cohorts=("test",), crops: str = "brain") -> Reader:
+    """A reader with scores between 0 and 1 at some (slices, orientation)."""
+    rng = np.random.default_rng(seed)
+    columns = ["fraction_in_box", "p95_euclidean_distance"] if task == "center_point" else ["dice", "hd95"]
+    tables = [
+        pd.DataFrame(rng.random((n, 2)), columns=columns).assign(
+            patient=[f"p{number}" for number in range(n)], cohort=cohort, slices=slices, orientation=orientation
+        )
+        for cohort in cohorts
+        for slices, orientation in places
+    ]
+    return Reader(name, name, task, crops, pd.concat(tables, ignore_index=True))
+
+
+def compare(*readers: Reader, pairs=None, dimension: str = "3d") -> pd.DataFrame:
+    return comparisons.compare(readers, pairs or [[readers[0].name, readers[1].name]], dimension, SETTINGS)
+
+
+def one(table: pd.DataFrame, metric: str, **where: str) -> pd.Series:
+    chosen = table[(table["metric"] == metric) & (table["test"] != "effect only")]
+    for column, wanted in where.items():
+        chosen = chosen[chosen[column] == wanted]
+    assert len(chosen) == 1, chosen
+    return chosen.iloc[0]
 
 
 def test_graders_by_hand():
     rng = np.random.default_rng(0)
     scores = rng.random((2, 10))
-    readers = {"cnn": grader("HHHHHHLLLL", scores[0]), "vlm": grader("HHH?HHHHHL", scores[1])}
-    table = comparisons.compare_graders(readers)
+    table = compare(grader("cnn", "HHHHHHLLLL", scores[0]), grader("vlm", "HHH?HHHHHL", scores[1]))
     assert tuple(table.columns) == comparisons.COLUMNS
+    assert table["role"].tolist() == ["primary"] + ["secondary"] * 4
     accuracy = one(table, "accuracy_all")
     assert (accuracy["value_first"], accuracy["value_second"], accuracy["n"]) == (1, 0.6, 10)
     assert accuracy["p"] == pytest.approx(2 * 0.5**4)
+    assert accuracy["effect"] == pytest.approx(0.4) and accuracy["effect_name"] == "risk difference"
+    assert accuracy["effect_low"] < 0.4 < accuracy["effect_high"]
     specificity = one(table, "specificity_all")
     assert (specificity["value_second"], specificity["n"]) == (0.25, 4)
     assert specificity["p"] == pytest.approx(2 * 0.5**3)
     assert one(table, "recall_all")["p"] == 1
-    truth = np.arange(10) < 6
-    assert one(table, "auc")["p"] == pytest.approx(statistics.delong(truth, *scores).p)
+    balanced = one(table, "balanced_accuracy_all")
+    assert balanced["value_second"] == pytest.approx((5 / 6 + 1 / 4) / 2)
+    assert balanced["effect"] == pytest.approx(1 - (5 / 6 + 1 / 4) / 2)
+    truth, auc = np.arange(10) < 6, one(table, "auc")
+    assert auc["p"] == pytest.approx(statistics.delong(truth, *scores).p)
+    areas = [sklearn.roc_auc_score(truth, score) for score in scores]
+    assert auc["effect"] == pytest.approx(areas[0] - areas[1])
 
 
 def test_only_common_patients_count():
-    first, second = grader("HHHHHHLLLL"), grader("HHHHHHLLLL").iloc[2:]
-    assert one(comparisons.compare_graders({"a": first, "b": second}), "accuracy_all")["n"] == 8
-    assert np.isnan(one(comparisons.compare_graders({"a": first, "b": second}), "auc")["p"])
+    first, second = grader("a", "HHHHHHLLLL"), grader("b", "HHHHHHLLLL")
+    second = Reader("b", "b", "classification", "brain", second.patients.iloc[2:])
+    assert one(compare(first, second), "accuracy_all")["n"] == 8
+    assert np.isnan(one(compare(first, second), "auc")["p"])
+    shuffled = Reader("b", "b", "classification", "brain", first.patients.sample(frac=1, random_state=1))
+    assert one(compare(first, shuffled), "accuracy_all")["effect"] == 0
 
 
 def test_tally_ranks_a_reader_without_probabilities():
     tally = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.55, 0.3, 0.2, np.nan]
-    readers = {"a": grader("HHHHHHLLLL", tally[::-1]), "b": grader("HHHHHHLLLL").assign(gldr=tally, p_hgg=np.nan)}
-    auc = one(comparisons.compare_graders(readers), "auc")
+    second = grader("b", "HHHHHHLLLL")
+    second = Reader("b", "b", "classification", "brain", second.patients.assign(gldr=tally, p_hgg=np.nan))
+    auc = one(compare(grader("a", "HHHHHHLLLL", tally[::-1]), second), "auc")
     assert auc["n"] == 8 and np.isfinite(auc["p"])
 
 
-def test_scores_by_hand_and_holm_over_the_pairs():
-    rng = np.random.default_rng(1)
-    patients = pd.Index([f"p{number}" for number in range(20)], name="patient")
-    readers = {
-        name: pd.DataFrame({"dice": rng.random(20) * scale, "hd95": rng.random(20)}, index=patients)
-        for name, scale in (("a", 1.0), ("b", 0.5), ("c", 0.4))
-    }
-    table = comparisons.compare_scores(readers, ["dice", "hd95"])
-    assert len(table) == 6
-    dice = table[table["metric"] == "dice"]
-    for row in dice.itertuples():
-        first, second = readers[row.first]["dice"], readers[row.second]["dice"]
-        assert row.p == pytest.approx(stats.wilcoxon(first, second).pvalue)
-        assert row.value_first == pytest.approx(first.mean())
-    order = np.sort(dice["p"])
-    smallest = dice.loc[dice["p"].idxmin()]
-    assert smallest["p_holm"] == pytest.approx(min(3 * order[0], 1))
-    assert (table["p_holm"] >= table["p"]).all()
+def test_scores_by_hand():
+    places = [("volume", "volume"), ("tumour volume", "axial"), ("tumour", "axial")]
+    first, second = drawer("a", "segmentation", places, 1), drawer("b", "segmentation", places, 2)
+    table = compare(first, second)
+    dice = one(table, "dice")
+    ours, theirs = (reader.table("test", ("volume", "volume"))["dice"].to_numpy() for reader in (first, second))
+    assert dice["p"] == pytest.approx(stats.wilcoxon(ours, theirs).pvalue) and dice["role"] == "primary"
+    assert (dice["value_first"], dice["value_second"]) == pytest.approx((ours.mean(), theirs.mean()))
+    gaps = ours - theirs
+    walsh = [(a + b) / 2 for i, a in enumerate(gaps) for b in gaps[i:]]
+    assert dice["effect"] == pytest.approx(np.median(walsh)) and dice["slices"] == "volume"
+    share = table[table["test"] == "effect only"].iloc[0]
+    ranks = stats.rankdata(np.abs(gaps))
+    assert share["effect"] == pytest.approx(np.sum(ranks * np.sign(gaps)) / ranks.sum())
+    assert np.isnan(share["p"]) and np.isnan(share["p_holm"]) and share["role"] == "secondary"
+    assert one(table, "hd95")["role"] == "secondary"
 
 
-def test_reader_picks_one_row_a_patient():
-    table = pd.DataFrame(
-        {"cohort": "test", "patient": ["a", "a", "b"], "slices": ["all", "tumour", "all"], "orientation": "axial"}
-    )
-    assert comparisons.reader(table, "test", "all", "axial").index.tolist() == ["a", "b"]
-    with pytest.raises(ValueError, match="several rows"):
-        comparisons.reader(table.drop(columns="slices"), "test", "all", "axial")
+def test_readers_are_compared_on_the_same_slices():
+    network = drawer("cnn", "segmentation", [("volume", "volume"), ("tumour volume", "axial"), ("tumour", "axial")])
+    boxes = drawer("vlm", "bounding_box", [("tumour", "axial"), ("tumour volume", "axial")], 1)
+    asked_all = [("all", "axial"), ("volume", "axial"), ("tumour", "axial"), ("tumour volume", "axial")]
+    polygons, more = drawer("polygons", "polygon", asked_all, 2), drawer("more", "bounding_box", asked_all, 3)
+    assert one(compare(network, boxes), "dice")["slices"] == "tumour volume, axial"
+    assert one(compare(network, boxes, dimension="2d"), "dice")["slices"] == "tumour, axial"
+    assert one(compare(polygons, more), "dice")["slices"] == "volume, axial"
+    assert one(compare(polygons, boxes), "dice")["slices"] == "tumour volume, axial"
+    points = drawer("points", "center_point", [("tumour", "axial")]), drawer("p2", "center_point", asked_all[:3], 4)
+    table = compare(*points)
+    assert one(table, "fraction_in_box")["role"] == "primary"
+    assert one(table, "fraction_in_box")["slices"] == "tumour, axial"
 
 
-def test_one_reader_has_nothing_to_compare():
-    assert comparisons.compare_graders({"a": grader("HHHHHHLLLL")}).empty
-    assert comparisons.compare_scores({}, ["dice"]).empty
+def test_graders_answer_for_what_they_were_asked():
+    cnn = grader("cnn", "HHHHHHLLLL")
+    places = [("all", "sagittal"), ("all", "axial"), ("tumour", "axial")]
+    labels = ["LLLLLLLLLL", "HHHHHHHHHH", "LLLLLLHHHH"]
+    tables = [grader("vlm", each, place=place).patients for each, place in zip(labels, places, strict=True)]
+    vlm = Reader("vlm", "vlm", "classification", "brain", pd.concat(tables, ignore_index=True))
+    row = one(compare(cnn, vlm), "accuracy_all")
+    assert row["value_second"] == 0.6 and row["slices"] == "volume / all, axial"
+    other = Reader("vlm", "vlm", "classification", "brain", pd.concat([tables[0], tables[2]], ignore_index=True))
+    row = one(compare(cnn, other), "accuracy_all")
+    assert row["value_second"] == 0.4 and row["slices"] == "volume / all, sagittal"
+
+
+def test_pooled_patients_where_both_have_them_and_one_family_a_cohort():
+    both = ("pooled", "test")
+    first = grader("a", "HHHHHHLLLL", cohorts=both)
+    second, third = grader("b", "HHHLLLLLHH", cohorts=both), grader("c", "LLHHHHHHHH")
+    place = [("volume", "volume")]
+    unet, other = (drawer(name, "segmentation", place, seed, 12, both) for name, seed in (("u", 1), ("v", 2)))
+    pairs = [["a", "b"], ["a", "c"], ["u", "v"]]
+    table = compare(first, second, third, unet, other, pairs=pairs)
+    primary = table[table["role"] == "primary"]
+    assert primary.groupby("cohort").size().to_dict() == {"pooled": 2, "test": 3}
+    for cohort, family in primary.groupby("cohort"):
+        assert family["p_holm"].tolist() == pytest.approx(multipletests(family["p"], method="holm")[1].tolist()), cohort
+    secondary = table[(table["role"] == "secondary") & (table["metric"] == "recall_all")]
+    for _, family in secondary.groupby("cohort"):
+        assert family["p_holm"].tolist() == pytest.approx(multipletests(family["p"], method="holm")[1].tolist())
+
+
+def test_primary_rows_can_be_recomputed_from_the_patients_files(tmp_path):
+    """Exact McNemar by statsmodels and Wilcoxon by scipy, from CSV files; undecided patients are wrong."""
+    rng = np.random.default_rng(3)
+    grades = "".join(rng.choice(list("HHHL"), 60))
+    readers = [grader(name, "".join(rng.choice(list("HHHLL?"), 60)), rng.random(60), grades) for name in "ab"]
+    readers += [drawer(name, "bounding_box", [("tumour volume", "axial")], seed, 60) for seed, name in enumerate("cd")]
+    table = compare(*readers, pairs=[["a", "b"], ["c", "d"]])
+    for reader in readers:
+        reader.patients.to_csv(tmp_path / f"{reader.name}.csv", index=False)
+    a, b, c, d = (pd.read_csv(tmp_path / f"{name}.csv", keep_default_na=False).set_index("patient") for name in "abcd")
+    right = [table["label"] == table["grade"] for table in (a, b)]
+    accuracy = one(table, "accuracy_all")
+    assert accuracy["p"] == pytest.approx(mcnemar(pd.crosstab(*right), exact=True).pvalue)
+    assert accuracy["effect"] == pytest.approx(right[0].mean() - right[1].mean())
+    wrong = {"HGG": "LGG", "LGG": "HGG"}
+    called = [t["label"].where(t["label"] != "", t["grade"].map(wrong)) for t in (a, b)]
+    balanced = [sklearn.balanced_accuracy_score(a["grade"], labels) for labels in called]
+    assert one(table, "balanced_accuracy_all")["effect"] == pytest.approx(balanced[0] - balanced[1])
+    dice = one(table, "dice")
+    assert dice["p"] == pytest.approx(stats.wilcoxon(c["dice"].astype(float), d["dice"].astype(float)).pvalue)
+
+
+def test_a_baseline_is_the_one_of_the_other_readers_task_and_crops():
+    place = [("tumour volume", "axial"), ("volume", "volume")]
+    baselines = [
+        drawer("FLAIR threshold", task, place, seed, crops=crops)
+        for seed, (task, crops) in enumerate(
+            [("bounding_box", "brain"), ("segmentation", "brain"), ("segmentation", "tumour"), ("polygon", "tumour")]
+        )
+    ]
+    network = drawer("cnn", "segmentation", place, 9, crops="tumour")
+    value = one(compare(network, *baselines, pairs=[["cnn", "FLAIR threshold"]]), "dice")["value_second"]
+    assert value == pytest.approx(baselines[2].table("test", ("volume", "volume"))["dice"].mean())
+    boxes = drawer("vlm", "bounding_box", place, 8, crops="tumour")
+    value = one(compare(boxes, *baselines, pairs=[["vlm", "FLAIR threshold"]]), "dice")["value_second"]
+    assert value == pytest.approx(baselines[0].table("test", ("volume", "volume"))["dice"].mean())
+
+
+def test_readers_of_one_label_are_told_apart():
+    first, second, third = (grader(name, "HHHHHHLLLL") for name in "abc")
+    first, second = (Reader(r.name, "llama general", r.task, r.crops, r.patients) for r in (first, second))
+    table = compare(first, second, third, pairs=[["a", "b"], ["a", "c"]])
+    assert set(table["first"]) == {"llama general (a)"}
+    assert set(table["second"]) == {"llama general (b)", "label of c"}
+
+
+@pytest.mark.parametrize(
+    ("pair", "reason"),
+    [
+        (["a", "nobody"], "no scores of 'nobody'"),
+        (["a", "a"], "with itself"),
+        (["a", "boxes"], "does classification, the second bounding_box"),
+        (["boxes", "points"], "compare readers of one task"),
+        (["boxes", "coronal"], "share no slices"),
+        (["a", "untested"], "no test patients"),
+        (["a", "others"], "was read by both"),
+    ],
+)
+def test_what_cannot_be_compared_is_said(pair, reason):
+    others = grader("others", "HHHHHHLLLL").patients
+    readers = [
+        grader("a", "HHHHHHLLLL"),
+        grader("untested", "HHHHHHLLLL", cohorts=("pooled",)),
+        Reader("others", "o", "classification", "brain", others.assign(patient="q" + others["patient"])),
+        drawer("boxes", "bounding_box", [("tumour volume", "axial")]),
+        drawer("coronal", "bounding_box", [("tumour volume", "coronal")]),
+        drawer("points", "center_point", [("tumour", "axial")]),
+    ]
+    with pytest.raises(UserError, match=reason) as fault:
+        compare(*readers, pairs=[pair])
+    assert f"[{pair[0]}, {pair[1]}]" in str(fault.value) and "\n" not in str(fault.value)
+
+
+def test_a_patient_with_two_rows_is_a_fault():
+    reader = grader("a", "HHHHHHLLLL")
+    twice = Reader("b", "b", "classification", "brain", pd.concat([reader.patients] * 2))
+    with pytest.raises(ValueError, match="patient p0 twice"):
+        compare(reader, twice)
+
+
+def test_no_pairs_are_an_empty_table():
+    table = comparisons.compare([], [], "3d", SETTINGS)
+    assert table.empty and tuple(table.columns) == comparisons.COLUMNS

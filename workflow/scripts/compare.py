@@ -1,32 +1,35 @@
-"""Paired tests between all readers of the test patients: of grades, and of Dice on the same tumour slices."""
+"""Paired tests of the declared pairs of readers."""
+
+from pathlib import Path
 
 import pandas as pd
 
 from glioma import comparisons
+from glioma.comparisons import Reader
 from glioma.files import write_csv
 from glioma.job import job
-
-VOLUME = ("test", "tumour volume", "axial")
+from glioma.summaries import Settings
 
 
 def read(path: str) -> pd.DataFrame:
-    return pd.read_csv(path, dtype={"patient": str}, keep_default_na=False, na_values={"gldr": [""], "p_hgg": [""]})
+    """A patients table; an undecided patient's label is empty."""
+    table = pd.read_csv(path, dtype={"patient": str})
+    return table.fillna({"label": ""}) if "label" in table else table
 
 
 with job(snakemake):
-    graders, drawers = {}, {}
-    for (name, task), path in zip(snakemake.params.networks.items(), snakemake.input.networks, strict=True):
-        if task == "classification":
-            graders[name] = comparisons.reader(read(path), "test", "volume", "volume")
-        else:
-            drawers[name] = comparisons.reader(pd.read_csv(path), *VOLUME)
-    for (task, model), path in zip(snakemake.params.runs.values(), snakemake.input.runs, strict=True):
-        patients = read(path) if task == "classification" else pd.read_csv(path)
-        if task == "classification":
-            chosen = patients[(patients["slices"] == "all") & (patients["orientation"] == "axial")]
-            if len(chosen):
-                graders[model] = comparisons.reader(chosen, "test", "all", "axial")
-        elif task != "center_point":
-            drawers[f"{model} ({task.replace('_', ' ')})"] = comparisons.reader(patients, *VOLUME)
-    tables = [comparisons.compare_graders(graders), comparisons.compare_scores(drawers, ["dice"])]
-    write_csv(pd.concat(tables, ignore_index=True), snakemake.output[0])
+    given, keys = snakemake.params, snakemake.params.settings
+    settings = Settings.from_config(keys["scores"], keys["votes"], keys["side"], given.seed)
+    readers = [
+        Reader(name, name, task, crops, read(path))
+        for (name, (task, crops)), path in zip(given.networks.items(), snakemake.input.networks, strict=True)
+    ]
+    for (name, (task, model, crops)), path in zip(given.runs.items(), snakemake.input.runs, strict=True):
+        label = model if task == "classification" else f"{model} ({task.replace('_', ' ')})"
+        readers.append(Reader(name, label, task, crops, read(path)))
+    for path in snakemake.input.baselines:
+        # results/scores/baselines/{crops}/patients.csv
+        crops = Path(path).parent.name
+        for (task, name), patients in read(path).groupby(["task", "model"], sort=False):
+            readers.append(Reader(name, name, task, crops, patients))
+    write_csv(comparisons.compare(readers, given.pairs, given.dimension, settings), snakemake.output[0])
