@@ -88,6 +88,14 @@ def test_classes_are_the_grade_or_no_glioma_in_the_share_asked_for(write, small_
         assert counts[True] == counts[False] > 0
 
 
+def test_a_native_frame_is_for_classification_alone(write):
+    native = write("classification", frame="native", orientations=["coronal"])
+    assert {Image.open(row["images"][0]).size for rows in native.values() for row in rows} == {(64, 40)}
+    for task in ("center_point", "polygon"):
+        assert write(task, frame="native") == write(task)
+        assert Image.open(write(task, frame="native")["test"][0]["images"][0]).size == (SIDE, SIDE)
+
+
 def test_only_training_is_balanced_by_repeating_the_rarer_grade(write):
     plain, balanced = write("classification", balance=False), write("classification", balance=True)
     assert plain["validation"] == balanced["validation"] and plain["test"] == balanced["test"]

@@ -373,6 +373,9 @@ def test_faults_of_the_user_are_named(tiny_mllama, files, tmp_path):
     assert finetune.check({"evaluate_every": None})["keep"] == "last" and finetune.check({})["keep"] == "best"
     if not torch.cuda.is_available():
         assert finetune.choose_backend("auto") == "peft"
+        assert finetune.choose_optimizer("auto") == finetune.choose_optimizer("adamw_torch") == "adamw_torch"
+        with pytest.raises(UserError, match="adamw_8bit needs CUDA"):
+            finetune.choose_optimizer("adamw_8bit")
         with pytest.raises(UserError, match="backend unsloth needs CUDA"):
             finetune.finetune(tiny_mllama, *files, tmp_path, {"backend": "unsloth"}, 0)
     (tmp_path / "empty.jsonl").touch()

@@ -1,6 +1,11 @@
+import re
+from pathlib import Path
+
 import pytest
+import yaml
 
 from glioma import prompts
+from glioma.answers import LABELS
 from glioma.errors import UserError
 
 
@@ -25,3 +30,32 @@ def test_messages_hold_text_and_image_in_the_order_asked_for():
     assert assistant["content"] == [{"type": "text", "text": "(1, 2)"}]
     (only,) = prompts.messages("Where?", image_first=True)
     assert [part["type"] for part in only["content"]] == ["image", "text"]
+
+
+def numbers(prompt):
+    """What each number of a classification prompt stands for, in the prompt's own words."""
+    kind = "(low grade|high grade|no) glioma"
+    before = re.findall(rf"([0-9]) for (?:a )?{kind}", prompt, re.IGNORECASE)
+    after = re.findall(rf"{kind}(?: at all)? \(([0-9])\)", prompt, re.IGNORECASE)
+    names = dict(zip(("low grade", "high grade", "no"), LABELS, strict=True))
+    pairs = before + [pair[::-1] for pair in after]
+    assert sorted(number for number, _ in pairs) == ["0", "1", "2"], prompt
+    return [names[words.lower()] for _, words in sorted(pairs)]
+
+
+@pytest.mark.parametrize("path", sorted(Path("config").glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_runs_choices_are_what_its_prompt_says(path):
+    runs = [run for run in yaml.safe_load(path.read_text()).get("runs", {}).values() if run]
+    asked = {(run["prompt"], *run.get("choices", LABELS)) for run in runs if run.get("task") == "classification"}
+    for name, *choices in asked:
+        assert numbers(prompts.read(f"config/prompts/{name}.txt")) == choices, name
+
+
+@pytest.mark.parametrize("path", sorted(Path("config/prompts/wordings").glob("*.txt")), ids=lambda path: path.stem)
+def test_every_wording_asks_for_the_studys_format(path):
+    prompt = prompts.read(path)
+    if path.stem.startswith("classify"):
+        assert "Choice: <0, 1, or 2> Reasoning: <" in prompt and sorted(numbers(prompt)) == sorted(LABELS)
+    else:
+        corners = "[(row_min, col_min), (row_min, col_max), (row_max, col_max), (row_max, col_min)]"
+        assert corners in prompt and corners in prompts.read("config/prompts/bounding_box.txt")

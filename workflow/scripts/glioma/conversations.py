@@ -32,7 +32,7 @@ DEFAULTS = {
     "coordinates": coordinates.DEFAULT,
     "box": "rectangle",
     "polygon_points": shapes.POLYGON_POINTS,  # fewest and most points of a true polygon
-    "frame": "square",  # or native: coronal and sagittal slices as they are, not padded
+    "frame": "square",  # or native: slices as they are, not padded, for classification; shapes need the square
 }
 
 
@@ -173,7 +173,7 @@ def check(task: str, settings: Mapping) -> dict:
     settings = {**DEFAULTS, **settings}
     if not 0 <= settings["no_glioma_slices"] < 1:
         raise UserError(f"conversations: no_glioma_slices is {settings['no_glioma_slices']}; give a share from 0 to 1")
-    return settings
+    return settings if task == "classification" else {**settings, "frame": "square"}
 
 
 def _save(rows: list[dict], path: Path) -> int:

@@ -7,6 +7,7 @@ in the functions, because Unsloth, where it is used, must come first.
 import json
 import shutil
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
@@ -26,7 +27,7 @@ DEFAULTS = {
     "learning_rate": 2e-4,
     "warmup": 5,  # steps
     "scheduler": "linear",
-    "optimizer": "auto",  # adamw_8bit on CUDA, adamw_torch on the CPU
+    "optimizer": "auto",  # adamw_8bit with CUDA and bitsandbytes, else adamw_torch
     "weight_decay": 0.01,
     "rank": 16,
     "alpha": 16,
@@ -90,6 +91,16 @@ def choose_backend(wanted: str) -> str:
     return wanted
 
 
+def choose_optimizer(wanted: str) -> str:
+    """The optimizer to use, by its name in transformers. Those in 8 bits need CUDA and bitsandbytes."""
+    possible = torch.cuda.is_available() and find_spec("bitsandbytes") is not None
+    if wanted == "auto":
+        return "adamw_8bit" if possible else "adamw_torch"
+    if "8bit" in wanted and not possible:
+        raise UserError(f"finetune: optimizer {wanted} needs CUDA and bitsandbytes; set optimizer: auto or adamw_torch")
+    return wanted
+
+
 def load(base: Mapping, settings: Mapping, seed: int):
     """A base model with fresh LoRA layers, and its processor."""
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
@@ -114,10 +125,8 @@ def arguments(settings: Mapping, checkpoints: Path, seed: int, resuming: bool):
     """The trainer's arguments for these settings."""
     from trl import SFTConfig
 
-    cuda = torch.cuda.is_available()
-    optimizer = settings["optimizer"]
-    if optimizer == "auto":
-        optimizer = "adamw_8bit" if cuda else "adamw_torch"
+    from glioma.vlm import models
+
     every = settings["evaluate_every"]
     return SFTConfig(
         output_dir=str(checkpoints),
@@ -129,7 +138,7 @@ def arguments(settings: Mapping, checkpoints: Path, seed: int, resuming: bool):
         learning_rate=settings["learning_rate"],
         warmup_steps=settings["warmup"],
         lr_scheduler_type=settings["scheduler"],
-        optim=optimizer,
+        optim=choose_optimizer(settings["optimizer"]),
         weight_decay=settings["weight_decay"],
         gradient_checkpointing=settings["gradient_checkpointing"],
         gradient_checkpointing_kwargs=CHECKPOINTING,
@@ -145,9 +154,9 @@ def arguments(settings: Mapping, checkpoints: Path, seed: int, resuming: bool):
         # An early stop goes on counting where a killed job left off.
         restore_callback_states_from_checkpoint=True,
         seed=seed,
-        use_cpu=not cuda,
-        bf16=cuda and torch.cuda.is_bf16_supported(),
-        fp16=cuda and not torch.cuda.is_bf16_supported(),
+        use_cpu=not torch.cuda.is_available(),
+        bf16=models.precision() == torch.bfloat16,
+        fp16=models.precision() == torch.float16,
         # The collator makes all the tensors from a row's number.
         max_length=None,
         remove_unused_columns=False,
@@ -200,9 +209,10 @@ def finetune(
     """
     settings = check(settings)
     train = conversations.read(conversations_train)
-    held_out = conversations.read(conversations_validation) if settings["evaluate_every"] else []
-    for path, rows in ((conversations_train, train), (conversations_validation, held_out)):
-        if not rows and (rows is train or settings["evaluate_every"]):
+    validated = settings["evaluate_every"] is not None
+    held_out = conversations.read(conversations_validation) if validated else []
+    for path, missing in ((conversations_train, not train), (conversations_validation, validated and not held_out)):
+        if missing:
             raise UserError(f"{path}: no conversations; give the split more patients or lower minimum_pixels")
     validation = _spread(held_out, settings["validation_rows"])
     asked = _spread(held_out, settings["generation_rows"]) if settings["select_by"] == "generation" else []
@@ -217,7 +227,8 @@ def finetune(
 
     out_folder = Path(out_folder)
     checkpoints = out_folder / "checkpoints"
-    causes = {"settings": settings, "seed": seed, "model": models.fingerprint(base), "rows": [train, validation, asked]}
+    rows = [train, validation, asked]
+    causes = {"settings": settings, "seed": seed, "model": models.fingerprint(base), "rows": rows, "reading": reading}
     _discard_foreign(checkpoints, fingerprint(causes))
     resumed = last_checkpoint(checkpoints)
     if resumed is None or not _state(resumed)["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"]:

@@ -18,6 +18,9 @@ from transformers import (
 from glioma.errors import UserError
 
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+# Never quantised: the output layer, and what joins the image to the text. Unsloth leaves the same ones out, so that an
+# adapter that it trained meets the model that it was trained on.
+UNQUANTISED = ["lm_head", "multi_modal_projector", "merger", "modality_projection"]
 
 
 def device() -> torch.device:
@@ -29,6 +32,14 @@ def device() -> torch.device:
         chosen, name = torch.device("cpu"), "one thread"
     print(f"device: {chosen} ({name})", flush=True)
     return chosen
+
+
+def precision() -> torch.dtype:
+    """What weights are loaded in: bfloat16 on a GPU that has it, float16 on one that has not, float32 on the CPU."""
+    if not torch.cuda.is_available():
+        return torch.float32
+    # Without the argument an older GPU says yes as well, and is slow.
+    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
 
 
 def folder(base: Mapping) -> Path:
@@ -51,29 +62,33 @@ def _quantisation(base: Mapping, where: torch.device, dtype: torch.dtype) -> dic
             "set quantisation: none or run it in the GPU environment"
         )
     config = BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+        llm_int8_skip_modules=UNQUANTISED,
     )
-    return {"quantization_config": config, "device_map": {"": 0}}
+    return {"quantization_config": config}
 
 
 def load(base: Mapping, adapter: str | Path | None = None) -> tuple[PreTrainedModel | PeftModel, ProcessorMixin]:
     """A model in evaluation mode on the best device, and its processor; with a PEFT adapter's folder, adapted.
 
     `base` is a model entry: `name`, `path` (a `save_pretrained` folder) and `quantisation` ("none" or "4bit").
-    Weights are float32 on the CPU and bfloat16 (float16 where that is not supported) on CUDA.
+    Weights are in `precision`, and go to a GPU as they are read: 11 billion of them need not fit in main memory first.
     """
-    where = device()
-    dtype = torch.float32
-    if where.type == "cuda":
-        dtype = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    where, dtype = device(), precision()
     path = folder(base)
     quantisation = _quantisation(base, where, dtype)
     try:
         model = AutoModelForImageTextToText.from_pretrained(
-            path, dtype=dtype, use_safetensors=True, trust_remote_code=False, **quantisation
+            path,
+            dtype=dtype,
+            device_map={"": 0} if where.type == "cuda" else None,
+            use_safetensors=True,
+            trust_remote_code=False,
+            **quantisation,
         )
-        if not quantisation:  # a quantised model is on its device already, and refuses to be moved
-            model = model.to(where)
         processor = AutoProcessor.from_pretrained(path, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise UserError(f"model {base['name']}: cannot load {path} ({str(error).splitlines()[0]})") from error
