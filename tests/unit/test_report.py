@@ -325,6 +325,7 @@ def test_tests_table_shows_effects_and_marks_what_is_undefined(tmp_path):
         "cohort": "pooled",
         "role": "primary",
         "metric": "recall_all",
+        "slices": "all, axial",
         "test": "Wilcoxon",
         "value_first": 0.5,
         "value_second": 0.25,

@@ -104,7 +104,7 @@ def tests_table(comparisons: Sequence[str | Path], cohort_label: str, out: str |
     """Paired tests between readers, from tables with the columns of `glioma.comparisons.COLUMNS`."""
     table = pd.concat([pd.read_csv(path) for path in comparisons], ignore_index=True)
     columns = (
-        *("Role", "Cohort", "First", "Second", "Metric", "First value", "Second value"),
+        *("Role", "Cohort", "First", "Second", "Slices", "Metric", "First value", "Second value"),
         *("Effect", "Effect is", "Test", "p", "p (Holm)", "n"),
     )
     rows = [
@@ -113,6 +113,7 @@ def tests_table(comparisons: Sequence[str | Path], cohort_label: str, out: str |
             row["cohort"],
             style.readable(row["first"]),
             style.readable(row["second"]),
+            row["slices"],
             _metric_name(row["metric"]),
             *(estimate(row["metric"], row[name]) for name in ("value_first", "value_second")),
             estimate(row["metric"], row["effect"], row["effect_low"], row["effect_high"]),
@@ -124,9 +125,11 @@ def tests_table(comparisons: Sequence[str | Path], cohort_label: str, out: str |
         for row in table.to_dict("records")
     ]
     notes = (
-        "The pairs were declared before the results (key comparisons); Holm's adjustment covers what was declared. An "
-        "effect is the first reader less the second, over its 95 % interval. Tests are two-sided, on the patients that "
-        "both readers have. A large p is no evidence that two readers are equal, least of all with few patients.",
+        "The pairs were declared in the configuration (key comparisons), before any result. Each has one primary test; "
+        "Holm's adjustment takes the primary tests of one cohort as one family, and the secondary ones metric by "
+        "metric. An effect is the first reader less the second, over its 95 % interval. Tests are two-sided, on the "
+        "patients that both readers have. A large p is no evidence that two readers are equal, least of all with few "
+        "patients.",
     )
     numeric = frozenset({"First value", "Second value", "Effect", "p", "p (Holm)", "n"})
     write(
