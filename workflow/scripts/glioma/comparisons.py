@@ -91,7 +91,7 @@ def compare(
 
 
 def _find(readers: list[Reader], first: str, second: str) -> tuple[Reader, Reader]:
-    """The two readers of these names that can be compared: of one kind, of one task and on the same crops if possible."""
+    """The two readers of these names that do the same, of one task and on the same crops where there are such."""
     named = [[reader for reader in readers if reader.name == name] for name in (first, second)]
     for name, found in zip((first, second), named, strict=True):
         if not found:

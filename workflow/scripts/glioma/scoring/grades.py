@@ -75,7 +75,8 @@ def score_cnn_classifier(
     known = predictions[predictions["patient"].isin(grades.index)]
     p_hgg = known.groupby("patient")["p_hgg"].mean().reindex(grades.index)
     label = np.where(p_hgg.isna(), "", np.where(p_hgg >= threshold, "HGG", "LGG"))
-    patients = pd.DataFrame({"patient": grades.index, "grade": grades.to_numpy(), "label": label, "p_hgg": p_hgg.array})
+    columns = {"patient": grades.index, "slices": "volume", "orientation": "volume", "grade": grades.to_numpy()}
+    patients = pd.DataFrame(columns | {"label": label, "p_hgg": p_hgg.array})
 
     def summarise(entry: Entry, _: pd.DataFrame, patients: pd.DataFrame) -> list[dict]:
         place = Place("volume", "volume")

@@ -1,0 +1,191 @@
+"""The scripts that score and compare, run on files as the workflow leaves them, without the workflow."""
+
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import brier_score_loss, roc_auc_score
+from synthetic_cohort import write
+
+from glioma import baselines
+from glioma.files import write_json
+from glioma.metrics import segmentation
+
+SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
+SETTINGS = {"scores": {"resamples": 60, "hd95_unit": "mm"}, "votes": {}, "side": 32, "tumour_pixels": 1}
+
+
+class Named(dict):
+    """Snakemake's lists of files and of parameters: by name as an attribute or as a key, or the first by number."""
+
+    __getattr__ = dict.__getitem__
+
+    def __getitem__(self, key):
+        return next(iter(self.values())) if key == 0 else super().__getitem__(key)
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A folder with crops, their geometry and the folds table: 10 HGG and 8 LGG, a third of them test patients."""
+    table = write(tmp_path / "crops" / "brain", 10, 8, folds=2, test=6)
+    for patient in table["patient"]:
+        write_json({"spacing": [3.0, 1.0, 1.0]}, tmp_path / "crops" / "brain" / f"{patient}.json")
+    table.to_csv(tmp_path / "folds.csv", index=False)
+    return SimpleNamespace(root=tmp_path, folds=table, rng=np.random.default_rng(0))
+
+
+def run(script: str, place, inputs: dict, outputs: list[str], wildcards: dict, **params) -> dict[str, pd.DataFrame]:
+    """Run a script and read what it wrote."""
+    written = {name: place.root / script / "-".join(wildcards.values()) / f"{name}.csv" for name in outputs}
+    given = SimpleNamespace(
+        input=Named(crops=place.root / "crops" / "brain" / "crops.csv", folds=place.root / "folds.csv", **inputs),
+        output=Named(written),
+        params=Named(settings=SETTINGS, seed=1, crops="brain", **params),
+        wildcards=Named(wildcards),
+        log=[place.root / "log.txt"],
+        rule=script,
+        threads=1,
+    )
+    runpy.run_path(str(SCRIPTS / f"{script}.py"), init_globals={"snakemake": given})
+    return {name: pd.read_csv(path) for name, path in written.items() if path.stat().st_size > 1}
+
+
+def predictions(place) -> pd.DataFrame:
+    """A classifier's table: every patient by the networks that saw it and by those that did not."""
+    rows = []
+    for row in place.folds.itertuples():
+        p = np.clip(place.rng.normal(0.65 if row.grade == "HGG" else 0.4, 0.2, 3), 0, 1).round(4)
+        if row.split == "test":
+            rows.append((row.patient, "test", -1, p[0]))
+        else:
+            rows += [(row.patient, "validation", row.fold, p[0]), (row.patient, "train", 1 - row.fold, p[1])]
+    return pd.DataFrame(rows, columns=["patient", "cohort", "fold", "probability"])
+
+
+def score_classifier(place, name: str) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+    table = predictions(place)
+    table.to_csv(place.root / f"{name}.csv", index=False)
+    inputs = {"predictions": place.root / f"{name}.csv"}
+    return table, run("score_classifier", place, inputs, ["patients", "summary"], {"classifier": name})
+
+
+def row(summary: pd.DataFrame, **where: str) -> pd.Series:
+    chosen = summary[np.logical_and.reduce([summary[key] == value for key, value in where.items()])]
+    assert len(chosen) == 1, chosen
+    return chosen.iloc[0]
+
+
+def test_classifier_has_every_cohort(place):
+    table, scores = score_classifier(place, "cnn")
+    grades = place.folds.set_index("patient")["grade"]
+    sizes = scores["patients"].groupby("cohort").size().to_dict()
+    assert sizes == {"train": 12, "validation": 12, "test": 6, "pooled": 18}
+    assert (scores["summary"]["crops"] == "brain").all()
+    for cohort, by in (("pooled", ["validation", "test"]), ("train", ["train"]), ("test", ["test"])):
+        seen = table[table["cohort"].isin(by)].set_index("patient")["probability"]
+        truth = grades[seen.index] == "HGG"
+        for metric, expected in (("auc", roc_auc_score(truth, seen)), ("brier", brier_score_loss(truth, seen))):
+            found = row(scores["summary"], cohort=cohort, metric=metric)
+            assert found["value"] == pytest.approx(expected) and found["n"] == len(seen)
+
+
+def score_segmenter(place, name: str) -> dict[str, pd.DataFrame]:
+    for folder, shift in (("masks", 2), ("seen", 1)):
+        (place.root / name / folder).mkdir(parents=True)
+        for patient in place.folds.loc[(folder == "masks") | (place.folds["split"] == "development"), "patient"]:
+            mask = np.load(place.root / "crops" / "brain" / f"{patient}.mask.npy") > 0
+            np.save(place.root / name / folder / f"{patient}.npy", np.roll(mask, shift, axis=1))
+    inputs = {"predictions": place.root / name / "predictions.csv"}
+    return run("score_segmenter", place, inputs, ["patients", "summary"], {"segmenter": name})
+
+
+def test_segmenter_has_every_cohort(place):
+    scores = score_segmenter(place, "unet")
+    patients = scores["patients"]
+    assert set(patients.loc[patients["cohort"] == "train", "slices"]) == {"volume"}
+    sizes = patients[patients["slices"] == "volume"].groupby("cohort").size().to_dict()
+    assert sizes == {"train": 12, "validation": 12, "test": 6, "pooled": 18}
+    for cohort, shift in (("train", 1), ("pooled", 2)):
+        own = patients[(patients["cohort"] == cohort) & (patients["slices"] == "volume")].set_index("patient")
+        for patient in own.index:
+            mask = np.load(place.root / "crops" / "brain" / f"{patient}.mask.npy") > 0
+            expected = segmentation.scores(np.roll(mask, shift, axis=1), mask, (3.0, 1.0, 1.0))
+            assert own.loc[patient, list(expected)].to_dict() == pytest.approx(expected)
+        for metric in ("dice", "nsd"):
+            found = row(scores["summary"], cohort=cohort, slices="volume", metric=metric)
+            assert found["value"] == pytest.approx(own[metric].mean()) and found["n"] == len(own)
+
+
+def score_run(place, task: str, patients: pd.Series) -> dict[str, pd.DataFrame]:
+    masks = {name: np.load(place.root / "crops" / "brain" / f"{name}.mask.npy") for name in patients}
+    asked = baselines.asked_slices(masks, selection="tumour")
+    answers = baselines.always_hgg(asked)
+    if task != "classification":
+        answers = baselines.answers_from_masks(asked, task, masks, side=32)
+    answers.to_csv(place.root / f"{task}.csv", index=False)
+    entry = {"task": task, "model": "tiny", "label": "general", "repeats": None, "orientations": ["axial"]}
+    inputs, outputs = {"answers": place.root / f"{task}.csv"}, ["slices", "patients", "summary"]
+    return run("score_run", place, inputs, outputs, {"run": task}, run=entry)
+
+
+@pytest.mark.parametrize("task", ["classification", "bounding_box"])
+def test_run_has_the_cohorts_that_it_was_asked_about(place, task):
+    scores = score_run(place, task, place.folds["patient"])
+    for name in ("patients", "summary"):
+        assert set(scores[name]["cohort"]) == {"validation", "test", "pooled"}
+    assert set(scores["slices"]["cohort"]) == {"validation", "test"}
+    pooled = scores["patients"][scores["patients"]["cohort"] == "pooled"]
+    assert set(pooled["patient"]) == set(place.folds["patient"])
+    tested = score_run(place, task, place.folds.loc[place.folds["split"] == "test", "patient"])
+    for name in ("patients", "summary", "slices"):
+        assert set(tested[name]["cohort"]) == {"test"}
+    of_test = scores["summary"][scores["summary"]["cohort"] == "test"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(of_test, tested["summary"])
+
+
+def test_compare_reads_what_the_others_wrote(place):
+    score_classifier(place, "cnn")
+    score_segmenter(place, "unet")
+    for task in ("classification", "bounding_box"):
+        score_run(place, task, place.folds.loc[place.folds["split"] == "test", "patient"])
+    baseline = place.root / "baselines" / "brain" / "patients.csv"
+    baseline.parent.mkdir(parents=True)
+    hgg = pd.read_csv(place.root / "score_classifier" / "cnn" / "patients.csv").assign(label="HGG", p_hgg=np.nan)
+    boxes = pd.read_csv(place.root / "score_run" / "bounding_box" / "patients.csv")
+    parts = [hgg.assign(task="classification", model="always HGG"), boxes.assign(task="bounding_box", model="box")]
+    pd.concat(parts).to_csv(baseline, index=False)
+    inputs = {
+        "networks": [place.root / "score_classifier" / "cnn" / "patients.csv"]
+        + [place.root / "score_segmenter" / "unet" / "patients.csv"],
+        "runs": [place.root / "score_run" / task / "patients.csv" for task in ("classification", "bounding_box")],
+        "baselines": [baseline],
+    }
+    table = run(
+        "compare",
+        place,
+        inputs,
+        ["comparisons"],
+        {},
+        networks={"cnn": ["classification", "brain"], "unet": ["segmentation", "brain"]},
+        runs={
+            "classification": ["classification", "tiny general", "brain"],
+            "bounding_box": ["bounding_box", "tiny general", "brain"],
+        },
+        pairs=[["cnn", "classification"], ["cnn", "always HGG"], ["unet", "bounding_box"], ["unet", "box"]],
+        dimension="3d",
+    )["comparisons"]
+    primary = table[table["role"] == "primary"].set_index(["cohort", "first", "second"])
+    assert list(primary.index) == [
+        ("test", "cnn", "tiny general"),
+        ("pooled", "cnn", "always HGG"),
+        ("test", "cnn", "always HGG"),
+        ("test", "unet", "tiny general (bounding box)"),
+        ("test", "unet", "box"),
+    ]
+    assert primary.loc[("test", "unet", "box"), "slices"] == "tumour volume, axial"
+    assert primary.loc[("pooled", "cnn", "always HGG"), "n"] == 18
+    assert primary.loc[("pooled", "cnn", "always HGG"), "value_second"] == pytest.approx(10 / 18)
+    assert primary["p_holm"].notna().all()
