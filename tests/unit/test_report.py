@@ -167,6 +167,7 @@ def test_published_rows_stand_beside_ours_with_interval_n_and_difference(summary
         assert float(difference) == pytest.approx(float(mine["value"]) - value, abs=0.051 if "p95" in metric else 6e-4)
         assert difference.startswith(("+", "-")) and shown["n"].iloc[first + 1].startswith(("8 | 2 undecided", "10"))
         assert shown["Crops"].iloc[first + 1] == "tumour†"
+        assert shown["n"].iloc[first] == {1: "55", 2: "54", 3: "55"}.get(table, "")
 
 
 def test_published_rows_without_a_counterpart_say_why(summary, tmp_path):

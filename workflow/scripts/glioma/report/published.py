@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from glioma import published
 from glioma.figures import style
 from glioma.figures.tables import place
 from glioma.report.html import DISTANCES, UNDEFINED, Cell, Table, estimate, number, write
@@ -36,6 +37,7 @@ def published_table(
     patients only, as published.
     """
     ours, theirs = read_summary(summary), pd.read_csv(tables)
+    patients = {(row.table, row.setting, row.cohort): sum(row.counts) for row in published.recover(theirs)}
     sections = []
     for table, of_table in theirs.groupby("table", sort=True):
         metrics = list(dict.fromkeys(of_table["metric"]))
@@ -43,7 +45,8 @@ def published_table(
         for (setting, cohort), group in of_table.groupby(["setting", "cohort"], sort=False):
             values = group.set_index("metric")["value"]
             cells = [number(name, values.get(name, float("nan"))) for name in metrics]
-            rows.append([Cell(f"published: {setting}", tone="published"), cohort, "", "", "", *cells])
+            n = count(patients[table, setting, cohort]) if (table, setting, cohort) in patients else ""
+            rows.append([Cell(f"published: {setting}", tone="published"), cohort, "", "", n, *cells])
             names = [name for name, settings in replicates.items() if f"{table}/{setting}" in settings]
             rows += _counterparts(ours, group.iloc[0], values.reindex(metrics), names, scoring, is_phantom)
         task = of_table["task"].iloc[0].replace("-", " ")
@@ -53,7 +56,8 @@ def published_table(
         "Published: Liu, Yoo, Khalvati, arXiv 2509.10683 (BraTS 2020, 365 patients; Llama 3.2 Vision). Ours follow in "
         "the white rows over their 95 % intervals, then the difference, ours less published. Which of ours stands "
         "beside which row is the key replicates of networks and runs. Grades: decided patients only, as published; "
-        "the comparison table has the other denominator.",
+        "the comparison table has the other denominator. n of published grades was not printed; it follows from the "
+        "figures.",
         _how_shapes_are_scored(scoring),
     ]
     if is_phantom:
