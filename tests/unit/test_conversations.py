@@ -74,6 +74,9 @@ def test_each_fold_is_validated_by_its_own_patients_on_the_same_images(write, sm
         **{f"fold{fold}/{part}": len(files_of(fold)[part]) for fold in (0, 1) for part in ("train", "validation")},
         "test": len(one["test"]),
     }
+    for fold in (0, 1):
+        rows_of = Counter(GRADES[row["patient"]] for row in files_of(fold)["train"])
+        assert rows_of["LGG"] == rows_of["HGG"] > 0
     shown = {row["images"][0] for fold in (0, 1) for rows in files_of(fold).values() for row in rows}
     assert len(rendered) == len(shown) == len(list(Path("c/images").iterdir()))
 

@@ -141,7 +141,7 @@ def arguments(settings: Mapping, checkpoints: Path, seed: int, resuming: bool):
         optim=choose_optimizer(settings["optimizer"]),
         weight_decay=settings["weight_decay"],
         gradient_checkpointing=settings["gradient_checkpointing"],
-        gradient_checkpointing_kwargs=CHECKPOINTING,
+        gradient_checkpointing_kwargs={**CHECKPOINTING},
         logging_steps=every or CHECKPOINT_EVERY,
         eval_strategy="steps" if every else "no",
         eval_steps=every,
