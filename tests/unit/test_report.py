@@ -65,13 +65,14 @@ def summary(tmp_path_factory):
     table = pd.read_csv(path, keep_default_na=False).assign(crops="tumour")
     pooled = table[table["run"] == "paper-classifier"].assign(cohort="pooled", n=40)
     means = table[table["slices"] == "tumour volume"].assign(slices="tumour")
+    sections = table[table["task"] == "segmentation"].assign(slices="tumour", orientation="axial")
     calibration = [
         data.summary_row(
             "classification", "paper-classifier", "cnn", "paper-classifier", metric, value, 0.1, crops="brain"
         )
         for metric, value in (("brier", 0.25), ("ece", 0.125), ("ece_if_calibrated", 0.0625))
     ]
-    pd.concat([table, pooled, means, pd.DataFrame(calibration)]).to_csv(path, index=False)
+    pd.concat([table, pooled, means, sections, pd.DataFrame(calibration)]).to_csv(path, index=False)
     return path
 
 
@@ -168,6 +169,11 @@ def test_published_rows_stand_beside_ours_with_interval_n_and_difference(summary
         assert difference.startswith(("+", "-")) and shown["n"].iloc[first + 1].startswith(("8 | 2 undecided", "10"))
         assert shown["Crops"].iloc[first + 1] == "tumour†"
         assert shown["n"].iloc[first] == {1: "55", 2: "54", 3: "55"}.get(table, "")
+
+
+def test_a_segmenter_stands_beside_with_its_volume_alone(summary, tmp_path):
+    shown = beside(summary, tmp_path / "t.html").table("Published table 4: segmentation")
+    assert shown["Scored"][shown["Model"].str.startswith("ours: paper-segmenter | paper")].tolist() == ["whole volume"]
 
 
 def test_published_rows_without_a_counterpart_say_why(summary, tmp_path):

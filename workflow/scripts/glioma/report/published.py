@@ -130,8 +130,10 @@ def _stands_beside(row: Mapping, theirs: pd.Series, scoring: Mapping) -> bool:
     CNNs: the volume, or every slice of a network that votes. VLMs: table 2 asked about all slices that it was shown,
     in one orientation; all others about axial tumour slices.
     """
-    if theirs["model"] == "cnn" and row["slices"] == "volume":
-        return True
+    if row["slices"] == "volume" and row["orientation"] == "volume":
+        return theirs["model"] == "cnn"
+    if theirs["task"] == "segmentation":
+        return False
     orientation = next((name for name in ("coronal", "sagittal") if name in theirs["setting"]), "axial")
     if row["orientation"] != orientation:
         return False
