@@ -1,18 +1,58 @@
+"""Folders as they come: their layouts, their tables, and every fault of a whole folder in one line."""
+
+import gzip
+import subprocess
+import sys
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
 import pytest
 
-from glioma import cohort, folds
+from glioma import cohort, folds, labels
 from glioma.errors import UserError
 
+REPOSITORY = Path(__file__).parents[2]
 HEADER = (
     "Grade,BraTS_2017_subject_ID,BraTS_2018_subject_ID,TCGA_TCIA_subject_ID,BraTS_2019_subject_ID,BraTS_2020_subject_ID"
 )
+BRATS_2020 = {1: "necrosis", 2: "oedema", 4: "enhancing"}
+ENDS = {
+    "2020": ("_flair", "_t1", "_t1ce", "_t2", "_seg"),
+    "2023": ("-t2f", "-t1n", "-t1c", "-t2w", "-seg"),
+}
 
 
-def volume(path, shape=(4, 5, 6)):
+def volume(path, values=(1, 2, 4), shape=(4, 5, 6), dtype=np.int16, affine=None):
+    """A volume whose first voxels are `values`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    nib.save(nib.Nifti1Image(np.zeros(shape, np.int16), np.eye(4)), path)
+    voxels = np.zeros(shape, dtype)
+    voxels.flat[: len(values)] = values
+    nib.save(nib.Nifti1Image(voxels, np.eye(4) if affine is None else affine), path)
+
+
+def case(folder, ends=ENDS["2020"], suffix=".nii.gz", values=(1, 2, 4)):
+    for end in ends:
+        volume(folder / f"{folder.name}{end}{suffix}", values)
+
+
+def index(root, *exclude, **settings):
+    return cohort.index({"root": str(root), "exclude": list(exclude), **settings})
+
+
+def fault(root, *exclude, **settings):
+    """The one line that a faulty cohort ends in."""
+    with pytest.raises(UserError) as raised:
+        index(root, *exclude, **settings)
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+def check_fault(table, meaning=BRATS_2020):
+    with pytest.raises(UserError) as raised:
+        cohort.check(table, meaning)
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
 
 
 @pytest.fixture
@@ -21,73 +61,324 @@ def root(tmp_path):
     rows = [
         "HGG,Brats17_CBICA_AAB_1,Brats18_CBICA_AAB_1,NA,BraTS19_CBICA_AAB_1,BraTS20_Training_001",
         "LGG,NA,NA,TCGA-CS-4942,BraTS19_TCIA09_177_1,BraTS20_Training_260",
-        "LGG,NA,NA,TCGA-CS-4942,BraTS19_TCIA10_178_1,BraTS20_Training_261",
+        "LGG,NA,NA,TCGA-CS-4942,BraTS19_2013_10_1,BraTS20_Training_261",
         "HGG,NA,NA,NA,NA,BraTS20_Training_355",
         "HGG,NA,NA,NA,NA,NA",
     ]
     (tmp_path / "name_mapping.csv").write_text("\n".join([HEADER, *rows]) + "\n")
+    (tmp_path / "survival_info.csv").write_text("Brats20ID,Age,Survival_days,Extent_of_Resection\n")
+    (tmp_path / ".DS_Store").write_bytes(b"")
+    (tmp_path / "__MACOSX" / "BraTS20_Training_001").mkdir(parents=True)
     for patient, suffix in (("001", ".nii"), ("260", ".nii.gz"), ("261", ".nii.gz"), ("355", ".nii")):
-        name = f"BraTS20_Training_{patient}"
-        for scan in ("flair", "t1", "t1ce", "t2"):
-            volume(tmp_path / name / f"{name}_{scan}{suffix}")
-        seg = "W39_1998.09.19_Segm.nii" if patient == "355" else f"{name}_seg{suffix}"
-        volume(tmp_path / name / seg)
+        case(tmp_path / f"BraTS20_Training_{patient}", suffix=suffix)
+    odd = tmp_path / "BraTS20_Training_355"
+    (odd / "BraTS20_Training_355_seg.nii").rename(odd / "W39_1998.09.19_Segm.nii")
+    (odd / "._BraTS20_Training_355_seg.nii").write_bytes(b"")
     return tmp_path
 
 
 def test_index_reads_the_quirks(root):
-    table = cohort.index(root).set_index("patient")
+    table = index(root).set_index("patient", drop=False)
+    assert tuple(table.columns) == cohort.COLUMNS
     assert list(table.index) == [f"BraTS20_Training_{n}" for n in ("001", "260", "261", "355")]
     assert table.at["BraTS20_Training_355", "mask"].endswith("W39_1998.09.19_Segm.nii")
     assert table.at["BraTS20_Training_001", "flair"].endswith("_flair.nii")
-    assert table["site"].tolist() == ["CBICA", "TCIA09", "TCIA10", ""]
+    assert table["site"].tolist() == ["CBICA", "TCIA09", "2013", ""]
     # Two scans of one person are one subject.
-    assert table.at["BraTS20_Training_260", "subject"] == table.at["BraTS20_Training_261", "subject"] == "TCGA-CS-4942"
-    cohort.check(table.reset_index())
+    assert table["subject"].tolist() == ["BraTS20_Training_001", "TCGA-CS-4942", "TCGA-CS-4942", "BraTS20_Training_355"]
+    cohort.check(table, cohort.labels({"root": str(root)}), threads=2)
+
+
+def test_files_of_one_patient_may_differ_in_suffix(root):
+    folder = root / "BraTS20_Training_001"
+    (folder / "BraTS20_Training_001_t2.nii").unlink()
+    volume(folder / "BraTS20_Training_001_t2.nii.gz")
+    odd = root / "BraTS20_Training_355"
+    (odd / "W39_1998.09.19_Segm.nii").unlink()
+    volume(odd / "W39_1998.09.19_Segm.nii.gz")
+    table = index(root).set_index("patient", drop=False)
+    assert table.at["BraTS20_Training_001", "t2"].endswith("_t2.nii.gz")
+    assert table.at["BraTS20_Training_355", "mask"].endswith("W39_1998.09.19_Segm.nii.gz")
+    cohort.check(table, BRATS_2020)
+
+
+def test_a_mapping_from_a_spreadsheet(root):
+    """A byte order mark, Windows line ends, blanks, another order of columns, an empty last column and line."""
+    rows = [line.split(",") for line in (root / "name_mapping.csv").read_text().splitlines()]
+    expected = index(root)
+    text = "\r\n".join(";".join([f" {cell} " for cell in reversed(row)] + [""]) for row in rows) + "\r\n;;;;;;\r\n\r\n"
+    (root / "name_mapping.csv").write_bytes(b"\xef\xbb\xbf" + text.replace("HGG", "hgg").encode())
+    assert index(root).equals(expected)
+
+
+def test_names_in_another_case(root):
+    (root / "BraTS20_Training_001").rename(root / "brats20_training_001")
+    (root / "brats20_training_001" / "BraTS20_Training_001_flair.nii").rename(
+        root / "brats20_training_001" / "BraTS20_Training_001_FLAIR.nii"
+    )
+    table = index(root)
+    assert table["patient"][0] == "BraTS20_Training_001"
+    cohort.check(table, BRATS_2020)
+
+
+@pytest.mark.parametrize("mapping", ["beside the cases", "above them"])
+def test_the_cases_may_lie_deeper(root, tmp_path_factory, mapping):
+    top = tmp_path_factory.mktemp("archive")
+    inner = top / "BraTS2020_TrainingData" / "MICCAI_BraTS2020_TrainingData"
+    inner.parent.mkdir()
+    root.rename(inner)
+    (top / "MICCAI_BraTS2020_ValidationData" / "BraTS20_Validation_001").mkdir(parents=True)
+    if mapping == "above them":
+        (inner / "name_mapping.csv").rename(top / "name_mapping.csv")
+    table = index(top)
+    assert len(table) == 4
+    assert table.equals(index(top, layout="brats2020"))
+    assert all(Path(path).is_file() for path in table["mask"])
 
 
 def test_all_faults_are_listed_together(root):
     (root / "BraTS20_Training_001" / "BraTS20_Training_001_t1.nii").unlink()
+    (root / "BraTS20_Training_001" / "BraTS20_Training_001_t1ce.nii").unlink()
+    (root / "BraTS20_Training_001" / "BraTS20_Training_001_t1ce.nii").mkdir()
     (root / "BraTS20_Training_261" / "BraTS20_Training_261_seg.nii.gz").unlink()
-    with pytest.raises(UserError) as fault:
-        cohort.index(root, ("nobody",))
-    message = str(fault.value)
-    assert "3 faults" in message and "\n" not in message
-    for part in ("BraTS20_Training_001_t1", "BraTS20_Training_261_seg", "nobody"):
+    (root / "BraTS20_Training_261" / "BraTS20_Training_261_seg.nii.gz").symlink_to("nothing")
+    volume(root / "BraTS20_Training_355" / "BraTS20_Training_355_flair.nii.gz")
+    (root / "BraTS20_Training_260").rename(root / "BraTS20_Training_262")
+    message = fault(root, "nobody")
+    assert "7 faults" in message
+    for part in (
+        "no BraTS20_Training_001_t1.nii or .nii.gz",
+        "BraTS20_Training_001_t1ce.nii: is a folder",
+        "BraTS20_Training_261_seg.nii.gz: is a link to nothing",
+        "BraTS20_Training_355_flair.nii and BraTS20_Training_355_flair.nii.gz; keep one",
+        "BraTS20_Training_260: no such folder",
+        "BraTS20_Training_262: not in name_mapping.csv",
+        "cohort.exclude: nobody is not in",
+    ):
         assert part in message
 
 
-def test_exclusion(root):
-    assert len(cohort.index(root, ("BraTS20_Training_355",))) == 3
+def test_only_the_first_faults_are_shown(tmp_path):
+    ids = [f"BraTS20_Training_{n:03d}" for n in range(1, 31)]
+    (tmp_path / "name_mapping.csv").write_text("\n".join(["Grade,BraTS_2020_subject_ID", *(f"LGG,{n}" for n in ids)]))
+    message = fault(tmp_path)
+    assert "30 faults" in message and message.count("no such folder") == 20 and message.endswith("and 10 more")
 
 
-def test_bad_headers_are_listed_together(root):
-    volume(root / "BraTS20_Training_001" / "BraTS20_Training_001_t2.nii", (9, 9, 9))
-    (root / "BraTS20_Training_260" / "BraTS20_Training_260_t1.nii.gz").write_bytes(b"not a scan")
-    with pytest.raises(
-        UserError, match=r"2 faults.*different shapes.*_t1\.nii\.gz|2 faults.*_t1\.nii\.gz.*different shapes"
-    ):
-        cohort.check(cohort.index(root))
+def test_exclusion_takes_a_patients_faults_along(root):
+    (root / "BraTS20_Training_001" / "BraTS20_Training_001_t1.nii").unlink()
+    mapping = root / "name_mapping.csv"
+    mapping.write_text(mapping.read_text().replace("HGG,NA,NA,NA,NA,BraTS20_Training_355", ",,,,,BraTS20_Training_355"))
+    case(root / "BraTS20_Training_400")
+    assert "no grade of BraTS20_Training_355" in fault(root)
+    assert len(index(root, "BraTS20_Training_001", "BraTS20_Training_355", "BraTS20_Training_400")) == 2
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("MGG,NA,NA,NA,NA,BraTS20_Training_001", "grade 'MGG'"),
+        ("MGG,NA,NA,NA,NA,BraTS20_Training_001", "grade 'MGG' of BraTS20_Training_001; write HGG or LGG"),
         ("HGG,NA,NA,NA,NA,../../etc", "id '../../etc'"),
+        ("HGG,,,,,BraTS20_Training_001\nLGG,,,,,BraTS20_Training_001", "BraTS20_Training_001 stands there twice"),
+        ("HGG,NA,NA,NA,NA,NA", "names no patient"),
     ],
 )
 def test_mapping_faults(tmp_path, line, message):
     (tmp_path / "name_mapping.csv").write_text(f"{HEADER}\n{line}\n")
+    assert message in fault(tmp_path)
+
+
+def test_places_without_a_cohort(root, tmp_path_factory):
+    empty = tmp_path_factory.mktemp("empty")
+    assert "cohort.root" in fault(empty / "nowhere")
+    assert "holds no folder such as BraTS20_Training_001, BraTS2021_00000" in fault(empty)
+    assert "holds no folder such as BraTS-GLI-00000-000," in fault(root, layout="brats2023")
+    (root / "name_mapping.csv").rename(root / "names.csv")
+    assert "name_mapping.csv: missing" in fault(root)
+    case(root / "BraTS2021_00000")
+    assert "cases of brats2020 and brats2021; say under cohort.layout" in fault(root)
+
+
+@pytest.mark.parametrize("layout", ["auto", "brats2023"])
+def test_brats_2023_has_time_points_and_grades_from_a_table(tmp_path, layout):
+    root = tmp_path / "ASNR-MICCAI-BraTS2023-GLI-Challenge-TrainingData"
+    for name in ("BraTS-GLI-00000-000", "BraTS-GLI-00000-001", "BraTS-GLI-00002-000"):
+        case(root / name, ENDS["2023"], values=(1, 2, 3))
+    grades = tmp_path / "grades.tsv"
+    grades.write_text("subject\tgrade\nBraTS-GLI-00000\tHGG\nBraTS-GLI-00002\tlgg\nBraTS-GLI-09999\tHGG\n")
+    settings = {"root": str(tmp_path), "layout": layout, "grades": str(grades)}
+    table = cohort.index(settings)
+    assert table["patient"].tolist() == ["BraTS-GLI-00000-000", "BraTS-GLI-00000-001", "BraTS-GLI-00002-000"]
+    assert table["subject"].tolist() == ["BraTS-GLI-00000", "BraTS-GLI-00000", "BraTS-GLI-00002"]
+    assert table["grade"].tolist() == ["HGG", "HGG", "LGG"]
+    assert [Path(table[scan][0]).name[20:-7] for scan in cohort.SCANS] == ["t2f", "t1n", "t1c", "t2w", "seg"]
+    meaning = cohort.labels(settings)
+    assert meaning == {0: "background", 1: "necrosis", 2: "oedema", 3: "enhancing"}
+    cohort.check(table, meaning)
+    # The resection cavity of later sets is not taken for enhancing tumour, nor for anything else, until declared.
+    volume(Path(table["mask"][1]), (1, 2, 3, 4))
+    message = check_fault(table, meaning)
+    assert "1 fault" in message and "00000-001-seg.nii.gz: holds 4" in message and "cohort.labels" in message
+    cohort.check(
+        table, cohort.labels(settings | {"labels": {"1": "necrosis", 2: "oedema", "3": "enhancing", 4: "cavity"}})
+    )
+
+
+def test_brats_2021_and_its_grades(tmp_path):
+    for number in range(5):
+        case(tmp_path / f"BraTS2021_{number:05d}")
+    assert "cohort.grades: empty, but brats2021" in fault(tmp_path)
+    grades = tmp_path / "grades.csv"
+    rows = ["HGG,BraTS2021_00000,CBICA,p1", "LGG,BraTS2021_00001,,p1", "4,BraTS2021_00002,,", "2,BraTS2021_00003,UCSF,"]
+    grades.write_text("\n".join(["Grade,Patient,Site,Subject", *rows]) + "\n")
+    message = fault(tmp_path, grades=str(grades))
+    assert "3 faults" in message and "no grade of BraTS2021_00004" in message
+    # WHO grades are not taken for anything, and the user is told what to do.
+    assert "grade '2' of BraTS2021_00003; write HGG or LGG; which WHO grades" in message
+    table = index(tmp_path, *(f"BraTS2021_0000{n}" for n in (2, 3, 4)), grades=str(grades))
+    assert table["subject"].tolist() == ["p1", "p1"] and table["site"].tolist() == ["CBICA", ""]
+    assert cohort.labels({"root": str(tmp_path), "grades": str(grades)}) == {0: "background", **BRATS_2020}
+    assert cohort.sources({"root": str(tmp_path), "grades": str(grades)}) == [str(grades)]
+
+
+def test_any_cohort_by_a_table(tmp_path):
+    """The table of the documentation, with paths below the root and one absolute."""
+    example = (REPOSITORY / "config" / "patients.example.tsv").read_text()
+    lines = [line.split("\t") for line in example.splitlines()]
+    paths = [cell for line in lines[1:] for cell in line if ".nii" in cell]
+    assert len(paths) == 5 * (len(lines) - 1)
+    for path in paths:
+        volume(tmp_path / "scans" / path)
+    table_file = tmp_path / "patients.tsv"
+    table_file.write_text(example.replace(paths[0], str(tmp_path / "scans" / paths[0]), 1))
+    settings = {"root": str(tmp_path / "scans"), "table": str(table_file)}
+    table = cohort.index(settings)
+    assert table.equals(cohort.index(settings | {"layout": "table"}))
+    assert set(table["grade"]) == {"LGG", "HGG"} and table["subject"].nunique() == len(table) - 1
+    assert all(Path(path).is_file() for scan in cohort.SCANS for path in table[scan])
+    with pytest.raises(UserError, match=r"cohort\.labels: empty"):
+        cohort.labels(settings)
+    cohort.check(table, cohort.labels(settings | {"labels": {"1": "necrosis", "2": "oedema", "4": "enhancing"}}))
+
+
+def test_faults_of_a_table(tmp_path):
+    columns = "patient,subject,grade,flair,t1,t1ce,t2,mask"
+    for name in ("a", "b", "c", "d", "seg"):
+        volume(tmp_path / f"{name}.nii")
+    table = tmp_path / "patients.csv"
+    rows = ["one,,2,a.nii,b.nii,c.nii,d.nii,seg.nii", "two,s,HGG,a.nii,,x.nii,d.nii,y/seg.nii", "a b,s,LGG,,,,,"]
+    table.write_text("\n".join([columns, *rows]))
+    message = fault(tmp_path, table=str(table))
+    for part in (
+        "grade '2' of one; write HGG or LGG; which WHO grades",
+        "no t1 of two",
+        "id 'a b'",
+        "a.nii stands there twice",
+        "x.nii: no such file",
+        "y/seg.nii: no such file",
+        "no mask of a b",
+    ):
+        assert part in message
+    table.write_text("patient,grade\none,HGG\n")
+    assert "no column subject, flair, t1, t1ce, t2, mask" in fault(tmp_path, table=str(table))
+    assert "cohort.table: empty" in fault(tmp_path, layout="table")
+
+
+@pytest.mark.parametrize(
+    "settings", [{"layout": "brats2023"}, {"grades": "grades.csv"}, {"exclude": ["BraTS20_Training_001"]}]
+)
+def test_data_without_a_root_is_no_phantom(settings):
+    assert cohort.is_phantom({"root": "", "table": "", "layout": "auto", "exclude": []})
+    with pytest.raises(UserError, match=r"cohort\.root: empty, but"):
+        cohort.is_phantom({"root": ""} | settings)
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        ({1: "necrotic"}, "'necrotic'; use one of background, cavity"),
+        ({"x": "oedema"}, "'x' is no value"),
+        ({-1: "oedema"}, "-1 is no value"),
+        ({0: "oedema"}, "0 is the background"),
+        ({4: "cavity"}, "names no tumour"),
+    ],
+)
+def test_labels_that_cannot_be(declared, message):
     with pytest.raises(UserError, match=message):
-        cohort.index(tmp_path)
+        labels.read(declared)
 
 
-def test_missing_root_and_mapping(tmp_path):
-    with pytest.raises(UserError, match=r"cohort\.root"):
-        cohort.index(tmp_path / "nowhere")
-    with pytest.raises(UserError, match=r"name_mapping\.csv: missing"):
-        cohort.index(tmp_path)
+def test_canonical_labels():
+    meaning = labels.read({"7": "tumour", 4: "cavity", 1: "enhancing", 3: "necrosis", 2: "oedema"})
+    mask = np.array([[[0, 1, 2], [3, 4, 7]]])
+    for dtype in (np.uint8, np.int32, np.float32):
+        coded = labels.canonical(mask.astype(dtype), meaning, "seg.nii")
+        assert coded.dtype == np.uint8
+        np.testing.assert_array_equal(coded, [[[0, 3, 2], [1, 0, 4]]])
+    for wrong, message in ((mask - 2, "holds -2, -1,"), (mask + 0.5, "fractions")):
+        with pytest.raises(UserError, match=rf"seg\.nii: .*{message}"):
+            labels.canonical(wrong, meaning, "seg.nii")
+
+
+def test_files_that_cannot_be_used_are_listed_together(root):
+    first, second, third = (root / f"BraTS20_Training_{n}" for n in ("001", "260", "261"))
+    volume(first / "BraTS20_Training_001_t2.nii", shape=(9, 9, 9))
+    volume(first / "BraTS20_Training_001_t1.nii", affine=np.diag([1, 1, 2, 1]))
+    (second / "BraTS20_Training_260_t1.nii.gz").write_bytes(b"not a scan")
+    volume(second / "BraTS20_Training_260_t2.nii.gz", shape=(4, 5, 6, 2))
+    volume(second / "BraTS20_Training_260_seg.nii.gz", values=())
+    volume(third / "BraTS20_Training_261_seg.nii.gz", values=(1, 2.5), dtype=np.float32)
+    message = check_fault(index(root))
+    assert "6 faults" in message
+    for part in (
+        "_001_t2.nii: another shape or affine",
+        "_001_t1.nii: another shape or affine",
+        "_260_t1.nii.gz: not a readable NIfTI file",
+        "_260_t2.nii.gz: has 4 axes",
+        "_260_seg.nii.gz: no tumour in this mask; list BraTS20_Training_260 under cohort.exclude",
+        "_261_seg.nii.gz: a mask holds whole numbers, this one fractions",
+    ):
+        assert part in message
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9, 0.999])
+def test_truncated_files_are_found_without_being_read(root, share):
+    """A scan whose header is whole, cut off anywhere after it."""
+    rng = np.random.default_rng(0)
+    for patient, suffix in (("001", ".nii"), ("260", ".nii.gz")):
+        path = root / f"BraTS20_Training_{patient}" / f"BraTS20_Training_{patient}_flair{suffix}"
+        nib.save(nib.Nifti1Image(rng.integers(0, 999, (4, 5, 600)).astype(np.int16), np.eye(4)), path)
+        whole = path.read_bytes()
+        path.write_bytes(whole[: max(400, int(share * len(whole)))])
+    message = check_fault(index(root, "BraTS20_Training_261", "BraTS20_Training_355"))
+    assert message.count("_flair.nii: cannot be read to its end") == 1
+    assert message.count("_flair.nii.gz: cannot be read to its end") == 1
+
+
+def test_gzip_in_several_streams_is_whole(root):
+    """Block-compressed files end in the length of their last block, which is no fault."""
+    path = root / "BraTS20_Training_260" / "BraTS20_Training_260_flair.nii.gz"
+    content = gzip.decompress(path.read_bytes())
+    path.write_bytes(b"".join(gzip.compress(part) for part in (content[:400], content[400:], b"")))
+    cohort.check(index(root), BRATS_2020)
+
+
+@pytest.mark.parametrize(("layout", "cases"), [("brats2020", 7), ("brats2021", 6), ("brats2023", 12)])
+@pytest.mark.parametrize("compressed", [True, False])
+def test_the_full_scale_tree_is_a_cohort(tmp_path, layout, cases, compressed):
+    command = [sys.executable, str(REPOSITORY / "benchmarks" / "brats_tree.py"), str(tmp_path / "tree")]
+    options = ["--layout", layout, "--cases", str(cases), "--compressed" if compressed else "--uncompressed"]
+    subprocess.run(command + options, check=True)
+    settings = {"root": str(tmp_path / "tree")}
+    if layout != "brats2020":
+        settings["grades"] = str(tmp_path / "tree" / "grades.csv")
+    table = cohort.index(settings)
+    assert len(table) == cases and set(table["grade"]) == {"HGG", "LGG"}
+    assert table["subject"].nunique() == cases - (2 if layout == "brats2023" else 0)
+    cohort.check(table, cohort.labels(settings))
+    image = nib.load(table["flair"][0])
+    assert image.shape == (240, 240, 155) and nib.aff2axcodes(image.affine) == ("L", "P", "S")
+    assert image.header.get_xyzt_units()[0] == "mm"
 
 
 def patients(n_hgg=24, n_lgg=16):

@@ -5,6 +5,7 @@ import pytest
 from glioma import crops, volumes
 from glioma.errors import UserError
 
+LABELS = {1: "necrosis", 2: "oedema", 4: "enhancing"}
 AFFINES = {
     # BraTS: i to the left, j to posterior, k to superior.
     "LPS": np.array([[-1, 0, 0, 0], [0, -1, 0, 39], [0, 0, 1, 0], [0, 0, 0, 1]], float),
@@ -35,14 +36,14 @@ def patient(request, tmp_path):
 
 def test_tumour_crop_goes_back_without_loss(patient):
     paths, affine, _, mask = patient
-    crop = crops.make("p", paths, "tumour", (32, 32, 32))
+    crop = crops.make("p", paths, "tumour", (32, 32, 32), LABELS)
     scan, its_affine = crops.mask_to_scan(crop.mask > 0, crop.geometry)
     np.testing.assert_array_equal(scan, mask > 0)
     np.testing.assert_allclose(its_affine, affine)
 
 
 def test_tumour_crop_holds_the_tumour_in_the_middle(patient):
-    crop = crops.make("p", patient[0], "tumour", (32, 32, 32))
+    crop = crops.make("p", patient[0], "tumour", (32, 32, 32), LABELS)
     centre = np.argwhere(crop.mask > 0).mean(axis=0)
     assert np.all(np.abs(centre - 16) <= 1)
     assert crop.geometry["tumour_share_in_crop"] == 1.0
@@ -50,7 +51,7 @@ def test_tumour_crop_holds_the_tumour_in_the_middle(patient):
 
 def test_brain_crop_holds_all_brain_and_comes_back_close(patient):
     paths, _, _, mask = patient
-    crop = crops.make("p", paths, "brain", (64, 72, 72))
+    crop = crops.make("p", paths, "brain", (64, 72, 72), LABELS)
     assert crop.geometry["tumour_share_in_crop"] == 1.0
     scan, _ = crops.mask_to_scan(crop.mask > 0, crop.geometry)
     dice = 2 * np.sum(scan & (mask > 0)) / (scan.sum() + np.sum(mask > 0))
@@ -63,7 +64,7 @@ def test_to_voxel_agrees_with_nibabel_resampling(patient):
     from nibabel.processing import resample_from_to
 
     paths, affine, _, _ = patient
-    crop = crops.make("p", paths, "brain", (40, 48, 48))
+    crop = crops.make("p", paths, "brain", (40, 48, 48), LABELS)
     to_world = affine @ np.asarray(crop.geometry["to_voxel"])
     image = nib.Nifti1Image((crop.mask > 0).astype(np.uint8), to_world)
     theirs = resample_from_to(image, nib.load(paths["mask"]), order=0).get_fdata() > 0
@@ -75,13 +76,13 @@ def test_axes_are_superior_posterior_left(patient):
     """A voxel one step on along an axis lies further superior, posterior and left in the world (RAS+)."""
     paths, affine, _, _ = patient
     for mode, shape in (("brain", (40, 48, 48)), ("tumour", (24, 24, 24))):
-        to_world = affine @ np.asarray(crops.make("p", paths, mode, shape).geometry["to_voxel"])
+        to_world = affine @ np.asarray(crops.make("p", paths, mode, shape, LABELS).geometry["to_voxel"])
         assert nib.orientations.aff2axcodes(to_world) == ("S", "P", "L")
 
 
 def test_background_is_zero_and_brain_is_not(patient):
     paths, _, brain, _ = patient
-    crop = crops.make("p", paths, "tumour", (32, 32, 32))
+    crop = crops.make("p", paths, "tumour", (32, 32, 32), LABELS)
     in_scan, _ = crops.mask_to_scan(crop.image[0] > 0, crop.geometry)
     inside, _ = crops.mask_to_scan(np.ones(crop.mask.shape, bool), crop.geometry)
     np.testing.assert_array_equal(in_scan > 0, brain & (inside > 0))
@@ -92,25 +93,25 @@ def test_truncated_file_is_named(patient, tmp_path):
     whole = (tmp_path / "flair.nii.gz").read_bytes()
     (tmp_path / "flair.nii.gz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match=r"flair\.nii\.gz: cannot be read to its end"):
-        crops.make("p", paths, "brain", (24, 24, 24))
+        crops.make("p", paths, "brain", (24, 24, 24), LABELS)
 
 
 def test_other_grid_is_named(patient, tmp_path):
     paths, affine, *_ = patient
     volumes.write(np.ones((10, 10, 10), np.int16), affine, paths["t2"])
     with pytest.raises(UserError, match=r"t2\.nii\.gz: shape"):
-        crops.make("p", paths, "brain", (24, 24, 24))
+        crops.make("p", paths, "brain", (24, 24, 24), LABELS)
 
 
 def test_empty_mask_has_no_tumour_crop(patient):
     paths, affine, _, mask = patient
     volumes.write(np.zeros_like(mask), affine, paths["mask"])
     with pytest.raises(UserError, match="the mask is empty"):
-        crops.make("p", paths, "tumour", (24, 24, 24))
+        crops.make("p", paths, "tumour", (24, 24, 24), LABELS)
 
 
 def test_save_and_load(patient, tmp_path):
-    crop = crops.make("p", patient[0], "tumour", (16, 16, 16))
+    crop = crops.make("p", patient[0], "tumour", (16, 16, 16), LABELS)
     crops.save(crop, tmp_path / "p.npy", tmp_path / "p.mask.npy", tmp_path / "p.json")
     loaded = crops.load(tmp_path, "p")
     assert isinstance(loaded, np.memmap)

@@ -5,7 +5,7 @@ from glioma.job import job
 
 with job(snakemake):
     paths = {name: snakemake.input[name] for name in (*crops.SEQUENCES, "mask")}
-    shape = tuple(snakemake.params.crops["shape"])
-    crop = crops.make(snakemake.wildcards.patient, paths, snakemake.params.crops["mode"], shape)
+    mode, shape = snakemake.params.crops["mode"], tuple(snakemake.params.crops["shape"])
+    crop = crops.make(snakemake.wildcards.patient, paths, mode, shape, snakemake.params.labels)
     crops.save(crop, snakemake.output.image, snakemake.output.mask, snakemake.output.geometry)
     print(f"voxels of {crop.geometry['spacing']} mm, {crop.geometry['tumour_share_in_crop']} of the tumour inside")

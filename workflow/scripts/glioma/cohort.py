@@ -1,124 +1,164 @@
-"""Which patients there are: a BraTS-layout folder as one table, checked once, all faults listed together."""
+"""Which patients there are: a folder of scans as one table, checked once, all faults listed together."""
 
-import re
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pandas as pd
 
+from glioma import labels as conventions
+from glioma import layouts, rosters
 from glioma.errors import UserError
-from glioma.volumes import read_header
 
-COLUMNS = ("patient", "subject", "grade", "site", "flair", "t1", "t1ce", "t2", "mask")
-SCANS = COLUMNS[4:]
-GRADES = ("LGG", "HGG")
-# Ids become file names and shell words, so nothing else may stand in them.
-PATIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-SUFFIXES = (".nii.gz", ".nii")
-ID_COLUMN = "BraTS_2020_subject_ID"
-# BraTS 2020 ships case 355 with its mask under another name.
-ODD_MASKS = {"BraTS20_Training_355": "W39_1998.09.19_Segm"}
+SCANS = layouts.SCANS
+COLUMNS = (*rosters.COLUMNS, *SCANS)
 SHOWN_FAULTS = 20
 
 
-def index(root: str | Path, exclude: tuple[str, ...] = ()) -> pd.DataFrame:
-    """The table of a BraTS 2020 folder: `name_mapping.csv` and one folder a patient, `.nii` or `.nii.gz`.
+def is_phantom(settings: Mapping) -> bool:
+    """Whether the section `cohort` names no data, so that the phantom cohort takes its place."""
+    if settings.get("root") or settings.get("table"):
+        return False
+    for key, values in (("layout", ("", "auto", "brats2020")), ("grades", ("",)), ("exclude", ("",))):
+        if (settings.get(key) or "") not in values:
+            raise UserError(f"cohort.root: empty, but cohort.{key} is {settings[key]}; name the folder of the scans")
+    return True
 
-    Looks at names only, so that it can run before every workflow start. Raises `UserError` listing every fault found.
+
+def index(settings: Mapping) -> pd.DataFrame:
+    """The table of a cohort, a row a patient: patient, subject, grade, site, and the paths flair, t1, t1ce, t2, mask.
+
+    `settings` is the section `cohort`: root, layout (auto, brats2020, brats2021, brats2023, table), table, grades and
+    exclude; what is left out is empty. Looks at names and tables only, so that it can run before every workflow start.
+    Raises `UserError` listing every fault found.
     """
-    root = Path(root)
-    if not root.is_dir():
+    place = layouts.find(settings)
+    exclude = set(settings.get("exclude") or ())
+    table, present, faults = (_of_table if place.layout == "table" else _of_year)(place, exclude)
+    unknown = sorted(exclude - present)
+    _complain([f"cohort.exclude: {name} is not in {place.table} or {place.folder}" for name in unknown] + faults, place)
+    if table.empty:
+        raise UserError(f"{place.table}: names no patient of {place.folder} that is not excluded")
+    return table[list(COLUMNS)]
+
+
+def labels(settings: Mapping) -> dict[int, str]:
+    """What the values of the cohort's masks mean: `cohort.labels`, or the convention of its layout."""
+    if settings.get("labels"):
+        return conventions.read(settings["labels"])
+    layout = "brats2020" if is_phantom(settings) else layouts.find(settings).layout
+    if layout == "table":
         raise UserError(
-            f"cohort.root: {root} is not a folder; give the BraTS training folder that holds name_mapping.csv"
+            "cohort.labels: empty, but a table's masks have no convention; "
+            "say what their values mean, such as {1: necrosis, 2: oedema, 4: enhancing} or {1: tumour}"
         )
-    grades = read_grades(root / "name_mapping.csv")
-    unknown = sorted(set(exclude) - set(grades["patient"]))
-    faults = [f"cohort.exclude: {name} is not in name_mapping.csv" for name in unknown]
-    rows = []
-    for row in grades[~grades["patient"].isin(exclude)].itertuples():
-        folder = root / row.patient
-        files = {}
-        for scan in SCANS:
-            found = _find(folder, row.patient, scan)
-            if found:
-                files[scan] = str(found)
-            else:
-                faults.append(f"{folder}: no {row.patient}_{'seg' if scan == 'mask' else scan}.nii or .nii.gz")
-        rows.append({"patient": row.patient, "subject": row.subject, "grade": row.grade, "site": row.site, **files})
-    _complain(faults, root)
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return conventions.read(layouts.YEARS[layout].labels)
+
+
+def sources(settings: Mapping) -> list[str]:
+    """The tables that `index` reads: they are inputs, beside the scans."""
+    return [str(layouts.find(settings).table)]
 
 
 def expected(root: str | Path, roster: pd.DataFrame) -> pd.DataFrame:
     """The table that `index` will give for a phantom roster (patient, grade) once its files are written."""
     table = roster[["patient", "grade"]].assign(subject=roster["patient"], site="")
-    for scan in SCANS:
-        stem = "seg" if scan == "mask" else scan
-        table[scan] = [f"{root}/{patient}/{patient}_{stem}.nii.gz" for patient in table["patient"]]
+    for scan, end in layouts.YEARS["brats2020"].ends.items():
+        table[scan] = [f"{root}/{patient}/{patient}{end}.nii.gz" for patient in table["patient"]]
     return table[list(COLUMNS)]
 
 
-def check(table: pd.DataFrame) -> None:
-    """Open every header: three axes, one grid a patient. Raises `UserError` listing every fault found."""
-    faults = []
-    for row in table.itertuples():
-        shapes = {}
-        for scan in SCANS:
-            try:
-                shapes[getattr(row, scan)] = read_header(getattr(row, scan))[0]
-            except UserError as fault:
-                faults.append(str(fault))
-        if len(set(shapes.values())) > 1:
-            faults.append(f"{row.patient}: its files have different shapes {sorted(set(shapes.values()))}")
-    _complain(faults, "the cohort")
+def check(table: pd.DataFrame, labels: Mapping[int, str], threads: int = 1) -> None:
+    """Open every file of a cohort: readable and whole, one grid a patient, masks with declared labels and a tumour.
 
-
-def read_grades(path: str | Path) -> pd.DataFrame:
-    """Patient, subject, grade and site from a BraTS 2020 `name_mapping.csv`, where missing ids are "NA".
-
-    The subject is the TCGA patient where one is named, since the BraTS id changes between scans; the site is the CBICA
-    or TCIA batch of the 2019 id, which is nearly the grade itself and must never be shown to a model.
+    Masks are read; of the other scans the header and the size are held against each other. Raises `UserError` listing
+    every fault found.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"{path}: missing; BraTS 2020 ships it beside the patients' folders, with the grade of each")
-    mapping = pd.read_csv(path, dtype=str, keep_default_na=False)
-    missing = {"Grade", ID_COLUMN} - set(mapping.columns)
-    if missing:
-        raise UserError(f"{path}: no column {', '.join(sorted(missing))}; use the file that BraTS 2020 ships")
-    mapping = mapping[~mapping[ID_COLUMN].isin(["", "NA"])]
-    faults = [
-        f"{path}: grade {g!r} of {p}; use HGG or LGG"
-        for p, g in zip(mapping[ID_COLUMN], mapping["Grade"], strict=True)
-        if g not in GRADES
+    with ThreadPoolExecutor(threads) as pool:
+        found = pool.map(lambda row: _faults(row, labels), table[["patient", *SCANS]].itertuples(index=False))
+        _complain([fault for faults in found for fault in faults], "the cohort")
+
+
+def _faults(row: Any, labels: Mapping[int, str]) -> list[str]:
+    """The faults in one patient's files."""
+    # Only here: the table is made at every start of the workflow, where no scan is opened.
+    from glioma import volumes
+
+    faults, opened = [], {}
+    for scan in SCANS:
+        path = getattr(row, scan)
+        try:
+            image = volumes.open_scan(path)
+            opened[path] = (tuple(image.shape), image.affine)
+            volumes.check_size(image, path)
+            if scan == "mask" and not conventions.canonical(volumes.read(path)[0], labels, path).any():
+                faults.append(f"{path}: no tumour in this mask; list {row.patient} under cohort.exclude")
+        except UserError as fault:
+            faults.append(str(fault))
+    first = next(iter(opened), None)
+    return faults + [
+        f"{path}: another shape or affine than {first}; co-register the scans of {row.patient} to one grid"
+        for path, grid in opened.items()
+        if not volumes.same_grid(grid, opened[first])
     ]
+
+
+class _Cohort(NamedTuple):
+    """A table of patients, all ids that may be excluded, and the faults found."""
+
+    table: pd.DataFrame
+    present: set[str]
+    faults: list[str]
+
+
+def _of_year(place: layouts.Place, exclude: set[str]) -> _Cohort:
+    """The patients of a BraTS folder: those of its mapping, or of its folders where grades come from elsewhere."""
+    folders, year = layouts.cases(place), layouts.YEARS[place.layout]
+    named = sorted(name for names in folders.values() for name in names if year.case.fullmatch(name))
+    if place.layout == "brats2020":
+        everyone = rosters.name_mapping(place.table)
+    else:
+        everyone = rosters.by_grades(place.table, {name: year.case.fullmatch(name)[1] for name in named})
+    roster = everyone[~everyone["patient"].isin(exclude)].reset_index(drop=True)
+    faults = rosters.faults(roster, place.table)
+    listed = set(everyone["patient"].str.lower()) | {name.lower() for name in exclude}
     faults += [
-        f"{path}: id {p!r}; use letters, digits, '.', '_' and '-'"
-        for p in mapping[ID_COLUMN]
-        if not PATIENT.fullmatch(p)
+        f"{place.folder / name}: not in {place.table.name}; add its grade there, or list it under cohort.exclude"
+        for name in named
+        if name.lower() not in listed
     ]
-    faults += [f"{path}: {p} stands there twice" for p in mapping.loc[mapping[ID_COLUMN].duplicated(), ID_COLUMN]]
-    _complain(faults, path)
-    if mapping.empty:
-        raise UserError(f"{path}: names no patient in column {ID_COLUMN}")
-    known = mapping.reindex(columns=["TCGA_TCIA_subject_ID", "BraTS_2019_subject_ID"], fill_value="NA")
-    subject = known["TCGA_TCIA_subject_ID"].where(~known["TCGA_TCIA_subject_ID"].isin(["", "NA"]), mapping[ID_COLUMN])
-    site = known["BraTS_2019_subject_ID"].str.extract(r"^BraTS19_([A-Z]+(?:\d\d)?)", expand=False).fillna("")
-    return pd.DataFrame(
-        {"patient": mapping[ID_COLUMN], "subject": subject, "grade": mapping["Grade"], "site": site}
-    ).reset_index(drop=True)
+    rows = []
+    for patient in roster["patient"]:
+        paths, its_faults = layouts.files(place, patient, folders)
+        rows.append(paths)
+        faults += its_faults
+    table = roster.join(pd.DataFrame(rows, columns=SCANS, index=roster.index))
+    return _Cohort(table, {*everyone["patient"], *named}, faults)
 
 
-def _find(folder: Path, patient: str, scan: str) -> Path | None:
-    stems = [f"{patient}_{'seg' if scan == 'mask' else scan}"]
-    if scan == "mask" and patient in ODD_MASKS:
-        stems.append(ODD_MASKS[patient])
-    candidates = (folder / f"{stem}{suffix}" for stem in stems for suffix in SUFFIXES)
-    return next((path for path in candidates if path.is_file()), None)
+def _of_table(place: layouts.Place, exclude: set[str]) -> _Cohort:
+    """The patients of a table of files, whose paths are absolute or relative to the root."""
+    everyone, paths = rosters.of_table(place.table)
+    kept = ~everyone["patient"].isin(exclude)
+    roster, paths = everyone[kept], paths[kept]
+    faults = rosters.faults(roster, place.table)
+    for scan in SCANS:
+        empty = roster.loc[paths[scan] == "", "patient"]
+        faults += [f"{place.table}: no {scan} of {patient}; name the file, or exclude the case" for patient in empty]
+    paths = paths.map(lambda path: str(place.folder / path) if path else "")
+    named = paths.stack()
+    named = named[named != ""]
+    faults += [f"{place.table}: {path} stands there twice" for path in sorted(set(named[named.duplicated()]))]
+    faults += layouts.missing_files(list(dict.fromkeys(named)))
+    return _Cohort(roster.join(paths).reset_index(drop=True), set(everyone["patient"]), faults)
 
 
 def _complain(faults: list[str], where: object) -> None:
     if not faults:
         return
+    if isinstance(where, layouts.Place):
+        where = where.folder if where.layout != "table" else where.table
     shown = "; ".join(faults[:SHOWN_FAULTS])
     more = f"; and {len(faults) - SHOWN_FAULTS} more" if len(faults) > SHOWN_FAULTS else ""
     raise UserError(f"{where}: {len(faults)} fault{'s' if len(faults) > 1 else ''}: {shown}{more}")
