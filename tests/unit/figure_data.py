@@ -7,7 +7,10 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import save_file
 
+from glioma import answers
+from glioma.figures import scans
 from glioma.metrics import classification, segmentation
+from glioma.slices import render_mask
 
 SHAPE = (24, 32, 32)
 GRADES = {f"P{number:02d}": "HGG" if number % 3 else "LGG" for number in range(12)}
@@ -22,7 +25,7 @@ def write_crops(folder: Path, shape: tuple[int, int, int] = SHAPE, patients=tupl
         brain = (grid**2 / np.array([0.8, 0.8, 0.6]).reshape(3, 1, 1, 1)).sum(axis=0) < 1
         centre = rng.uniform(-0.25, 0.25, 3).reshape(3, 1, 1, 1)
         distance = np.sqrt(((grid - centre) ** 2).sum(axis=0)) / (0.2 + 0.015 * number)
-        mask = np.select([distance < 0.4, distance < 0.6, distance < 1], [1, 4, 2], 0).astype(np.uint8) * brain
+        mask = np.select([distance < 0.4, distance < 0.6, distance < 1], [1, 3, 2], 0).astype(np.uint8) * brain
         image = np.stack([np.clip(rng.normal(90 + 15 * i, 8, shape), 1, 255) * brain for i in range(4)])
         image[:, mask > 0] = np.array([200, 70, 160, 210])[:, None]
         np.save(folder / f"{patient}.npy", image.astype(np.uint8))
@@ -61,7 +64,7 @@ def write_history(folder: Path, metric: str, epochs: int = 30, kept: int = 17, r
 def summary_row(task, model, arm, run, metric, value, half, slices="volume", orientation="volume", **more) -> dict:
     low, high = (max(value - half, 0), min(value + half, 1)) if np.isfinite(half) else (np.nan, np.nan)
     return {
-        "task": task, "model": model, "arm": arm, "run": run, "cohort": "test", "slices": slices,
+        "task": task, "model": model, "arm": arm, "run": run, "cohort": "test", "crops": "brain", "slices": slices,
         "orientation": orientation, "unit": "patient", "metric": metric, "value": value, "low": low, "high": high,
         "n": 10, "n_undecided": 0,
     } | more  # fmt: skip
@@ -128,4 +131,78 @@ def write_summary(path: Path) -> Path:
             )
             table.append(row | {"low": value * 0.8, "high": value * 1.2})
     pd.DataFrame(table).to_csv(path, index=False)
+    return path
+
+
+def identify(path: Path, task: str, model: str, arm: str, run: str, crops: str = "brain") -> Path:
+    """Write the summary.csv beside a patients.csv that says whose it is."""
+    row = {"task": task, "model": model, "arm": arm, "run": run, "crops": crops}
+    pd.DataFrame([row]).to_csv(path.with_name("summary.csv"), index=False)
+    return path
+
+
+def write_grader(folder: Path, model: str, arm: str, cohorts=("test",), places=(("all", "axial"),), **more) -> Path:
+    """patients.csv of a reader that grades `GRADES` (the first four are the test patients), with probabilities."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(len(str(folder)))
+    rows = []
+    for cohort in cohorts:
+        for slices, orientation in places:
+            for patient in list(GRADES)[: 4 if cohort == "test" else None]:
+                p_hgg = float(np.clip(rng.normal(0.7 if GRADES[patient] == "HGG" else 0.4, 0.2), 0, 1))
+                label = "" if rng.random() < 0.1 else "HGG" if p_hgg > 0.5 else "LGG"
+                rows.append(
+                    {"cohort": cohort, "patient": patient, "slices": slices, "orientation": orientation,
+                     "grade": GRADES[patient], "label": label, "p_hgg": p_hgg, "gldr": p_hgg}
+                )  # fmt: skip
+    table = pd.DataFrame(rows)
+    if arm == "cnn":
+        table = table.drop(columns=["slices", "orientation", "gldr"])
+    table.to_csv(folder / "patients.csv", index=False)
+    return identify(folder / "patients.csv", "classification", model, arm, folder.name, **more)
+
+
+def write_locator(folder: Path, task: str, model: str, arm: str, cohorts=("test",), **more) -> Path:
+    """patients.csv of a reader that draws or points, for `GRADES`; one patient's scores are undefined."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(len(str(folder)))
+    if task == "center_point":
+        places, names = [("tumour", "axial")], ("fraction_in_box", "p95_distance_to_box", "p95_euclidean_distance")
+    else:
+        names = segmentation.METRICS
+        places = [("tumour", "axial"), ("tumour volume", "axial")] + [("volume", "volume")] * (task == "segmentation")
+    rows = []
+    for cohort in cohorts:
+        for slices, orientation in places:
+            for patient in list(GRADES)[: 4 if cohort == "test" else None]:
+                scores = {name: rng.random() * (60 if name.startswith(("hd95", "p95")) else 1) for name in names}
+                if patient == "P02":
+                    scores = dict.fromkeys(names, np.nan)
+                rows.append(
+                    {"cohort": cohort, "patient": patient, "slices": slices, "orientation": orientation} | scores
+                )
+    pd.DataFrame(rows).to_csv(folder / "patients.csv", index=False)
+    return identify(folder / "patients.csv", task, model, arm, folder.name, **more)
+
+
+def write_slices(path: Path, task: str, crops: Path, seed: int, side: int = 32) -> Path:
+    """slices.csv of a run: shifted true shapes as answers on all tumour slices, scored; each fifth unreadable."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    rows = []
+    for patient in GRADES:
+        mask = np.load(crops / f"{patient}.mask.npy") > 0
+        for index in np.flatnonzero(mask.any(axis=(1, 2))):
+            truth = render_mask(mask[index], side)
+            moved = np.roll(truth, rng.integers(-5, 6, 2), axis=(0, 1))
+            points = scans.true_points(task, moved)
+            ok = rng.random() > 0.2
+            distance = float(np.linalg.norm(points.mean(axis=0) - scans.true_points(task, truth).mean(axis=0)))
+            rows.append(
+                {"cohort": "test", "patient": patient, "orientation": "axial", "slice": index, "repeat": 0,
+                 "status": "ok" if ok else "malformed", "points": answers.points_to_text(points) if ok else None,
+                 "tumour_pixels": int(mask[index].sum()), "tumour": True,
+                 "dice": segmentation.overlap(moved, truth)["dice"] if ok else 0.0, "euclidean_distance": distance}
+            )  # fmt: skip
+    pd.DataFrame(rows).to_csv(path, index=False)
     return path

@@ -5,9 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.patches import Polygon, Rectangle
+from sklearn.metrics import brier_score_loss
+from statsmodels.stats.proportion import proportion_confint
 
 from glioma import answers, shapes
-from glioma.figures import comparison, distributions, grading, learning, overlays, scans, style
+from glioma.figures import calibration, comparison, distributions, grading, learning, overlays, scans, style, tables
 
 LABEL = "phantom cohort"
 
@@ -118,7 +120,13 @@ def test_vlm_curves_skip_what_was_not_measured(tmp_path):
 def write_run(folder, patients, **identity):
     folder.mkdir(parents=True, exist_ok=True)
     patients.assign(cohort="test").to_csv(folder / "patients.csv", index=False)
-    row = {"task": "classification", "model": "tiny general", "arm": "vlm", "run": folder.name} | identity
+    row = {
+        "task": "classification",
+        "model": "tiny general",
+        "arm": "vlm",
+        "run": folder.name,
+        "crops": "brain",
+    } | identity
     pd.DataFrame([row]).to_csv(folder / "summary.csv", index=False)
     return folder / "patients.csv"
 
@@ -188,7 +196,7 @@ def test_distributions_hold_every_patient(tmp_path):
     assert_written(tmp_path / "f")
     assert sorted(figure.axes[0].collections[0].get_offsets()[:, 0].tolist()) == [0.1, 0.5, 0.9]
     assert len(figure.axes[1].collections[0].get_offsets()) == 2
-    assert figure.axes[1].get_xlabel() == "mm" and "net, mask (n=3)" in words(figure)
+    assert figure.axes[1].get_xlabel() == "mm" and "net (n=3)" in words(figure)
 
 
 def test_cnn_overlays_rank_by_dice_and_outline_truth_and_prediction(crops, tmp_path):
@@ -202,7 +210,7 @@ def test_cnn_overlays_rank_by_dice_and_outline_truth_and_prediction(crops, tmp_p
             {"patient": patient, "cohort": "test", "slices": "volume", "orientation": "volume", "dice": rank / 4}
         )
     pd.DataFrame(rows).to_csv(tmp_path / "patients.csv", index=False)
-    figure = overlays.cnn_overlays({"net": (tmp_path / "patients.csv", masks)}, crops, LABEL, tmp_path / "f")
+    figure = overlays.cnn_overlays({"net": (tmp_path / "patients.csv", masks, crops)}, LABEL, tmp_path / "f")
     assert_written(tmp_path / "f")
     assert [axes.get_title() for axes in figure.axes] == ["best, Dice 0.75", "median, Dice 0.50", "worst, Dice 0.00"]
     truth, prediction = (np.vstack([p.vertices for p in c.get_paths()]) for c in figure.axes[0].collections)
@@ -233,6 +241,182 @@ def test_shape_overlays_draw_truth_and_answers_where_they_are(crops, tmp_path):
     assert "no shape: malformed" in words(figure)
 
 
+def test_pooled_patients_where_there_are_some_and_test_patients_elsewhere(tmp_path):
+    both = data.write_grader(tmp_path / "net", "net", "cnn", ("train", "validation", "test", "pooled"))
+    few = data.write_grader(tmp_path / "run", "tiny general", "vlm", ("test",))
+    found = tables.read_patients([both, few], "pooled")
+    assert found.groupby("run")["cohort"].agg(["unique", "size"]).to_numpy().tolist() == [
+        [["pooled"], 12],
+        [["test"], 4],
+    ]
+    assert "all patients" in tables.cohort_words(found) and "(test)" in tables.cohort_words(found)
+    assert tables.only_test(found).groupby(found["run"]).first().tolist() == ["", " (test)"]
+    alone = tables.read_patients([few], "pooled")
+    assert tables.cohort_words(alone) == "test patients" and set(tables.only_test(alone)) == {""}
+    assert set(tables.crop_notes(found)) == {""}
+    other = data.write_grader(tmp_path / "tumour", "net", "cnn", ("pooled",), crops="tumour")
+    notes = tables.crop_notes(tables.read_patients([both, other], "pooled"))
+    assert set(notes) == {" [brain crop]", " [tumour crop]"}
+
+
+def test_reliability_shows_bins_with_wilson_bars_and_scores(tmp_path):
+    grades = ["HGG"] * 6 + ["LGG"] * 4
+    p_hgg = [0.95, 0.91, 0.92, 0.55, 0.52, np.nan, 0.58, 0.51, 0.05, 0.91]
+    table = pd.DataFrame({"patient": list("abcdefghij"), "grade": grades, "label": "HGG", "p_hgg": p_hgg})
+    path = write_run(tmp_path / "net", table, model="net", arm="cnn")
+    figure = calibration.reliability([path], LABEL, tmp_path / "f", bins=10)
+    assert_written(tmp_path / "f")
+    points = figure.axes[0].containers[0].lines[0].get_xydata()
+    assert points[:, 1].tolist() == pytest.approx([0, 0.5, 0.75]) and points[1, 0] == pytest.approx(0.54)
+    low, high = proportion_confint(3, 4, method="wilson")
+    assert figure.axes[0].containers[0].lines[2][0].get_segments()[2][:, 1].tolist() == pytest.approx([low, high])
+    known = np.isfinite(p_hgg)
+    brier = brier_score_loss(np.array(grades)[known] == "HGG", np.array(p_hgg)[known])
+    assert f"Brier {brier:.3f}" in words(figure) and "n=9" in words(figure)
+
+
+def test_reliability_without_probabilities_says_so(tmp_path):
+    path = write_run(tmp_path / "run", graded(["HGG", "", "LGG", "HGG"], [0.9, np.nan, 0.2, 0.6]))
+    assert "nothing of this kind" in words(calibration.reliability([path], LABEL, tmp_path / "f"))
+
+
+def test_learning_rates_show_the_best_of_each(tmp_path):
+    path = data.write_history(tmp_path / "net" / "fold0", "validation_auc", rates=(1e-5, 1e-4, 1e-3))
+    single = data.write_history(tmp_path / "one" / "fold0", "validation_auc", rates=(1e-3,))
+    figure = learning.learning_rates([path, single], tmp_path / "f")
+    assert_written(tmp_path / "f")
+    assert [axes.get_title(loc="left") for axes in figure.axes if axes.axison] == ["net"]
+    best = pd.read_csv(path).groupby("learning_rate")["validation_auc"].max()
+    line, kept = figure.axes[0].get_lines()
+    assert line.get_xydata().tolist() == [list(pair) for pair in best.items()]
+    assert kept.get_xydata().tolist() == [[1e-3, best[1e-3]]]
+
+
+def test_vlm_curves_show_generated_answers_on_their_own_axis(tmp_path):
+    columns = {"train_loss": [3, 2, 1], "eval_loss": [3, 2, 2], "generation": [np.nan, 0.4, 0.6]}
+    table = pd.DataFrame({"step": [0, 5, 10]} | columns)
+    table.to_csv(tmp_path / "history.csv", index=False)
+    figure = learning.learning_curves_vlm({"classify, fold 1": tmp_path / "history.csv"}, tmp_path / "f")
+    left, right = figure.axes
+    assert (
+        right.get_lines()[0].get_xydata().tolist() == [[5, 0.4], [10, 0.6]]
+        and left.get_title(loc="left") == "classify, fold 1"
+    )
+    assert "generated answers, validation" in words(figure)
+
+
+def test_true_shapes_are_those_of_the_mask(crops, tmp_path):
+    figure = scans.shapes_truth([crops / "P01.npy", crops / "P03.npy"], data.GRADES, LABEL, tmp_path / "f", side=32)
+    assert_written(tmp_path / "f")
+    mask = np.load(crops / "P03.mask.npy")
+    truth = mask[scans.largest_section(mask, "axial")] > 0
+    outlined, box, point, polygon = figure.axes[4:]
+    assert outlined.collections and len(polygon.patches) == 1
+    row_min, col_min, row_max, col_max = shapes.box_from_mask(truth)
+    size = (col_max - col_min + 1, row_max - row_min + 1)
+    assert box.patches[0].get_bbox().bounds == (col_min - 0.5, row_min - 0.5, *size)
+    centre = shapes.centre_from_box((row_min, col_min, row_max, col_max))
+    assert point.get_lines()[0].get_xydata()[0].tolist() == list(centre[::-1])
+
+
+@pytest.mark.parametrize("task", ["bounding_box", "polygon", "center_point"])
+def test_answer_overlays_rank_slices_by_the_runs_mean_score(crops, tmp_path, task):
+    runs = [
+        (f"tiny {kind}", data.write_slices(tmp_path / kind / "slices.csv", task, crops, number), crops)
+        for number, kind in enumerate(("general", "fine-tuned"))
+    ]
+    figure = overlays.answer_overlays(task, runs, LABEL, tmp_path / "f", side=32)
+    assert_written(tmp_path / "f")
+    column = "euclidean_distance" if task == "center_point" else "dice"
+    both = pd.concat([pd.read_csv(path).set_index(["patient", "slice"]) for _, path, _ in runs], axis=1)
+    largest = both["tumour_pixels"].iloc[:, 0].groupby("patient").idxmax()
+    ranked = both.loc[largest, column].mean(axis=1).sort_values(ascending=task == "center_point")
+    shown = [axes.texts[-1].get_text().split("\n") for axes in figure.axes[::2]]
+    assert [rank for rank, _ in shown] == ["best", "median", "worst"]
+    expected = [ranked.index[position] for position in (0, (len(ranked) - 1) // 2, len(ranked) - 1)]
+    assert [where for _, where in shown] == [f"{patient}, slice {index}" for patient, index in expected]
+    first = both.loc[expected[0], column].to_list()
+    digits = 1 if task == "center_point" else 2
+    assert [float(axes.get_title().split()[-2 if digits == 1 else -1]) for axes in figure.axes[:2]] == pytest.approx(
+        first, abs=0.51 * 10**-digits
+    )
+
+
+def test_failures_are_the_worst_patients_of_the_best_network(crops, tmp_path):
+    networks = {}
+    for number, name in enumerate(("poor", "good")):
+        masks = tmp_path / name / "masks"
+        masks.mkdir(parents=True)
+        rows = []
+        for rank, patient in enumerate(["P01", "P02", "P03", "P04", "P05"]):
+            np.save(masks / f"{patient}.npy", np.load(crops / f"{patient}.mask.npy") > 0)
+            row = {"patient": patient, "cohort": "pooled", "slices": "volume", "dice": 0.1 * rank + 0.4 * number}
+            rows.append(row)
+        pd.DataFrame(rows).to_csv(tmp_path / name / "patients.csv", index=False)
+        networks[name] = (tmp_path / name / "patients.csv", masks, crops)
+    figure = overlays.cnn_failures(networks, LABEL, tmp_path / "f", count=3)
+    assert_written(tmp_path / "f")
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles[:3] == [f"P0{i}\nDice {0.1 * (i - 1) + 0.4:.2f}" for i in (1, 2, 3)]
+    assert titles[3:] == [f"P0{i}\nDice {0.1 * (i - 1):.2f}" for i in (1, 2, 3)]
+
+
+def test_twelve_networks_and_many_runs_stay_readable(tmp_path, crops):
+    """Every figure of a large configuration is no larger than a page or two, and says what it leaves out."""
+    everywhere = [(subset, plane) for subset in ("all", "tumour") for plane in ("axial", "coronal", "sagittal")]
+    graders = [data.write_grader(tmp_path / f"net{i}", f"net{i}", "cnn", ("test", "pooled")) for i in range(6)]
+    graders += [
+        data.write_grader(tmp_path / f"run{i}", f"model {i} {kind}", "vlm", ("test", "pooled")[: 1 + i % 2], everywhere)
+        for i in range(5) for kind in ["general", "fine-tuned"][i % 2 : i % 2 + 1]
+    ]  # fmt: skip
+    located = [
+        data.write_locator(tmp_path / f"seg{i}", "segmentation", f"seg{i}", "cnn", ("pooled",)) for i in range(12)
+    ]
+    located += [
+        data.write_locator(tmp_path / f"{task}{i}", task, f"m{i} general", "vlm", crops="tumour" if i % 2 else "brain")
+        for task in ("bounding_box", "center_point") for i in range(25)
+    ]  # fmt: skip
+    drawn = [
+        grading.gldr(graders, LABEL, tmp_path / "gldr"),
+        grading.confusion(graders, LABEL, tmp_path / "confusion"),
+        calibration.reliability(graders, LABEL, tmp_path / "reliability"),
+        *(
+            distributions.distributions(located, "mm", LABEL, tmp_path / task, task=task)
+            for task in ("segmentation", "bounding_box", "center_point", "polygon")
+        ),
+    ]
+    networks = {}
+    for path in located[:12]:
+        for patient in data.GRADES:
+            (tmp_path / "masks").mkdir(exist_ok=True)
+            np.save(tmp_path / "masks" / f"{patient}.npy", np.load(crops / f"{patient}.mask.npy") > 0)
+        networks[path.parent.name] = (path, tmp_path / "masks", crops)
+    drawn += [
+        overlays.cnn_overlays(networks, LABEL, tmp_path / "o"),
+        overlays.cnn_failures(networks, LABEL, tmp_path / "x"),
+    ]
+    runs = [(f"m{i} general", data.write_slices(tmp_path / f"s{i}.csv", "polygon", crops, i), crops) for i in range(8)]
+    drawn.append(overlays.answer_overlays("polygon", runs, LABEL, tmp_path / "a", side=32))
+    for figure in drawn:
+        width, height = figure.get_size_inches()
+        assert width <= 18 and height <= 22
+    assert "more in the tables" in words(drawn[0]) and "2 more runs" in words(drawn[-1])
+    assert "nothing of this kind" in words(drawn[6])
+
+
+def test_a_comparison_of_many_runs_keeps_the_best_and_says_so(summary, tmp_path):
+    rows = [
+        data.summary_row("classification", f"m{i:02d} general", "vlm", f"r{i}", "balanced_accuracy_all", i / 100, 0.1,
+                         "all", "axial")
+        for i in range(80)
+    ]  # fmt: skip
+    pd.concat([pd.read_csv(summary), pd.DataFrame(rows)]).to_csv(tmp_path / "s.csv", index=False)
+    figure = comparison.comparison(tmp_path / "s.csv", LABEL, tmp_path / "f")
+    text = words(figure)
+    assert f"best {comparison.LARGEST} of" in text and "m79" in text and "m00" not in text and "always HGG" in text
+    assert figure.get_figheight() < 24
+
+
 @pytest.mark.parametrize(
     "draw",
     [
@@ -242,7 +426,10 @@ def test_shape_overlays_draw_truth_and_answers_where_they_are(crops, tmp_path):
         lambda out: grading.confusion([], LABEL, out),
         lambda out: grading.consistency({}, {}, LABEL, out),
         lambda out: distributions.distributions([], "mm", LABEL, out),
-        lambda out: overlays.cnn_overlays({}, "crops", LABEL, out),
+        lambda out: overlays.cnn_overlays({}, LABEL, out),
+        lambda out: overlays.cnn_failures({}, LABEL, out),
+        lambda out: overlays.answer_overlays("polygon", [], LABEL, out),
+        lambda out: calibration.reliability([], LABEL, out),
         lambda out: overlays.shape_overlays({}, "crops", LABEL, out),
     ],
 )

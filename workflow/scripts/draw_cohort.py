@@ -1,4 +1,4 @@
-"""What the data look like: the first patient of either grade, and one in three orientations."""
+"""What the data look like: the first patient of either grade, one in three orientations, and the truth of each task."""
 
 from pathlib import Path
 
@@ -7,9 +7,11 @@ from glioma.figures import scans
 from glioma.job import job
 
 with job(snakemake):
+    out, keys = snakemake.output, snakemake.params
     grades = folds.grades(folds.read(snakemake.input.folds))
     folder = Path(snakemake.input.crops).parent
-    chosen = [grades.index[grades == grade][0] for grade in ("HGG", "LGG")]
+    chosen = [grades.index[grades == grade][0] for grade in ("HGG", "LGG") if (grades == grade).any()]
     crops = [folder / f"{patient}.npy" for patient in chosen]
-    scans.sample_scans(crops, grades.to_dict(), snakemake.params.label, snakemake.output.sample_scans)
-    scans.orientations(crops[0], grades[chosen[0]], snakemake.params.label, snakemake.output.orientations)
+    scans.sample_scans(crops, grades.to_dict(), keys.label, out.sample_scans)
+    scans.orientations(crops[0], grades[chosen[0]], keys.label, out.orientations)
+    scans.shapes_truth(crops, grades.to_dict(), keys.label, out.shapes_truth, side=keys.side)

@@ -1,28 +1,50 @@
-"""The figures of the results: comparison, distributions, GLDR, confusion, consistency, overlays."""
+"""The figures of the results: comparison, grading, distributions of scores, overlays."""
 
 from pathlib import Path
 
 from glioma import folds
-from glioma.figures import comparison, distributions, grading, overlays
+from glioma.figures import calibration, comparison, distributions, grading, overlays
 from glioma.job import job
+
+DISTRIBUTIONS = {
+    "distributions": "segmentation",
+    "box_distributions": "bounding_box",
+    "polygon_distributions": "polygon",
+    "centre_distances": "center_point",
+}
+OVERLAYS = {"box_overlays": "bounding_box", "polygon_overlays": "polygon", "centre_overlays": "center_point"}
 
 with job(snakemake):
     given, out, keys = snakemake.input, snakemake.output, snakemake.params
-    crops = Path(given.crops).parent
+    label, cohort = keys.label, keys.cohort
+    graders = [*given.classifiers, *given.classification]
+    comparison.comparison(given.summary, label, out.comparison, cohort)
+    grading.gldr(graders, label, out.gldr, cohort, keys.gldr)
+    grading.confusion(graders, label, out.confusion, cohort)
+    calibration.reliability(graders, label, out.reliability, cohort, keys.bins)
     grades = folds.grades(folds.read(given.folds)).to_dict()
-    comparison.comparison(given.summary, keys.label, out.comparison)
-    grading.gldr(given.classification, keys.label, out.gldr, denominator=keys.gldr)
-    grading.confusion([*given.classifiers, *given.classification], keys.label, out.confusion)
-    grading.consistency(
-        dict(zip(keys.consistency, given.consistency, strict=True)), grades, keys.label, out.consistency
-    )
-    located = [*given.segmenters, *given.shapes, given.baselines]
-    distributions.distributions(located, keys.unit, keys.label, out.distributions)
+    asked = dict(zip(keys.consistency, given.consistency, strict=True))
+    grading.consistency(asked, grades, label, out.consistency)
+
+    located = [*given.segmenters, *given.shapes, *given.baselines]
+    for name, task in DISTRIBUTIONS.items():
+        distributions.distributions(located, keys.unit, label, out[name], cohort, task)
+
+    folders = {Path(path).parent.name: Path(path).parent for path in given.crops}
     networks = {
-        name: (path, f"results/cnn/{name}/masks") for name, path in zip(keys.segmenters, given.segmenters, strict=True)
+        name: (path, f"results/cnn/{name}/masks", folders[crops])
+        for (name, crops), path in zip(keys.segmenters, given.segmenters, strict=True)
     }
-    overlays.cnn_overlays(networks, crops, keys.label, out.cnn_overlays)
-    answers = {task: {} for task, _ in keys.shapes}
-    for (task, model), path in zip(keys.shapes, given.answers, strict=True):
-        answers[task][model] = path
-    overlays.shape_overlays(answers, crops, keys.label, out.shape_overlays, side=keys.side)
+    overlays.cnn_overlays(networks, label, out.cnn_overlays, cohort)
+    overlays.cnn_failures(networks, label, out.cnn_failures, cohort)
+    runs = list(zip(keys.shapes, given.answers, given.slices, strict=True))
+    for name, task in OVERLAYS.items():
+        of_task = [(model, path, folders[crops]) for (its, model, crops), _, path in runs if its == task]
+        overlays.answer_overlays(task, of_task, label, out[name], keys.side)
+    # One picture has one background: the crops of the first run.
+    answers = {}
+    for (task, model, crops), path, _ in runs:
+        if crops == runs[0][0][2]:
+            answers.setdefault(task, {})[model] = path
+    shown = folders[runs[0][0][2]] if runs else ""
+    overlays.shape_overlays(answers, shown, label, out.shape_overlays, side=keys.side)

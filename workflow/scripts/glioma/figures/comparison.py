@@ -1,6 +1,7 @@
 """The main figure: every model of every arm on the same patients, with 95 % intervals."""
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,10 +12,21 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from glioma.figures import style
-from glioma.figures.tables import AS_VOLUME, SHAPE_NAMES, place, without_repeated_constants
+from glioma.figures.tables import (
+    AS_VOLUME,
+    SHAPE_NAMES,
+    cohort_words,
+    crop_notes,
+    of_cohort,
+    only_test,
+    place,
+    without_repeated_constants,
+)
 
 _NUMBERS_OF_A_ROW = ("value", "low", "high", "n", "n_undecided")
 _GAP, _HEADING, _ROW = 0.45, 1.05, 1.0
+LARGEST = 48
+"""Rows of a panel; with more, a figure is no longer read."""
 
 
 class Row(NamedTuple):
@@ -31,15 +43,17 @@ class Row(NamedTuple):
 
 
 def comparison(
-    summary: str | Path, cohort_label: str, out: str | Path | Sequence[str | Path], cohort: str = "test"
+    summary: str | Path, cohort_label: str, out: str | Path | Sequence[str | Path], cohort: str = "pooled"
 ) -> Figure:
     """Balanced accuracy of grading and Dice of localisation for all models, as a forest plot, from summary.csv.
 
     An undecided patient counts as wrong (a hollow mark shows the score among decided patients where it differs).
     """
     table = pd.read_csv(summary, keep_default_na=False, na_values={name: [""] for name in _NUMBERS_OF_A_ROW})
-    table = table[(table["cohort"] == cohort) & (table["unit"] == "patient")]
-    grading = {"Grade": rows(without_repeated_constants(table[table["task"] == "classification"]), "balanced_accuracy")}
+    table = of_cohort(table[table["unit"] == "patient"], cohort)
+    table["note"] = crop_notes(table) + only_test(table)
+    graders = without_repeated_constants(table[table["task"] == "classification"])
+    grading = capped({"Grade": rows(graders, "balanced_accuracy")})
     shapes = {}
     volumes = table[table["slices"].isin(AS_VOLUME)]
     for task in ("segmentation", "bounding_box", "polygon"):
@@ -49,22 +63,23 @@ def comparison(
             found = rows(part, "dice")
             if found:
                 shapes[f"{SHAPE_NAMES[task]}: {place(subset, orientation)}"] = found
+    shapes = capped(shapes)
     heights = [_length(grading), _length(shapes)]
     with style.styled():
         figure = style.new_figure(
             10, 0.235 * sum(heights) + 2.5, "Voxels vs Tokens: CNNs and vision-language models on the same patients",
-            f"{cohort_label}, {cohort} patients; mark: estimate, bar: 95 % interval",
+            f"{cohort_label}, {cohort_words(table)}; mark: estimate, bar: 95 % interval",
         )  # fmt: skip
         upper, lower = figure.subplots(2, 1, height_ratios=[max(height, 2) for height in heights])
         _forest(upper, grading, "balanced accuracy (chance 0.5; undecided patients count as wrong)", reference=0.5)
         _forest(lower, shapes, "Dice, mean over patients (a VLM's slices stacked to a volume)")
         handles = [style.arm_handle(arm) for arm in style.ARM_ORDER if _has(arm, grading, shapes)]
-        if any(np.isfinite(row.decided) for row in grading["Grade"]):
+        if any(np.isfinite(row.decided) for row in chain(*grading.values())):
             handles.append(
                 Line2D([], [], color=style.GREY, marker="o", mfc="white", ls="", ms=5.5, label="decided patients only")
             )
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
-        if any("†" in text for text in (*shapes, *(row.label for row in grading["Grade"]))):
+        if any("†" in text for text in (*shapes, *(row.label for row in chain(*grading.values())))):
             figure.text(
                 0.995, 1 - 0.31 / figure.get_figheight(), "† slices chosen by the true mask", ha="right", va="top",
                 fontsize=8, color=style.GREY,
@@ -75,7 +90,7 @@ def comparison(
 def rows(table: pd.DataFrame, metric: str) -> list[Row]:
     """The lines of one metric in order of arm and label; from `{metric}_all` where there is one."""
     strict, plain = table[table["metric"] == f"{metric}_all"], table[table["metric"] == metric]
-    key = ["task", "arm", "model", "run", "slices", "orientation"]
+    key = ["task", "arm", "model", "run", "crops", "slices", "orientation"]
     decided = plain.set_index(key)["value"].to_dict()
     found = []
     for row in (strict if len(strict) else plain).to_dict("records"):
@@ -86,11 +101,24 @@ def rows(table: pd.DataFrame, metric: str) -> list[Row]:
     return sorted(found, key=lambda row: (style.ARM_ORDER.index(row.arm), row.label))
 
 
+def capped(groups: dict[str, list[Row]]) -> dict[str, list[Row]]:
+    """The groups with about `LARGEST` rows in all; of a longer one, all but VLM runs and the best of these."""
+    most = max(LARGEST // max(len(groups), 1), 3)
+    found = {}
+    for heading, lines in groups.items():
+        ranked = sorted(lines, key=lambda row: (row.arm.startswith("vlm"), -np.nan_to_num(row.value, nan=-1)))
+        kept = ranked[:most]
+        hidden = len(lines) - len(kept)
+        note = f" (best {len(kept)} of {len(lines)}; all in the table)" if hidden else ""
+        found[heading + note] = [row for row in lines if row in kept]
+    return found
+
+
 def _label(row: dict) -> str:
     name = style.readable(row["model"])
     if row["task"] == "classification" and row["arm"] == "vlm":
         name += f": {place(row['slices'], row['orientation'])}"
-    return name
+    return name + row["note"]
 
 
 def _length(groups: dict[str, list[Row]]) -> float:

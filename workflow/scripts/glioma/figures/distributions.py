@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from glioma.figures import style
-from glioma.figures.tables import AS_VOLUME, SHAPE_NAMES, place, read_patients
-from glioma.metrics.segmentation import METRICS
+from glioma.figures.tables import AS_VOLUME, cohort_words, crop_notes, only_test, place, read_patients
+from glioma.metrics import centre, segmentation
 
 METRIC_NAMES = {
     "dice": "Dice",
@@ -18,8 +18,19 @@ METRIC_NAMES = {
     "precision": "Precision",
     "recall": "Recall",
     "specificity": "Specificity",
+    "fraction_in_box": "Points in true box",
+    "p95_distance_to_box": "Distance to box, P95",
+    "p95_euclidean_distance": "Distance to centre, P95",
 }
-_KEYS = ["slices", "orientation", "task", "arm", "model", "run"]
+TITLES = {
+    "segmentation": "Masks, patient by patient",
+    "bounding_box": "Bounding boxes, patient by patient",
+    "polygon": "Polygons, patient by patient",
+    "center_point": "Centre points, patient by patient",
+}
+LARGEST = 36
+"""Bands of a figure at most."""
+_KEYS = ["slices", "orientation", "task", "arm", "model", "run", "crops"]
 
 
 def distributions(
@@ -27,29 +38,33 @@ def distributions(
     hd95_unit: str,
     cohort_label: str,
     out: str | Path | Sequence[str | Path],
-    cohort: str = "test",
+    cohort: str = "pooled",
+    task: str = "segmentation",
 ) -> Figure:
-    """Dice, HD95, voxel precision, recall and specificity of every patient, a band per model, grouped by task.
+    """The scores of every patient in one task, a band per reader under the slices that it was scored on.
 
-    `tables` are patients.csv of segmenters, box and polygon runs and baselines; the unit is the patient's volume (a
-    VLM's slices stacked). A dot is a patient, the box spans the quartiles, its line is the median.
+    `tables` are patients.csv of segmenters, runs and baselines; those of other tasks are left out. A dot is a patient,
+    the box spans the quartiles, its line is the median. Distances of centre points are in pixels.
     """
     if not tables:
-        return style.empty("Localisation, patient by patient", cohort_label, out)
+        return style.empty(TITLES[task], cohort_label, out)
     patients = read_patients(tables, cohort)
-    patients = patients[patients["task"].isin(SHAPE_NAMES) & patients["slices"].isin(AS_VOLUME)]
-    groups = _groups(patients)
+    patients = patients[patients["task"] == task]
+    if patients.empty:
+        return style.empty(TITLES[task], cohort_label, out)
+    groups, hidden = _capped(_groups(patients))
+    metrics = centre.METRICS if task == "center_point" else segmentation.METRICS
     with style.styled():
         figure = style.new_figure(
-            12.5, 0.3 * sum(len(bands) + 1 for _, bands in groups) + 1.6, "Localisation, patient by patient",
-            f"{cohort_label}, {cohort} patients; dot: one patient, box: quartiles, line: median"
-            + ("; † slices chosen by the true mask" if any("†" in name for name, _ in groups) else ""),
+            12.5, 0.3 * sum(len(bands) + 1 for _, bands in groups) + 1.6, TITLES[task],
+            f"{cohort_label}, {cohort_words(patients)}; dot: one patient, box: quartiles, line: median"
+            + ("; † slices chosen by the true mask" if any("†" in name for name, _ in groups) else "") + hidden,
         )  # fmt: skip
-        for axes, metric in zip(figure.subplots(1, len(METRICS)), METRICS, strict=True):
+        for axes, metric in zip(figure.subplots(1, len(metrics)), metrics, strict=True):
             _column(axes, groups, metric)
             axes.set_title(METRIC_NAMES[metric])
-            if metric == "hd95":
-                axes.set_xlabel(hd95_unit)
+            if metric == "hd95" or metric.startswith("p95"):
+                axes.set_xlabel(hd95_unit if metric == "hd95" else "px")
                 axes.set_xlim(left=0)
             else:
                 axes.set(xlim=(-0.02, 1.02), xticks=np.linspace(0, 1, 3))
@@ -60,15 +75,25 @@ def distributions(
 
 
 def _groups(patients: pd.DataFrame) -> list[tuple[str, list[tuple[str, str, pd.DataFrame]]]]:
-    """(place, [(arm, label, rows)]), whole volumes first, then by arm, task and name."""
-    found: dict[str, list] = {}
-    for (slices, orientation, task, arm, model, _), table in patients.groupby(_KEYS):
+    """(place, [(arm, label, rows)]), volumes before slices, then by arm and name."""
+    patients = patients.assign(note=crop_notes(patients) + only_test(patients))
+    found: dict[tuple, list] = {}
+    for (slices, orientation, _, arm, model, _, _), table in patients.groupby(_KEYS):
         kind = style.arm(arm, model)
-        label = f"{style.readable(model)}, {SHAPE_NAMES[task]} (n={table['patient'].nunique()})"
-        found.setdefault(place(slices, orientation), []).append((kind, label, table))
+        label = f"{style.readable(model)}{table['note'].iloc[0]} (n={table['patient'].nunique()})"
+        where = place(slices, orientation)
+        order = (where != "whole volume", slices not in AS_VOLUME, where)
+        found.setdefault((order, where), []).append((kind, label, table))
     for bands in found.values():
         bands.sort(key=lambda band: (style.ARM_ORDER.index(band[0]), band[1]))
-    return sorted(found.items(), key=lambda group: (group[0] != "whole volume", group[0]))
+    return [(where, found[order, where]) for order, where in sorted(found)]
+
+
+def _capped(groups: list) -> tuple[list, str]:
+    """The groups with about `LARGEST` bands in all, the first of each, and what to say of the others."""
+    most = max(LARGEST // max(len(groups), 1), 4)
+    hidden = sum(max(len(bands) - most, 0) for _, bands in groups)
+    return [(where, bands[:most]) for where, bands in groups], f"; {hidden} more in the tables" if hidden else ""
 
 
 def _column(axes: Axes, groups: list, metric: str) -> None:

@@ -11,17 +11,26 @@ from matplotlib.patches import Patch
 
 from glioma.answers import read_answers
 from glioma.figures import style
-from glioma.figures.tables import place, read_patients, without_repeated_constants
+from glioma.figures.tables import (
+    cohort_words,
+    crop_notes,
+    only_test,
+    place,
+    read_patients,
+    without_repeated_constants,
+)
 
 GRADES = ("HGG", "LGG")
 ANSWERS = ("LGG", "HGG", "no glioma", "unreadable")
+LARGEST = 24
+"""Panels, or bars, of a figure at most: all slices come before chosen ones, axial before the others."""
 
 
 def gldr(
     tables: Sequence[str | Path],
     cohort_label: str,
     out: str | Path | Sequence[str | Path],
-    cohort: str = "test",
+    cohort: str = "pooled",
     denominator: str = "graded",
 ) -> Figure:
     """The share of HGG slices of each patient, a panel per model, orientation and slice subset.
@@ -33,14 +42,16 @@ def gldr(
     if not tables:
         return style.empty("GLDR: share of slices called high-grade, per patient", cohort_label, out)
     patients = read_patients(tables, cohort)
-    panels = _panels(patients[patients["arm"] == "vlm"])
-    columns = max(min(len(panels), 3), 1)
+    voted = patients["gldr"].notna() if "gldr" in patients else patients["arm"].eq("vlm")
+    voters = patients[patients["arm"].ne("baseline") & voted.groupby(patients["run"]).transform("any")]
+    panels, hidden = _capped(_panels(voters))
+    columns = max(min(len(panels), 3 if len(panels) <= 12 else 4), 1)
     height = max(-(-len(panels) // columns), 1)
     of = {"graded": "HGG + LGG", "all": "all readable"}[denominator]
     with style.styled():
         figure = style.new_figure(
             max(3.3 * columns, 6) + 0.4, 2.6 * height + 0.95, "GLDR: share of slices called high-grade, per patient",
-            f"{cohort_label}, {cohort} patients; HGG slices / {of} slices; patients in order of value; line at 0.5",
+            f"{cohort_label}, {cohort_words(voters)}; HGG slices / {of} slices, in order of value{hidden}",
         )  # fmt: skip
         grid = figure.subplots(height, columns, squeeze=False, sharey=True).ravel()
         for axes, (title, table) in zip(grid, panels, strict=False):
@@ -73,7 +84,7 @@ def gldr(
 
 
 def confusion(
-    tables: Sequence[str | Path], cohort_label: str, out: str | Path | Sequence[str | Path], cohort: str = "test"
+    tables: Sequence[str | Path], cohort_label: str, out: str | Path | Sequence[str | Path], cohort: str = "pooled"
 ) -> Figure:
     """Confusion matrix per model, orientation and slice subset: true grade by decision, undecided in its own column.
 
@@ -83,14 +94,16 @@ def confusion(
     if not tables:
         return style.empty("Confusion matrices", cohort_label, out)
     patients = read_patients(tables, cohort)
-    panels = _panels(without_repeated_constants(patients[patients["task"] == "classification"]))
-    columns = max(min(len(panels), 4), 1)
+    graders = without_repeated_constants(patients[patients["task"] == "classification"])
+    panels, hidden = _capped(_panels(graders))
+    columns = max(min(len(panels), 4 if len(panels) <= 12 else 5), 1)
     height = max(-(-len(panels) // columns), 1)
     with style.styled():
         figure = style.new_figure(
             max(2.6 * columns, 5) + 0.3, 1.95 * height + 0.85, "Confusion matrices",
-            f"{cohort_label}, {cohort} patients; shade: share of the row"
-            + ("; † slices chosen by the true mask" if any("†" in title for title, _ in panels) else ""),
+            f"{cohort_label}, {cohort_words(graders)}; shade: share of the row"
+            + ("; † slices chosen by the true mask" if any("†" in title for title, _ in panels) else "")
+            + hidden,
         )  # fmt: skip
         grid = figure.subplots(height, columns, squeeze=False).ravel()
         for axes, (title, table) in zip(grid, panels, strict=False):
@@ -113,14 +126,23 @@ def confusion(
 
 
 def _panels(patients: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """(title, rows) per model and place, in the order of arms, models, subsets and orientations."""
-    keys = ["arm", "model", "run", "slices", "orientation"]
+    """(title, rows) per model and place: all slices before chosen ones, axial first, then by arm and model."""
+    keys = ["arm", "model", "run", "crops", "slices", "orientation"]
+    patients = patients.assign(note=crop_notes(patients) + only_test(patients))
     panels = []
-    for (arm, model, run, slices, orientation), table in patients.groupby(keys):
+    for (arm, model, run, crops, slices, orientation), table in patients.groupby(keys):
         kind = style.arm(arm, model)
-        title = style.readable(model) + (f"\n{place(slices, orientation)}" if arm == "vlm" else "\n")
-        panels.append(((style.ARM_ORDER.index(kind), model, slices, orientation, run), title, table))
+        voted = orientation != "volume"
+        title = style.readable(model) + table["note"].iloc[0] + (f"\n{place(slices, orientation)}" if voted else "\n")
+        order = (slices == "tumour", orientation not in ("axial", "volume"), style.ARM_ORDER.index(kind))
+        panels.append(((*order, model, orientation, run, crops), title, table))
     return [(title, table) for _, title, table in sorted(panels, key=lambda panel: panel[0])]
+
+
+def _capped(panels: list) -> tuple[list, str]:
+    """The first panels, and what to say of those left out."""
+    hidden = len(panels) - LARGEST
+    return panels[:LARGEST], f"; {hidden} more in the tables" if hidden > 0 else ""
 
 
 def count_decisions(patients: pd.DataFrame) -> pd.DataFrame:
@@ -148,10 +170,11 @@ def consistency(
         for (patient, orientation, index), table in read_answers(path).groupby(["patient", "orientation", "slice"])
     ]
     bars.sort(key=lambda bar: (GRADES.index(grades[bar[1]]), bar[1], bar[3]))
+    bars, hidden = _capped(bars)
     with style.styled():
         figure = style.new_figure(
             8.2, 0.46 * len(bars) + 1.75, "The same slice asked again and again",
-            f"{cohort_label}; answers to one unchanged prompt",
+            f"{cohort_label}; answers to one unchanged prompt{hidden}",
         )  # fmt: skip
         axes = figure.subplots()
         for position, (*_, counts) in enumerate(bars):

@@ -22,6 +22,11 @@ _VLM_LINES = {
 }
 
 
+_GENERATION = {"color": "#117733", "lw": 1.4, "marker": "s", "ms": 3.5, "ls": ":"}
+LARGEST = 24
+"""Panels of a figure at most."""
+
+
 def learning_curves_cnn(histories: Sequence[str | Path], out: str | Path | Sequence[str | Path]) -> Figure:
     """Loss and validation metric per epoch, a row per network and a line per fold, the kept epoch marked.
 
@@ -34,13 +39,18 @@ def learning_curves_cnn(histories: Sequence[str | Path], out: str | Path | Seque
     networks: dict[str, dict[str, tuple[pd.DataFrame, int]]] = {}
     for path in map(Path, histories):
         networks.setdefault(path.parent.parent.name, {})[path.parent.name] = _kept(path)
+    # Many networks stand side by side, two panels each.
+    abreast = 1 if len(networks) <= 4 else 2
+    height = -(-len(networks) // abreast)
     with style.styled():
         figure = style.new_figure(
-            8.5, 2.7 * len(networks) + 0.9, "CNN learning curves",
-            "a line per fold; the marked epoch, best on the fold's validation patients, is the one used",
+            8.5 * abreast, 2.7 * height + 0.9, "CNN learning curves",
+            "a line per fold; the marked epoch is the one used",
         )  # fmt: skip
-        rows = figure.subplots(len(networks), 2, squeeze=False)
-        for (left, right), (network, folds) in zip(rows, networks.items(), strict=True):
+        rows = figure.subplots(height, 2 * abreast, squeeze=False).reshape(-1, 2)
+        for axes in rows[len(networks) :].ravel():
+            axes.set_axis_off()
+        for (left, right), (network, folds) in zip(rows, networks.items(), strict=False):
             for number, (_, (history, epoch)) in enumerate(sorted(folds.items())):
                 _network_lines(left, right, history, epoch, _FOLD_COLOURS[number % len(_FOLD_COLOURS)])
             metric = _metric(history)
@@ -68,19 +78,58 @@ def learning_curves_cnn(histories: Sequence[str | Path], out: str | Path | Seque
 METRIC_NAMES = {"validation_auc": "AUC", "validation_dice": "Dice"}
 
 
-def learning_curves_vlm(curves: Mapping[str, str | Path], out: str | Path | Sequence[str | Path]) -> Figure:
-    """Training and validation loss per optimiser step, a panel per adapter.
+def learning_rates(histories: Sequence[str | Path], out: str | Path | Sequence[str | Path]) -> Figure:
+    """Best validation score by learning rate of a sweep, a panel per network, a line per fold, the rate used marked.
 
-    `curves` maps an adapter's name to its CSV with columns step, train_loss, eval_loss, each empty where not measured.
+    `histories` as for `learning_curves_cnn`; networks with a single rate have no panel.
+    """
+    sweeps: dict[str, dict[str, tuple[pd.Series, float, str]]] = {}
+    for path in map(Path, histories):
+        history, kept = pd.read_csv(path), _training(path)["learning_rate"]
+        if history["learning_rate"].nunique() > 1:
+            metric = _metric(history)
+            best = history.groupby("learning_rate")[metric].max()
+            sweeps.setdefault(path.parent.parent.name, {})[path.parent.name] = best, kept, metric
+    if not sweeps:
+        return style.empty("Learning rates tried", "no network has more than one", out)
+    columns = min(len(sweeps), 4)
+    height = -(-len(sweeps) // columns)
+    with style.styled():
+        figure = style.new_figure(
+            max(3.3 * columns, 6.5), 2.7 * height + 0.9, "Learning rates tried",
+            "best epoch on the fold's validation patients; a line per fold, circle: the rate used",
+        )  # fmt: skip
+        grid = figure.subplots(height, columns, squeeze=False).ravel()
+        for axes, (network, folds) in zip(grid, sweeps.items(), strict=False):
+            metric = next(iter(folds.values()))[2]
+            for number, (_, (best, kept, _)) in enumerate(sorted(folds.items())):
+                colour = _FOLD_COLOURS[number % len(_FOLD_COLOURS)]
+                axes.semilogx(best.index, best, color=colour, lw=1.4, marker=".")
+                axes.plot(kept, best[kept], color=colour, marker="o", mfc="white", mew=1.5, ms=7, ls="", zorder=3)
+            axes.set(xlabel="learning rate", ylabel=f"validation {METRIC_NAMES[metric]}", title=network, ylim=(0, 1.02))
+            axes.grid(axis="y")
+        for axes in grid[len(sweeps) :]:
+            axes.set_axis_off()
+        return style.save(figure, out)
+
+
+def learning_curves_vlm(curves: Mapping[str, str | Path], out: str | Path | Sequence[str | Path]) -> Figure:
+    """Training and validation loss, and the score of generated answers, per optimiser step, a panel per adapter.
+
+    `curves` maps an adapter (and fold) to its CSV with columns step, train_loss, eval_loss and perhaps generation (0 to
+    1, on the right-hand axis), each empty where not measured.
     """
     if not curves:
         return style.empty("VLM fine-tuning", "", out)
-    columns = min(len(curves), 3)
+    hidden, curves = len(curves) - LARGEST, dict(list(curves.items())[:LARGEST])
+    columns = min(len(curves), 3 if len(curves) <= 9 else 4)
     height = -(-len(curves) // columns)
+    generated = False
     with style.styled():
         figure = style.new_figure(
             max(3.6 * columns, 5.5), 2.7 * height + 0.9, "VLM fine-tuning",
-            "cross-entropy of the answer's tokens; validation on the patients of fold 0",
+            "cross-entropy of the answer's tokens; validation on the patients of the adapter's own fold"
+            + (f"; {hidden} more adapters" if hidden > 0 else ""),
         )  # fmt: skip
         grid = figure.subplots(height, columns, squeeze=False).ravel()
         for axes, (name, path) in zip(grid, curves.items(), strict=False):
@@ -90,19 +139,32 @@ def learning_curves_vlm(curves: Mapping[str, str | Path], out: str | Path | Sequ
                 axes.plot(measured["step"], measured.get(column, []), **line, label=column)
             _dress(axes, "optimiser step", "loss (nats per token)", name)
             axes.set_ylim(bottom=0)
+            if "generation" in table and table["generation"].notna().any():
+                generated = True
+                measured = table.dropna(subset=["generation"])
+                right = axes.twinx()
+                right.plot(measured["step"], measured["generation"], **_GENERATION)
+                right.set(ylim=(0, 1.02), ylabel="score of answers")
+                right.spines["right"].set_visible(True)
         for axes in grid[len(curves) :]:
             axes.set_axis_off()
         names = {"train_loss": "training", "eval_loss": "validation"}
         handles = [Line2D([], [], **line, label=names[column]) for column, line in _VLM_LINES.items()]
-        figure.legend(handles=handles, loc="outside lower center", ncols=2)
+        if generated:
+            handles.append(Line2D([], [], **_GENERATION, label="generated answers, validation"))
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
         return style.save(figure, out)
+
+
+def _training(path: Path) -> dict:
+    """What was kept of one fold: the metadata "training" of the weights beside its history."""
+    with safe_open(path.with_name("weights.safetensors"), "numpy") as weights:
+        return json.loads(weights.metadata()["training"])
 
 
 def _kept(path: Path) -> tuple[pd.DataFrame, int]:
     """One fold's history at the learning rate that was kept, and the epoch whose weights were kept."""
-    with safe_open(path.with_name("weights.safetensors"), "numpy") as weights:
-        kept = json.loads(weights.metadata()["training"])
-    history = pd.read_csv(path)
+    kept, history = _training(path), pd.read_csv(path)
     return history[history["learning_rate"] == kept["learning_rate"]], kept["epoch"]
 
 

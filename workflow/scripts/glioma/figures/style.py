@@ -32,9 +32,9 @@ GRADE_MARKERS = {"HGG": "o", "LGG": "s"}
 CHOICE_COLOURS = {"LGG": "#33A6CC", "HGG": "#AA3377", "no glioma": "#BBBBBB", "unreadable": "#333333"}
 # On a dark scan: the truth in blue, a prediction in red, as in the study; the general model's in orange beside it.
 TRUTH, PREDICTION, GENERAL = "#4DB8FF", "#FF3B30", "#FFB000"
-# Mask labels: 1 necrotic or non-enhancing core, 2 oedema, 4 enhancing tumour.
-LABEL_COLOURS = {1: "#CC6677", 2: "#44AA99", 4: "#DDCC77"}
-LABEL_NAMES = {1: "necrotic / non-enhancing core", 2: "oedema", 4: "enhancing tumour"}
+# The codes of a crop's mask.
+LABEL_COLOURS = {1: "#CC6677", 2: "#44AA99", 3: "#DDCC77", 4: "#882255"}
+LABEL_NAMES = {1: "necrotic / non-enhancing core", 2: "oedema", 3: "enhancing tumour", 4: "tumour"}
 GREY = "#6E6E6E"
 
 _FINE_TUNED = re.compile("fine-?tuned")
