@@ -38,7 +38,7 @@ def write_history(folder: Path, metric: str, epochs: int = 30, kept: int = 17, r
     """history.csv of a two-rate sweep whose second rate was kept, and the weights file that says so."""
     folder.mkdir(parents=True, exist_ok=True)
     epoch = np.arange(epochs)
-    rng = np.random.default_rng(len(str(folder)))
+    rng = np.random.default_rng(list(folder.name.encode()))
     parts = [
         pd.DataFrame(
             {
@@ -144,7 +144,7 @@ def identify(path: Path, task: str, model: str, arm: str, run: str, crops: str =
 def write_grader(folder: Path, model: str, arm: str, cohorts=("test",), places=(("all", "axial"),), **more) -> Path:
     """patients.csv of a reader that grades `GRADES` (the first four are the test patients), with probabilities."""
     folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(len(str(folder)))
+    rng = np.random.default_rng(list(folder.name.encode()))
     rows = []
     for cohort in cohorts:
         for slices, orientation in places:
@@ -165,7 +165,7 @@ def write_grader(folder: Path, model: str, arm: str, cohorts=("test",), places=(
 def write_locator(folder: Path, task: str, model: str, arm: str, cohorts=("test",), **more) -> Path:
     """patients.csv of a reader that draws or points, for `GRADES`; one patient's scores are undefined."""
     folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(len(str(folder)))
+    rng = np.random.default_rng(list(folder.name.encode()))
     if task == "center_point":
         places, names = [("tumour", "axial")], ("fraction_in_box", "p95_distance_to_box", "p95_euclidean_distance")
     else:

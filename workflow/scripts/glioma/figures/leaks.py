@@ -63,6 +63,9 @@ def leak_audit(table: str | Path, cohort_label: str, out: str | Path | Sequence[
             left.set_yticks(range(len(shown)), [style.readable(reader) for reader in shown])
             left.set(xlim=(-0.02, 1.02), ylim=(len(shown) - 0.5, -0.5))
             right.set(yticks=[], ylim=(len(shown) - 0.5, -0.5))
+            # Differences of nothing must not be drawn large.
+            low, high = right.get_xlim()
+            right.set_xlim(min(low, -0.05), max(high, 0.05))
             right.axvline(0, color="#222222", lw=0.9, zorder=1)
             for axes in (left, right):
                 axes.grid(axis="x")

@@ -71,6 +71,7 @@ def outline(axes: Axes, mask: np.ndarray, colour: str, width: float = 1.2) -> No
     if mask.any():
         # Padded, so that a region at the frame's edge is closed; shifted back by the same pixel.
         padded = np.pad(mask.astype(float), 1)
+        limits = axes.get_xlim(), axes.get_ylim()
         axes.contour(
             np.arange(-1, mask.shape[1] + 1),
             np.arange(-1, mask.shape[0] + 1),
@@ -79,6 +80,8 @@ def outline(axes: Axes, mask: np.ndarray, colour: str, width: float = 1.2) -> No
             colors=colour,
             linewidths=width,
         )
+        # The padding must not shrink the picture beside its neighbours.
+        axes.set(xlim=limits[0], ylim=limits[1])
 
 
 def sample_scans(
