@@ -116,12 +116,25 @@ def test_comparison_begins_with_all_patients_and_shows_calibration(summary, tmp_
     scores.comparison_table(summary, "mm", LABEL, tmp_path / "t.html")
     page = Page(tmp_path / "t.html")
     assert page.headings[0] == "All patients, each by a model that has not seen it: grade, all patients"
-    assert page.headings.index("Test patients: grade, all patients") == 2
+    assert page.headings[2:5] == [
+        f"Test patients: grade, {what}" for what in ("all patients", "decided patients only", "by probability")
+    ]
     assert page.table(page.headings[0])["n"].tolist() == ["40"]
-    table = page.table("Test patients: grade, all patients")
+    table = page.table("Test patients: grade, by probability")
     row = table[(table["Model"] == "paper-classifier | CNN") & (table["Crops"] == "brain")].iloc[0]
     assert row["Brier score"].startswith("0.250 | ") and row["ECE"].startswith("0.125")
-    assert set(table["Crops"]) == {"brain", "tumour†"}
+    assert set(page.table("Test patients: grade, all patients")["Crops"]) == {"tumour†"}
+
+
+def test_a_baseline_that_grades_alike_everywhere_has_one_row(summary, tmp_path):
+    table = pd.read_csv(summary, keep_default_na=False)
+    constant = table[table["model"] == "always HGG"]
+    other = constant.assign(value=0.25, crops="brain", slices="tumour")
+    again = [constant.assign(crops="brain"), constant.assign(slices="tumour"), other]
+    pd.concat([table, *again]).to_csv(tmp_path / "s.csv", index=False)
+    scores.comparison_table(tmp_path / "s.csv", "mm", LABEL, tmp_path / "t.html")
+    shown = Page(tmp_path / "t.html").table("Test patients: grade, all patients")
+    assert shown["Model"].str.startswith("always HGG").sum() == 2
 
 
 REPLICATES = {

@@ -154,18 +154,23 @@ def _p_value(p: float) -> Cell:
 
 
 def _cohort_sections(table: pd.DataFrame, cohort: str, hd95_unit: str) -> list[Table]:
-    grading = table[(table["task"] == "classification") & (table["unit"] == "patient")]
+    grading = _without_repeats(table[(table["task"] == "classification") & (table["unit"] == "patient")])
     shapes = table[table["task"].isin(("segmentation", "bounding_box", "polygon"))]
     points = table[table["task"] == "center_point"]
     names = METRIC_NAMES | {"hd95": f"HD95 ({hd95_unit})"}
     sections = [
         _section(
-            f"{cohort}: grade, all patients", grading, [f"{name}_all" for name in _GRADING], names, _PROBABILITIES,
+            f"{cohort}: grade, all patients", grading, [f"{name}_all" for name in _GRADING], names,
             note="A patient without a decision (a tie, no readable slice) counts as wrong.",
         ),
         _section(
             f"{cohort}: grade, decided patients only", grading, list(_GRADING), names,
             note="As published: patients without a decision are left out, so models may rest on different patients.",
+        ),
+        _section(
+            f"{cohort}: grade, by probability", grading[grading["value"].notna()],
+            [], names, _PROBABILITIES,
+            note="Ranking by a patient's HGG probability or its share of HGG slices (GLDR), and calibration.",
         ),
         _section(
             f"{cohort}: segmentation, boxes and polygons, per volume", shapes[shapes["slices"].isin(AS_VOLUME)],
@@ -185,6 +190,13 @@ def _cohort_sections(table: pd.DataFrame, cohort: str, hd95_unit: str) -> list[T
     return [section for section in sections if section.rows]
 
 
+def _without_repeats(grading: pd.DataFrame) -> pd.DataFrame:
+    """Without baselines that grade alike whatever crops and slices they are given: those have one row."""
+    baseline = grading["arm"] == "baseline"
+    repeated = grading.duplicated(["model", "cohort", "metric", "value", "n", "n_undecided"])
+    return grading[~(baseline & repeated)]
+
+
 def _section(
     heading: str, table: pd.DataFrame, metrics: list[str], names: dict, more: Sequence[str] = (), note: str = ""
 ) -> Table:
@@ -194,7 +206,7 @@ def _section(
     for key, group in table[table["metric"].isin(shown)].groupby(_KEY):
         row = dict(zip(_KEY, key, strict=True))
         by_metric = group.set_index("metric")
-        leading = by_metric.reindex([metrics[0]]).iloc[0]
+        leading = (by_metric.reindex(metrics[:1]) if metrics else by_metric).iloc[0]
         cells = [
             estimate(metric, *by_metric.loc[metric, ["value", "low", "high"]])
             if metric in by_metric.index
