@@ -111,7 +111,7 @@ def _counterparts(
                 estimate(metric, *found.loc[metric, ["value", "low", "high"]]) if metric in found.index else UNDEFINED
                 for metric in values.index
             ]
-            n = _patients(found, values.index)
+            n = _patients(found, values.index, "undecided" if theirs["task"] == "classification" else "unreadable")
             where = [theirs["cohort"], CROPS_NAMES[crops], place(slices, orientation), n]
             rows.append([Cell(f"ours: {style.readable(model)}", name), *where, *cells])
             differences = [_difference(metric, values[metric], found, scoring) for metric in values.index]
@@ -150,14 +150,14 @@ def _difference(metric: str, published_value: float, found: pd.DataFrame, scorin
     return Cell(text if text.startswith(("-", UNDEFINED)) else f"+{text}")
 
 
-def _patients(found: pd.DataFrame, metrics: Sequence[str]) -> Cell:
-    """Patients behind a row, and the undecided ones beside them: n of a recall counts HGG patients alone."""
+def _patients(found: pd.DataFrame, metrics: Sequence[str], without: str) -> Cell:
+    """Patients behind a row, and those without a decision or a readable answer; n of a recall counts HGG alone."""
     whole = [name for name in ("accuracy", *metrics) if name in found.index]
     if not whole:
         return count(float("nan"))
     undecided = found.loc[whole[0], "n_undecided"]
     known = count(found.loc[whole[0], "n"])
-    return Cell(known.text, f"{undecided:.0f} undecided" if undecided else "", known.key)
+    return Cell(known.text, f"{undecided:.0f} {without}" if undecided else "", known.key)
 
 
 def _absent(title: str, why: str, theirs: pd.Series, values: pd.Series) -> list[Cell | str]:
