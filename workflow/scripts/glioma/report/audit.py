@@ -35,7 +35,7 @@ def audit_table(table: str | Path, cohort_label: str, out: str | Path) -> None:
         "interval over patients. What a reader that never looks at the image gains is what the leak alone is worth.",
         "Balanced accuracy counts an undecided patient as wrong. A centre point is scored on slices with tumour only: "
         "for it all slices differ from tumour slices in those with few tumour pixels. Slice by slice, an empty "
-        "answer on a slice without tumour scores Dice 1, so that a reader that can be silent may lose by tumour slices. "
+        "answer on a slice without tumour scores Dice 1: a reader that can be silent may lose by tumour slices. "
         f"{UNDEFINED}: not measured, or no interval.",
     )
     write(out, "Leak audit", cohort_label, sections, notes)
