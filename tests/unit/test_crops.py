@@ -1,6 +1,7 @@
 import nibabel as nib
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from glioma import crops, volumes
 from glioma.errors import UserError
@@ -78,6 +79,50 @@ def test_axes_are_superior_posterior_left(patient):
     for mode, shape in (("brain", (40, 48, 48)), ("tumour", (24, 24, 24))):
         to_world = affine @ np.asarray(crops.make("p", paths, mode, shape, LABELS).geometry["to_voxel"])
         assert nib.orientations.aff2axcodes(to_world) == ("S", "P", "L")
+
+
+@pytest.mark.parametrize(
+    ("mode", "shape"), [("brain", (40, 48, 48)), ("brain", (21, 17, 30)), ("tumour", (36, 32, 20))]
+)
+def test_crops_are_what_scipy_samples_from_whole_scans(patient, mode, shape):
+    """Only part of a scan is looked at, without any effect: scipy on the whole scan gives the same bytes."""
+    paths, affine, *_ = patient
+    crop = crops.make("p", paths, mode, shape, LABELS)
+    scans = {}
+    for name, path in paths.items():
+        scans[name], to_disk, _ = volumes.read(path)
+    place = np.linalg.inv(to_disk) @ np.asarray(crop.geometry["to_voxel"])
+
+    def sampled(volume, order):
+        scale, offset = np.diag(place)[:3].round(12), place[:3, 3].round(12)
+        return ndimage.affine_transform(volume, scale, offset, shape, order=order, mode="constant", cval=0)
+
+    codes = np.array([0, 1, 2, 0, 3], np.uint8)
+    np.testing.assert_array_equal(crop.mask, sampled(codes[scans["mask"]], 0))
+    brain = np.any([scans[name] != 0 for name in crops.SEQUENCES], axis=0)
+    for channel, name in zip(crop.image, crops.SEQUENCES, strict=True):
+        low, high = np.percentile(scans[name][brain], (0.5, 99.5))
+        grey = np.where(brain, np.clip((scans[name] - low) * 254 / (high - low) + 1, 1, 255), 0)
+        expected = np.where(sampled(brain.astype(np.uint8), 0), sampled(grey.astype(np.float32), 1), 0)
+        assert np.abs(channel - expected).max() <= 0.501
+    theirs = ndimage.affine_transform(crop.mask, np.linalg.inv(crop.geometry["to_voxel"]), None, (40, 44, 30), order=0)
+    np.testing.assert_array_equal(crops.mask_to_scan(crop.mask, crop.geometry)[0], theirs)
+
+
+def test_labels_are_those_that_were_declared(patient):
+    declared = {2: "cavity", 4: "tumour"}
+    crop = crops.make("p", patient[0], "tumour", (32, 32, 32), declared)
+    assert np.unique(crop.mask).tolist() == [0, 4]
+    assert crop.geometry["tumour_voxels_in_scan"] == np.count_nonzero(patient[3] == 4) == np.count_nonzero(crop.mask)
+    with pytest.raises(UserError, match=r"seg\.nii\.gz: holds 4, but declared are 2 \(oedema\)"):
+        crops.make("p", patient[0], "tumour", (32, 32, 32), {2: "oedema"})
+
+
+def test_voxels_that_are_no_numbers_are_named(patient):
+    paths, affine, brain, _ = patient
+    volumes.write(np.where(brain, 1.0, np.nan).astype(np.float32), affine, paths["t1"])
+    with pytest.raises(UserError, match=r"t1\.nii\.gz: holds voxels that are no numbers"):
+        crops.make("p", paths, "brain", (24, 24, 24), LABELS)
 
 
 def test_background_is_zero_and_brain_is_not(patient):

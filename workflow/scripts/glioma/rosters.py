@@ -109,7 +109,7 @@ def faults(roster: pd.DataFrame, path: str | Path) -> list[str]:
             continue
         remedy = "write HGG or LGG"
         if WHO.fullmatch(grade):
-            remedy += "; which WHO grades are which is your decision (commonly 2 is LGG, 3 and 4 are HGG)"
+            remedy += "; which WHO grades are which is your decision (by custom 2 is LGG, 4 HGG, 3 either)"
         found.append(f"{path}: grade {grade!r} of {_several(group['patient'])}; {remedy}")
     return found
 
