@@ -21,6 +21,11 @@ resource_scopes:
     gpu="local",
 
 
+# Before the first job, and in the main process alone.
+onstart:
+    check_cohort()
+
+
 rule all:
     default_target: True
     input:
@@ -35,7 +40,7 @@ rule cohort:
 
 rule crops:
     input:
-        CROPS,
+        collect("results/crops/{crops}/crops.csv", crops=CROP_SETS),
 
 
 rule cnn:

@@ -1,11 +1,13 @@
 # The 3D CNNs: one network a fold, then what each says of patients it never saw.
 
-CNN_PREDICTIONS = collect("results/cnn/{network}/predictions.csv", network=NETWORKS)
+CNN_PREDICTIONS = [
+    f"results/cnn/{network}/{'answers' if network in SLICERS else 'predictions'}.csv" for network in NETWORKS
+]
 
 
 rule train_cnn:
     input:
-        crops=CROPS,
+        crops=lambda wildcards: crop_table(NETWORKS[wildcards.network]),
         folds=FOLDS,
     output:
         weights="results/cnn/{network}/fold{fold}/weights.safetensors",
@@ -16,12 +18,14 @@ rule train_cnn:
         "results/benchmarks/train_cnn/{network}.fold{fold}.tsv"
     conda:
         "../envs/main.yaml"
+    # Beside a GPU three more processes read crops; on CPUs folds side by side are faster than threads.
+    threads: 4 if GPU else 1
     resources:
         gpu=GPU,
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=lambda wildcards, attempt: 240 * attempt,
     params:
-        network=lambda wildcards: settings.ordered(NETWORKS[wildcards.network]),
+        network=lambda wildcards: recipe.training_entry(settings.network_entry(config, wildcards.network)),
         shape=config["crops"]["shape"],
         seed=config["seed"],
         code=code("train_cnn"),
@@ -31,7 +35,7 @@ rule train_cnn:
 
 rule predict_cnn_grade:
     input:
-        crops=CROPS,
+        crops=lambda wildcards: crop_table(NETWORKS[wildcards.classifier]),
         folds=FOLDS,
         weights=collect("results/cnn/{{classifier}}/fold{fold}/weights.safetensors", fold=FOLD_NUMBERS),
     output:
@@ -47,7 +51,7 @@ rule predict_cnn_grade:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=60,
     params:
-        network=lambda wildcards: settings.ordered(NETWORKS[wildcards.classifier]),
+        network=lambda wildcards: recipe.prediction_entry(settings.network_entry(config, wildcards.classifier)),
         shape=config["crops"]["shape"],
         code=code("predict_cnn_grade"),
     script:
@@ -56,12 +60,14 @@ rule predict_cnn_grade:
 
 rule predict_cnn_mask:
     input:
-        crops=CROPS,
+        crops=lambda wildcards: crop_table(NETWORKS[wildcards.segmenter]),
         folds=FOLDS,
         weights=collect("results/cnn/{{segmenter}}/fold{fold}/weights.safetensors", fold=FOLD_NUMBERS),
     output:
         table="results/cnn/{segmenter}/predictions.csv",
         masks=collect("results/cnn/{{segmenter}}/masks/{patient}.npy", patient=PATIENTS),
+        # Masks of patients that a model was trained on, for the published training rows.
+        seen=directory("results/cnn/{segmenter}/seen"),
         scans=collect("results/cnn/{{segmenter}}/nifti/{patient}.nii.gz", patient=PATIENTS),
     log:
         "results/logs/predict_cnn_mask/{segmenter}.log",
@@ -74,8 +80,33 @@ rule predict_cnn_mask:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=60,
     params:
-        network=lambda wildcards: settings.ordered(NETWORKS[wildcards.segmenter]),
+        network=lambda wildcards: recipe.prediction_entry(settings.network_entry(config, wildcards.segmenter)),
         shape=config["crops"]["shape"],
         code=code("predict_cnn_mask"),
     script:
         "../scripts/predict_cnn_mask.py"
+
+
+rule predict_cnn_slices:
+    input:
+        crops=lambda wildcards: crop_table(NETWORKS[wildcards.slicer]),
+        folds=FOLDS,
+        weights=collect("results/cnn/{{slicer}}/fold{fold}/weights.safetensors", fold=FOLD_NUMBERS),
+    output:
+        "results/cnn/{slicer}/answers.csv",
+    log:
+        "results/logs/predict_cnn_slices/{slicer}.log",
+    benchmark:
+        "results/benchmarks/predict_cnn_slices/{slicer}.tsv"
+    conda:
+        "../envs/main.yaml"
+    resources:
+        gpu=GPU,
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime=60,
+    params:
+        network=lambda wildcards: recipe.prediction_entry(settings.network_entry(config, wildcards.slicer)),
+        shape=config["crops"]["shape"],
+        code=code("predict_cnn_slices"),
+    script:
+        "../scripts/predict_cnn_slices.py"

@@ -1,7 +1,27 @@
 # The cohort, its crops and its folds. A BraTS 2020 folder and the phantom take the same path.
 
 
+rule phantom_template:
+    output:
+        directory("results/phantom_template"),
+    log:
+        "results/logs/phantom_template.log",
+    benchmark:
+        "results/benchmarks/phantom_template.tsv"
+    conda:
+        "../envs/main.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code("phantom_template"),
+    script:
+        "../scripts/phantom_template.py"
+
+
 rule phantom_patient:
+    input:
+        "results/phantom_template",
     output:
         multiext(
             f"{PHANTOM}/{{patient}}/{{patient}}_",
@@ -47,7 +67,7 @@ rule phantom_mapping:
 
 rule patients:
     input:
-        mapping=f"{config['cohort']['root'] or PHANTOM}/name_mapping.csv",
+        sources=f"{PHANTOM}/name_mapping.csv" if IS_PHANTOM else cohort_table.sources(config["cohort"]),
         scans=[TABLE.at[patient, scan] for patient in PATIENTS for scan in cohort_table.SCANS],
     output:
         COHORT,
@@ -55,15 +75,13 @@ rule patients:
         "results/logs/patients.log",
     benchmark:
         "results/benchmarks/patients.tsv"
-    # A folder's faults are listed before its first crop is cut, where the cohort is there from the start.
-    priority: 100
     conda:
         "../envs/main.yaml"
     resources:
         mem_mb=1000,
         runtime=30,
     params:
-        exclude=config["cohort"]["exclude"],
+        cohort=settings.ordered({**config["cohort"], "root": PHANTOM} if IS_PHANTOM else config["cohort"]),
         code=code("patients"),
     script:
         "../scripts/patients.py"
@@ -73,20 +91,21 @@ rule crop:
     input:
         **{scan: (lambda wildcards, scan=scan: TABLE.at[wildcards.patient, scan]) for scan in cohort_table.SCANS},
     output:
-        image="results/crops/{patient}.npy",
-        mask="results/crops/{patient}.mask.npy",
-        geometry="results/crops/{patient}.json",
+        image="results/crops/{crops}/{patient}.npy",
+        mask="results/crops/{crops}/{patient}.mask.npy",
+        geometry="results/crops/{crops}/{patient}.json",
     log:
-        "results/logs/crop/{patient}.log",
+        "results/logs/crop/{crops}.{patient}.log",
     benchmark:
-        "results/benchmarks/crop/{patient}.tsv"
+        "results/benchmarks/crop/{crops}.{patient}.tsv"
     conda:
         "../envs/main.yaml"
     resources:
         mem_mb=2000,
         runtime=10,
     params:
-        crops=settings.ordered(config["crops"]),
+        crops=lambda wildcards: settings.ordered({"mode": wildcards.crops, "shape": config["crops"]["shape"]}),
+        labels=LABELS,
         code=code("crop"),
     script:
         "../scripts/crop.py"
@@ -95,13 +114,13 @@ rule crop:
 # What later stages depend on: one table that changes when any crop does, instead of three files a patient.
 rule crop_table:
     input:
-        collect("results/crops/{patient}{kind}", patient=PATIENTS, kind=[".npy", ".mask.npy", ".json"]),
+        collect("results/crops/{{crops}}/{patient}{kind}", patient=PATIENTS, kind=[".npy", ".mask.npy", ".json"]),
     output:
-        CROPS,
+        "results/crops/{crops}/crops.csv",
     log:
-        "results/logs/crop_table.log",
+        "results/logs/crop_table/{crops}.log",
     benchmark:
-        "results/benchmarks/crop_table.tsv"
+        "results/benchmarks/crop_table/{crops}.tsv"
     conda:
         "../envs/main.yaml"
     params:

@@ -7,13 +7,13 @@ sys.path.insert(0, f"{workflow.basedir}/workflow/scripts")
 
 from glioma import cohort as cohort_table
 from glioma import phantom, settings
+from glioma.cnn import recipe
 from glioma.errors import UserError
 from glioma.provenance import code, content
 from glioma.vlm import tiny
 
 PHANTOM = "results/phantom"
 COHORT = "results/cohort/patients.csv"
-CROPS = "results/crops/crops.csv"
 FOLDS = "results/folds/folds.csv"
 SUMMARY = "results/scores/summary.csv"
 REPORT = "results/report/report.html"
@@ -21,12 +21,14 @@ REPORT = "results/report/report.html"
 # A fault of the user's ends in its one line, not in a traceback.
 try:
     settings.check(config, workflow.basedir)
-    if config["cohort"]["root"]:
-        TABLE = cohort_table.index(config["cohort"]["root"], config["cohort"]["exclude"])
-    else:
+    IS_PHANTOM = cohort_table.is_phantom(config["cohort"])
+    LABELS = cohort_table.labels(config["cohort"])
+    if IS_PHANTOM:
         TABLE = cohort_table.expected(
             PHANTOM, phantom.roster(config["phantom"]["hgg"], config["phantom"]["lgg"], config["seed"])
         )
+    else:
+        TABLE = cohort_table.index(config["cohort"])
 except UserError as fault:
     sys.exit(f"Error: {fault}")
 
@@ -35,16 +37,20 @@ PATIENTS = TABLE["patient"].tolist()
 GRADES = TABLE["grade"].to_dict()
 NETWORKS = config["cnn"]["networks"]
 SEGMENTERS = [name for name, entry in NETWORKS.items() if entry["task"] == "segmentation"]
-CLASSIFIERS = [name for name, entry in NETWORKS.items() if entry["task"] == "classification"]
+# Networks on single slices, whose patients' grades are voted as those of a VLM are.
+SLICERS = [name for name, entry in NETWORKS.items() if entry["architecture"].startswith("slice:")]
+CLASSIFIERS = [name for name in NETWORKS if name not in SEGMENTERS + SLICERS]
 FOLD_NUMBERS = list(range(config["folds"]["count"]))
+ADAPTERS = config["adapters"]
 RUNS = config["runs"]
+CROP_SETS = settings.crop_sets(config)
 GPU = settings.gpus(config)
 HUB = [name for name, entry in config["models"].items() if settings.kind(entry) == "hub"]
 EMBEDDED = [name for name, entry in config["models"].items() if settings.kind(entry) == "embedded"]
 CLASSIFICATION_RUNS = [run for run, entry in RUNS.items() if entry["task"] == "classification" and not entry["repeats"]]
 CONSISTENCY_RUNS = [run for run, entry in RUNS.items() if entry["repeats"]]
 SHAPE_RUNS = [run for run, entry in RUNS.items() if entry["task"] != "classification"]
-COHORT_LABEL = "phantom cohort" if not config["cohort"]["root"] else f"cohort {Path(config['cohort']['root']).name}"
+COHORT_LABEL = "phantom cohort" if IS_PHANTOM else f"cohort {Path(config['cohort']['root'] or '.').resolve().name}"
 
 
 wildcard_constraints:
@@ -52,12 +58,29 @@ wildcard_constraints:
     network=settings.alternatives(NETWORKS),
     segmenter=settings.alternatives(SEGMENTERS),
     classifier=settings.alternatives(CLASSIFIERS),
-    adapter=settings.alternatives(config["adapters"]),
+    slicer=settings.alternatives(SLICERS),
+    adapter=settings.alternatives(ADAPTERS),
     run=settings.alternatives(RUNS),
     embedded=settings.alternatives(EMBEDDED),
     hub=settings.alternatives(HUB),
+    crops="brain|tumour",
+    part=r"test|development|fold\d+",
     fold=r"\d+",
     shard=r"\d+",
+
+
+def check_cohort():
+    """List all faults of the user's scans at once; not again while the cohort's table is newer than every scan."""
+    if IS_PHANTOM:
+        return
+    scans = [Path(TABLE.at[patient, scan]) for patient in PATIENTS for scan in cohort_table.SCANS]
+    known = Path(COHORT).stat().st_mtime if Path(COHORT).exists() else 0
+    if max(path.stat().st_mtime for path in scans) < known:
+        return
+    try:
+        cohort_table.check(TABLE, LABELS, workflow.cores or 1)
+    except UserError as fault:
+        sys.exit(f"Error: {fault}")
 
 
 def digest(path):
@@ -81,12 +104,37 @@ def base_files(name):
     return settings.model_files(config["models"][name]["source"])
 
 
-def adapter_files(adapter):
-    if adapter is None:
-        return []
-    return collect(
-        "results/adapters/{adapter}/{file}", adapter=adapter, file=["adapter_config.json", "adapter_model.safetensors"]
-    )
+def adapter_folder(run, part):
+    """The folder of the adapter that answers for a part of a run; None for the model as it comes."""
+    adapter = RUNS[run]["adapter"]
+    return adapter and f"results/adapters/{adapter}/fold{settings.adapter_fold(config, run, part)}"
+
+
+def adapter_files(run, part):
+    folder = adapter_folder(run, part)
+    return [f"{folder}/{file}" for file in ("adapter_config.json", "adapter_model.safetensors")] if folder else []
+
+
+def crops_of(entry):
+    return settings.crops_of(config, entry)
+
+
+def crop_table(entry):
+    """What depends on crops depends on their table, which changes when any of them does."""
+    return f"results/crops/{crops_of(entry)}/crops.csv"
+
+
+def scored_patients(name):
+    """The scores by patient of a network or a run."""
+    return f"results/scores/{'cnn/' if name in NETWORKS else ''}{name}/patients.csv"
+
+
+def responses(run, kind=".jsonl"):
+    """The files of all parts and shards of a run, in the order of their answers."""
+    shards = range(RUNS[run]["shards"])
+    return [
+        f"results/responses/{run}/{part}-{shard}{kind}" for part in settings.parts(config, run) for shard in shards
+    ]
 
 
 def figure(name, category):

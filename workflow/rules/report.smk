@@ -1,10 +1,15 @@
 # The figures, the tables, and the report that holds them all.
 
 
+BASELINE_PATIENTS = collect("results/scores/baselines/{crops}/patients.csv", crops=CROP_SETS)
+SCORED_RUNS = CLASSIFICATION_RUNS + SHAPE_RUNS
+
+
 rule compare:
     input:
         networks=collect("results/scores/cnn/{network}/patients.csv", network=NETWORKS),
-        runs=collect("results/scores/{run}/patients.csv", run=CLASSIFICATION_RUNS + SHAPE_RUNS),
+        runs=collect("results/scores/{run}/patients.csv", run=SCORED_RUNS),
+        baselines=BASELINE_PATIENTS,
     output:
         "results/scores/comparisons.csv",
     log:
@@ -14,20 +19,51 @@ rule compare:
     conda:
         "../envs/main.yaml"
     params:
-        networks={name: entry["task"] for name, entry in NETWORKS.items()},
-        runs={run: [RUNS[run]["task"], model_label(run)] for run in CLASSIFICATION_RUNS + SHAPE_RUNS},
+        networks={name: [entry["task"], crops_of(entry)] for name, entry in NETWORKS.items()},
+        runs={run: [RUNS[run]["task"], model_label(run), crops_of(RUNS[run])] for run in SCORED_RUNS},
+        pairs=config["comparisons"],
+        dimension=config["scores"]["dimension"],
+        settings=SCORING,
+        seed=config["seed"],
         code=code("compare"),
     script:
         "../scripts/compare.py"
 
 
+rule leak_audit:
+    input:
+        baselines=BASELINE_PATIENTS,
+        brain=[scored_patients(name) for name, _ in config["leak_audit"]],
+        tumour=[scored_patients(name) for _, name in config["leak_audit"]],
+    output:
+        table="results/scores/audit.csv",
+        page=table("audit_table", "3 Leak audit"),
+        figure=figure("leak_audit", "3 Leak audit"),
+    log:
+        "results/logs/leak_audit.log",
+    benchmark:
+        "results/benchmarks/leak_audit.tsv"
+    conda:
+        "../envs/main.yaml"
+    params:
+        crops=CROP_SETS,
+        pairs=config["leak_audit"],
+        label=COHORT_LABEL,
+        settings=SCORING,
+        seed=config["seed"],
+        code=code("leak_audit"),
+    script:
+        "../scripts/leak_audit.py"
+
+
 rule draw_cohort:
     input:
-        crops=CROPS,
+        crops=f"results/crops/{config['crops']['mode']}/crops.csv",
         folds=FOLDS,
     output:
         sample_scans=figure("sample_scans", "1 Cohort"),
         orientations=figure("orientations", "1 Cohort"),
+        shapes_truth=figure("shapes_truth", "1 Cohort"),
     log:
         "results/logs/draw_cohort.log",
     benchmark:
@@ -36,6 +72,7 @@ rule draw_cohort:
         "../envs/main.yaml"
     params:
         label=COHORT_LABEL,
+        side=config["slices"]["side"],
         code=code("draw_cohort"),
     script:
         "../scripts/draw_cohort.py"
@@ -44,10 +81,15 @@ rule draw_cohort:
 rule draw_learning:
     input:
         networks=collect("results/cnn/{network}/fold{fold}/history.csv", network=NETWORKS, fold=FOLD_NUMBERS),
-        adapters=collect("results/adapters/{adapter}/history.csv", adapter=config["adapters"]),
+        adapters=[
+            f"results/adapters/{adapter}/fold{fold}/history.csv"
+            for adapter in ADAPTERS
+            for fold in settings.adapter_folds(config, adapter)
+        ],
     output:
-        learning_curves_cnn=figure("learning_curves_cnn", "4 Training"),
-        learning_curves_vlm=figure("learning_curves_vlm", "4 Training"),
+        learning_curves_cnn=figure("learning_curves_cnn", "6 Training"),
+        learning_rates=figure("learning_rates", "6 Training"),
+        learning_curves_vlm=figure("learning_curves_vlm", "6 Training"),
     log:
         "results/logs/draw_learning.log",
     benchmark:
@@ -63,23 +105,32 @@ rule draw_learning:
 rule draw_results:
     input:
         summary=SUMMARY,
-        crops=CROPS,
+        crops=collect("results/crops/{crops}/crops.csv", crops=CROP_SETS),
         folds=FOLDS,
-        classifiers=collect("results/scores/cnn/{network}/patients.csv", network=CLASSIFIERS),
+        classifiers=collect("results/scores/cnn/{network}/patients.csv", network=CLASSIFIERS + SLICERS),
         segmenters=collect("results/scores/cnn/{network}/patients.csv", network=SEGMENTERS),
-        baselines="results/scores/baselines/patients.csv",
+        baselines=BASELINE_PATIENTS,
         classification=collect("results/scores/{run}/patients.csv", run=CLASSIFICATION_RUNS),
         shapes=collect("results/scores/{run}/patients.csv", run=SHAPE_RUNS),
+        slices=collect("results/scores/{run}/slices.csv", run=SHAPE_RUNS),
         answers=collect("results/answers/{run}.csv", run=SHAPE_RUNS),
         consistency=collect("results/answers/{run}.csv", run=CONSISTENCY_RUNS),
     output:
         comparison=figure("comparison", "2 Results"),
         gldr=figure("gldr", "2 Results"),
         confusion=figure("confusion", "2 Results"),
-        distributions=figure("distributions", "2 Results"),
+        reliability=figure("reliability", "2 Results"),
         consistency=figure("consistency", "2 Results"),
-        cnn_overlays=figure("cnn_overlays", "3 Pictures"),
-        shape_overlays=figure("shape_overlays", "3 Pictures"),
+        distributions=figure("distributions", "2 Results"),
+        box_distributions=figure("box_distributions", "2 Results"),
+        polygon_distributions=figure("polygon_distributions", "2 Results"),
+        centre_distances=figure("centre_distances", "2 Results"),
+        cnn_overlays=figure("cnn_overlays", "5 Pictures"),
+        cnn_failures=figure("cnn_failures", "5 Pictures"),
+        box_overlays=figure("box_overlays", "5 Pictures"),
+        polygon_overlays=figure("polygon_overlays", "5 Pictures"),
+        centre_overlays=figure("centre_overlays", "5 Pictures"),
+        shape_overlays=figure("shape_overlays", "5 Pictures"),
     log:
         "results/logs/draw_results.log",
     benchmark:
@@ -88,11 +139,14 @@ rule draw_results:
         "../envs/main.yaml"
     params:
         label=COHORT_LABEL,
+        # Every patient by a model that has not seen it, where a reader has that; its test patients where not.
+        cohort="pooled",
         unit=config["scores"]["hd95_unit"],
+        bins=config["scores"]["calibration_bins"],
         side=config["slices"]["side"],
         gldr=config["votes"]["gldr_denominator"],
-        segmenters=SEGMENTERS,
-        shapes=[[RUNS[run]["task"], model_label(run)] for run in SHAPE_RUNS],
+        segmenters=[[name, crops_of(NETWORKS[name])] for name in SEGMENTERS],
+        shapes=[[RUNS[run]["task"], model_label(run), crops_of(RUNS[run])] for run in SHAPE_RUNS],
         consistency=[model_label(run) for run in CONSISTENCY_RUNS],
         code=code("draw_results"),
     script:
@@ -103,18 +157,20 @@ rule write_tables:
     input:
         summary=SUMMARY,
         comparisons="results/scores/comparisons.csv",
+        patients=COHORT,
         folds=FOLDS,
-        crops=CROPS,
+        crops=collect("results/crops/{crops}/crops.csv", crops=CROP_SETS),
         answers=collect("results/answers/{run}.csv", run=RUNS),
-        responses=[
-            f"results/responses/{run}/shard-{shard}.jsonl" for run in RUNS for shard in range(RUNS[run]["shards"])
-        ],
+        responses=[path for run in RUNS for path in responses(run)],
     output:
+        participants=table("participants_table", "1 Cohort"),
+        readings=table("readings_table", "7 Methods"),
         comparison=table("comparison_table", "2 Results"),
         tests=table("tests_table", "2 Results"),
-        published=table("published_table", "2 Results"),
+        published=table("published_table", "4 Published"),
+        derivation=table("derivation_table", "4 Published"),
         summary=table("summary_table", "2 Results"),
-        sample_answers=table("sample_answers", "3 Pictures"),
+        sample_answers=table("sample_answers", "5 Pictures"),
         answer_status=table("answer_status", "2 Results"),
     log:
         "results/logs/write_tables.log",
@@ -124,11 +180,16 @@ rule write_tables:
         "../envs/main.yaml"
     params:
         label=COHORT_LABEL,
-        published=digest("resources/published_tables.csv"),
-        phantom=not config["cohort"]["root"],
-        unit=config["scores"]["hd95_unit"],
-        side=config["slices"]["side"],
+        resources=[digest("resources/published_tables.csv"), digest("resources/ambiguities.yaml")],
+        phantom=IS_PHANTOM,
+        exclude=config["cohort"]["exclude"],
+        config=settings.ordered(config),
+        scoring=settings.ordered(config["scores"] | config["slices"]),
+        replicates={
+            name: entry["replicates"] for name, entry in (NETWORKS | RUNS).items() if entry.get("replicates")
+        },
         tasks={run: RUNS[run]["task"] for run in RUNS},
+        crops={run: crops_of(RUNS[run]) for run in RUNS},
         code=code("write_tables"),
     script:
         "../scripts/write_tables.py"
@@ -138,11 +199,9 @@ rule write_timing:
     input:
         # Benchmarks are no outputs that Snakemake tracks; what they time is.
         SUMMARY,
-        timing=[
-            f"results/responses/{run}/shard-{shard}.timing.csv" for run in RUNS for shard in range(RUNS[run]["shards"])
-        ],
+        timing=[path for run in RUNS for path in responses(run, ".timing.csv")],
     output:
-        table("timing_table", "4 Training"),
+        table("timing_table", "6 Training"),
     log:
         "results/logs/write_timing.log",
     benchmark:
@@ -158,6 +217,7 @@ rule write_timing:
 
 rule report_parts:
     input:
+        rules.leak_audit.output,
         rules.draw_cohort.output,
         rules.draw_learning.output,
         rules.draw_results.output,

@@ -13,11 +13,7 @@ SCORING = settings.ordered(
 
 rule answers:
     input:
-        lambda wildcards: collect(
-            "results/responses/{run}/shard-{shard}.jsonl",
-            run=wildcards.run,
-            shard=range(RUNS[wildcards.run]["shards"]),
-        ),
+        lambda wildcards: responses(wildcards.run),
     output:
         "results/answers/{run}.csv",
     log:
@@ -38,7 +34,7 @@ rule answers:
 
 rule score_run:
     input:
-        crops=CROPS,
+        crops=lambda wildcards: crop_table(RUNS[wildcards.run]),
         folds=FOLDS,
         answers="results/answers/{run}.csv",
     output:
@@ -56,6 +52,7 @@ rule score_run:
         runtime=30,
     params:
         run=lambda wildcards: settings.only(RUNS[wildcards.run], "task", "model", "label", "repeats", "orientations"),
+        crops=lambda wildcards: crops_of(RUNS[wildcards.run]),
         settings=SCORING,
         seed=config["seed"],
         code=code("score_run"),
@@ -77,6 +74,7 @@ rule score_classifier:
     conda:
         "../envs/main.yaml"
     params:
+        crops=lambda wildcards: crops_of(NETWORKS[wildcards.classifier]),
         settings=SCORING,
         seed=config["seed"],
         code=code("score_classifier"),
@@ -86,7 +84,7 @@ rule score_classifier:
 
 rule score_segmenter:
     input:
-        crops=CROPS,
+        crops=lambda wildcards: crop_table(NETWORKS[wildcards.segmenter]),
         folds=FOLDS,
         predictions="results/cnn/{segmenter}/predictions.csv",
     output:
@@ -102,6 +100,7 @@ rule score_segmenter:
         mem_mb=2000,
         runtime=60,
     params:
+        crops=lambda wildcards: crops_of(NETWORKS[wildcards.segmenter]),
         settings=SCORING,
         seed=config["seed"],
         code=code("score_segmenter"),
@@ -109,17 +108,45 @@ rule score_segmenter:
         "../scripts/score_segmenter.py"
 
 
+rule score_slices:
+    input:
+        crops=lambda wildcards: crop_table(NETWORKS[wildcards.slicer]),
+        folds=FOLDS,
+        answers="results/cnn/{slicer}/answers.csv",
+    output:
+        slices="results/scores/cnn/{slicer}/slices.csv",
+        patients="results/scores/cnn/{slicer}/patients.csv",
+        summary="results/scores/cnn/{slicer}/summary.csv",
+    log:
+        "results/logs/score_slices/{slicer}.log",
+    benchmark:
+        "results/benchmarks/score_slices/{slicer}.tsv"
+    conda:
+        "../envs/main.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        crops=lambda wildcards: crops_of(NETWORKS[wildcards.slicer]),
+        settings=SCORING,
+        seed=config["seed"],
+        code=code("score_slices"),
+    script:
+        "../scripts/score_slices.py"
+
+
 rule score_baselines:
     input:
-        crops=CROPS,
+        cohort=COHORT,
+        crops="results/crops/{crops}/crops.csv",
         folds=FOLDS,
     output:
-        patients="results/scores/baselines/patients.csv",
-        summary="results/scores/baselines/summary.csv",
+        patients="results/scores/baselines/{crops}/patients.csv",
+        summary="results/scores/baselines/{crops}/summary.csv",
     log:
-        "results/logs/score_baselines.log",
+        "results/logs/score_baselines/{crops}.log",
     benchmark:
-        "results/benchmarks/score_baselines.tsv"
+        "results/benchmarks/score_baselines/{crops}.tsv"
     conda:
         "../envs/main.yaml"
     resources:
@@ -137,7 +164,7 @@ rule summary:
     input:
         collect("results/scores/cnn/{network}/summary.csv", network=NETWORKS),
         collect("results/scores/{run}/summary.csv", run=RUNS),
-        "results/scores/baselines/summary.csv",
+        collect("results/scores/baselines/{crops}/summary.csv", crops=CROP_SETS),
     output:
         SUMMARY,
     log:

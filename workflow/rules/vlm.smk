@@ -43,13 +43,13 @@ rule fetch_model:
 
 rule conversations:
     input:
-        crops=CROPS,
+        crops=lambda wildcards: crop_table(ADAPTERS[wildcards.adapter]),
         folds=FOLDS,
-        prompt=lambda wildcards: settings.prompt_file(config["adapters"][wildcards.adapter]["prompt"]),
+        prompt=lambda wildcards: settings.prompt_file(ADAPTERS[wildcards.adapter]["prompt"]),
     output:
         images=directory("results/conversations/{adapter}/images"),
-        train="results/conversations/{adapter}/train.jsonl",
-        validation="results/conversations/{adapter}/validation.jsonl",
+        train=collect("results/conversations/{{adapter}}/fold{fold}/train.jsonl", fold=FOLD_NUMBERS),
+        validation=collect("results/conversations/{{adapter}}/fold{fold}/validation.jsonl", fold=FOLD_NUMBERS),
         test="results/conversations/{adapter}/test.jsonl",
     log:
         "results/logs/conversations/{adapter}.log",
@@ -61,8 +61,9 @@ rule conversations:
         mem_mb=2000,
         runtime=60,
     params:
-        task=lambda wildcards: config["adapters"][wildcards.adapter]["task"],
+        task=lambda wildcards: ADAPTERS[wildcards.adapter]["task"],
         settings=lambda wildcards: settings.conversations(config, wildcards.adapter),
+        folds=FOLD_NUMBERS,
         seed=config["seed"],
         code=code("conversations"),
     script:
@@ -71,19 +72,19 @@ rule conversations:
 
 rule finetune:
     input:
-        lambda wildcards: base_files(config["adapters"][wildcards.adapter]["model"]),
+        lambda wildcards: base_files(ADAPTERS[wildcards.adapter]["model"]),
         # The images are read through the conversations; naming them makes a lost one be written again.
         images="results/conversations/{adapter}/images",
-        train="results/conversations/{adapter}/train.jsonl",
-        validation="results/conversations/{adapter}/validation.jsonl",
+        train="results/conversations/{adapter}/fold{fold}/train.jsonl",
+        validation="results/conversations/{adapter}/fold{fold}/validation.jsonl",
     output:
-        "results/adapters/{adapter}/adapter_config.json",
-        "results/adapters/{adapter}/adapter_model.safetensors",
-        history="results/adapters/{adapter}/history.csv",
+        "results/adapters/{adapter}/fold{fold}/adapter_config.json",
+        "results/adapters/{adapter}/fold{fold}/adapter_model.safetensors",
+        history="results/adapters/{adapter}/fold{fold}/history.csv",
     log:
-        "results/logs/finetune/{adapter}.log",
+        "results/logs/finetune/{adapter}.fold{fold}.log",
     benchmark:
-        "results/benchmarks/finetune/{adapter}.tsv"
+        "results/benchmarks/finetune/{adapter}.fold{fold}.tsv"
     conda:
         "../envs/unsloth.yaml"
     resources:
@@ -91,8 +92,9 @@ rule finetune:
         mem_mb=lambda wildcards, attempt: 16000 * attempt,
         runtime=lambda wildcards, attempt: 480 * attempt,
     params:
-        base=lambda wildcards: base(config["adapters"][wildcards.adapter]["model"]),
-        settings=lambda wildcards: settings.ordered(config["adapters"][wildcards.adapter]["training"]),
+        base=lambda wildcards: base(ADAPTERS[wildcards.adapter]["model"]),
+        reading=lambda wildcards: settings.adapter_reading(config, wildcards.adapter),
+        settings=lambda wildcards: settings.ordered(ADAPTERS[wildcards.adapter]["training"]),
         seed=config["seed"],
         code=code("finetune"),
     script:
@@ -102,17 +104,17 @@ rule finetune:
 rule respond:
     input:
         lambda wildcards: base_files(RUNS[wildcards.run]["model"]),
-        lambda wildcards: adapter_files(RUNS[wildcards.run]["adapter"]),
-        crops=CROPS,
+        lambda wildcards: adapter_files(wildcards.run, wildcards.part),
+        crops=lambda wildcards: crop_table(RUNS[wildcards.run]),
         folds=FOLDS,
         prompt=lambda wildcards: settings.prompt_file(RUNS[wildcards.run]["prompt"]),
     output:
-        responses="results/responses/{run}/shard-{shard}.jsonl",
-        timing="results/responses/{run}/shard-{shard}.timing.csv",
+        responses="results/responses/{run}/{part}-{shard}.jsonl",
+        timing="results/responses/{run}/{part}-{shard}.timing.csv",
     log:
-        "results/logs/respond/{run}.{shard}.log",
+        "results/logs/respond/{run}.{part}-{shard}.log",
     benchmark:
-        "results/benchmarks/respond/{run}.{shard}.tsv"
+        "results/benchmarks/respond/{run}.{part}-{shard}.tsv"
     conda:
         "../envs/unsloth.yaml"
     resources:
@@ -121,7 +123,7 @@ rule respond:
         runtime=lambda wildcards, attempt: 240 * attempt,
     params:
         base=lambda wildcards: base(RUNS[wildcards.run]["model"]),
-        adapter=lambda wildcards: RUNS[wildcards.run]["adapter"],
+        adapter=lambda wildcards: adapter_folder(wildcards.run, wildcards.part),
         asked=lambda wildcards: settings.asked(config, wildcards.run),
         generation=lambda wildcards: settings.generation(config, wildcards.run),
         seed=config["seed"],

@@ -4,13 +4,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import yaml
+
+from glioma import settings
 from glioma.errors import UserError
 from glioma.files import atomic_path, write_json
 from glioma.job import job
 
 with job(snakemake):
     configuration = Path(snakemake.output[0]).with_name("config.json")
-    write_json(snakemake.config, configuration)
+    defaults = yaml.safe_load(Path("config/config.yaml").read_text(encoding="utf-8"))
+    write_json(settings.overlay(snakemake.config, defaults), configuration)
     snakefile = Path(snakemake.scriptdir).resolve().parents[1] / "Snakefile"
     with atomic_path(snakemake.output[0]) as temporary:
         command = [sys.executable, "-m", "snakemake", "report_parts", "--snakefile", str(snakefile), "--nolock"]

@@ -21,12 +21,12 @@ from glioma import volumes
 from glioma.errors import UserError
 from glioma.files import atomic_path, read_json, write_json
 from glioma.labels import canonical
+from glioma.layouts import SEQUENCES
 
 # Cutting one crop takes as long as importing pandas: only the table of all crops does.
 if TYPE_CHECKING:
     import pandas as pd
 
-SEQUENCES = ("flair", "t1", "t1ce", "t2")
 # Intensities between these percentiles of the brain become 1..255: single bright voxels must not set the scale.
 PERCENTILES = (0.5, 99.5)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from glioma.errors import UserError
 
-SCANS = ("flair", "t1", "t1ce", "t2", "mask")
+SEQUENCES = ("flair", "t1", "t1ce", "t2")
+SCANS = (*SEQUENCES, "mask")
 SUFFIXES = (".nii", ".nii.gz")
 MAPPING = "name_mapping.csv"
 # How deep below cohort.root the cases may lie: archives unpack into a folder of their own, and copies into another.

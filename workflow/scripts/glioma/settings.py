@@ -9,9 +9,13 @@ from typing import Any
 import jsonschema
 import yaml
 
+from glioma.cnn import recipe
 from glioma.errors import UserError
 
 SCHEMA = "workflow/schemas/config.schema.yaml"
+# Sections whose entries have names that the user gives.
+NAMED = ("models", "adapters", "runs")
+BASELINES = ("always HGG", "site majority", "FLAIR threshold", "mean training box", "whole frame", "image centre")
 EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 
 
@@ -20,28 +24,79 @@ def check(config: dict[str, Any], base: str | Path) -> None:
 
     The schema knows shapes and ranges, and refuses unknown keys; what one key says about another is checked here.
     """
+    _drop_removed(config)
     schema = yaml.safe_load((Path(base) / SCHEMA).read_text(encoding="utf-8"))
     validator = jsonschema.Draft202012Validator(schema)
     _read_numbers(config, validator)
     fault = jsonschema.exceptions.best_match(validator.iter_errors(config))
     if fault is not None:
         raise UserError(f"configuration, key {_dotted(fault.absolute_path)}: {fault.message}; see config/README.md")
+    for name in config["cnn"]["networks"]:
+        try:
+            recipe.Recipe.read(network_entry(config, name))
+        except UserError as fault:
+            raise UserError(f"configuration, key cnn.networks.{name}: {fault}") from None
     for name, adapter in config["adapters"].items():
         _known(f"adapters.{name}.model", adapter["model"], config["models"])
         _prompt(f"adapters.{name}.prompt", adapter["prompt"])
+        if (last := max(adapter_folds(config, name))) >= config["folds"]["count"]:
+            raise UserError(
+                f"configuration, key adapters.{name}.folds: no fold {last}; "
+                f"folds.count is {config['folds']['count']}, the first fold is 0"
+            )
     for name, run in config["runs"].items():
         _known(f"runs.{name}.model", run["model"], config["models"])
         _prompt(f"runs.{name}.prompt", run["prompt"])
-        if run["adapter"] is None:
-            continue
-        _known(f"runs.{name}.adapter", run["adapter"], config["adapters"])
-        adapter = config["adapters"][run["adapter"]]
-        for key in ("model", "task"):
-            if adapter[key] != run[key]:
+        if run["adapter"] is not None:
+            _known(f"runs.{name}.adapter", run["adapter"], config["adapters"])
+            _agreement(config, name)
+    networks, runs = config["cnn"]["networks"], config["runs"]
+    if both := sorted(networks.keys() & runs.keys()):
+        raise UserError(f"configuration, key runs.{both[0]}: a network has that name, too; give one of them another")
+    for pair in config["comparisons"]:
+        for name in pair:
+            _known("comparisons", name, [*networks, *runs, *BASELINES])
+    for pair in config["leak_audit"]:
+        for name, crops in zip(pair, ("brain", "tumour"), strict=True):
+            _known("leak_audit", name, [*networks, *runs])
+            found = crops_of(config, networks.get(name) or runs[name])
+            if found != crops:
                 raise UserError(
-                    f"configuration, key runs.{name}.{key}: {run[key]!r}, but its adapter {run['adapter']!r} "
-                    f"was made for {adapter[key]!r}; use the same {key} for both"
+                    f"configuration, key leak_audit: {name!r} has {found} crops; name the entry with brain crops "
+                    "first, then the same with tumour crops"
                 )
+
+
+def _drop_removed(config: dict[str, Any]) -> None:
+    """Take out entries that are null: an overlay cannot delete a key of the file below it, but it can empty it."""
+    for section in (config.get("cnn", {}).get("networks"), *(config.get(key) for key in NAMED)):
+        if isinstance(section, dict):
+            for name in [name for name, entry in section.items() if entry is None]:
+                del section[name]
+
+
+def _agreement(config: dict[str, Any], name: str) -> None:
+    """A run and its adapter must speak of the same model and task, in the same order, and know the patients asked."""
+    run = config["runs"][name]
+    adapter = config["adapters"][run["adapter"]]
+    for key in ("model", "task"):
+        if adapter[key] != run[key]:
+            raise UserError(
+                f"configuration, key runs.{name}.{key}: {run[key]!r}, but its adapter {run['adapter']!r} "
+                f"was made for {adapter[key]!r}; use the same {key} for both"
+            )
+    trained = adapter["conversations"].get("image_first", False)
+    if run["generation"].get("image_first", trained) != trained:
+        raise UserError(
+            f"configuration, key runs.{name}.generation.image_first: its adapter {run['adapter']!r} was trained with "
+            f"image_first: {str(trained).lower()}; leave the key out, and the run follows its adapter"
+        )
+    missing = set(parts(config, name)) - {"test", *(f"fold{fold}" for fold in adapter_folds(config, run["adapter"]))}
+    if missing:
+        raise UserError(
+            f"configuration, key runs.{name}.patients: all, but adapter {run['adapter']!r} has no model of "
+            f"{', '.join(sorted(missing))}; set its folds to {list(range(config['folds']['count']))}"
+        )
 
 
 def prompt_file(name: str) -> str:
@@ -90,12 +145,56 @@ def model_files(folder: str) -> list[str]:
     return files
 
 
+def network_entry(config: dict[str, Any], name: str) -> dict[str, Any]:
+    """A network's entry; one that sees slices knows from how many pixels on a slice shows a tumour."""
+    entry = config["cnn"]["networks"][name]
+    if entry["architecture"].startswith("slice:"):
+        return {**entry, "tumour_pixels": config["slices"]["tumour_pixels"]}
+    return entry
+
+
+def crops_of(config: dict[str, Any], entry: dict[str, Any]) -> str:
+    """The crop set of a network, adapter or run: its own, its adapter's, or the default one."""
+    adapter = config["adapters"].get(entry.get("adapter") or "", {})
+    return entry.get("crops") or adapter.get("crops") or config["crops"]["mode"]
+
+
+def crop_sets(config: dict[str, Any]) -> list[str]:
+    """The crop sets that anything uses; the leak audit needs both for its baselines."""
+    entries = [*config["cnn"]["networks"].values(), *config["adapters"].values(), *config["runs"].values()]
+    used = {config["crops"]["mode"], *(crops_of(config, entry) for entry in entries)}
+    return ["brain", "tumour"] if config["leak_audit"] else sorted(used)
+
+
+def adapter_folds(config: dict[str, Any], adapter: str) -> list[int]:
+    """The folds that validate an adapter, one model each; test patients are asked of the first."""
+    return config["adapters"][adapter].get("folds", [0])
+
+
+def parts(config: dict[str, Any], run: str) -> list[str]:
+    """The groups of patients that a run asks about: "test" and, for all patients, "development", or with an adapter
+    "fold0", "fold1" and so on.
+    """
+    entry = config["runs"][run]
+    if entry.get("patients", "test") == "test" or entry["repeats"]:
+        return ["test"]
+    if entry["adapter"] is None:
+        return ["test", "development"]
+    return ["test", *(f"fold{fold}" for fold in range(config["folds"]["count"]))]
+
+
+def adapter_fold(config: dict[str, Any], run: str, part: str) -> int:
+    """Which of its adapter's models answers for a part of a run: one that has not seen these patients."""
+    return adapter_folds(config, config["runs"][run]["adapter"])[0] if part == "test" else int(part[4:])
+
+
 def conversations(config: dict[str, Any], adapter: str) -> dict[str, Any]:
     """What the conversations of an adapter depend on, besides its prompt."""
     entry = config["adapters"][adapter]
     shared = {
         "side": config["slices"]["side"],
         "minimum_pixels": config["slices"]["tumour_pixels"],
+        "frame": config["slices"]["frame"],
         "coordinates": config["models"][entry["model"]]["coordinates"],
     }
     return ordered(shared | entry["conversations"])
@@ -112,14 +211,42 @@ def reading(config: dict[str, Any], run: str) -> dict[str, Any]:
     entry = config["runs"][run]
     convention = config["models"][entry["model"]]["coordinates"]
     return ordered(
-        {"task": entry["task"], "side": config["slices"]["side"], "coordinates": convention} | config["answers"]
+        {
+            "task": entry["task"],
+            "side": config["slices"]["side"],
+            "coordinates": convention,
+            "choices": entry.get("choices", ["LGG", "HGG", "no glioma"]),
+        }
+        | config["answers"]
     )
+
+
+def adapter_reading(config: dict[str, Any], adapter: str) -> dict[str, Any]:
+    """How answers are read while an adapter is trained."""
+    entry = config["adapters"][adapter]
+    convention = config["models"][entry["model"]]["coordinates"]
+    return ordered({"task": entry["task"], "side": config["slices"]["side"], "coordinates": convention})
+
+
+def overlay(config: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """What laid over the defaults gives this configuration again: entries that were taken out stand as null."""
+    removed = {key: dict.fromkeys(set(defaults[key]) - set(config[key])) for key in NAMED}
+    networks = dict.fromkeys(set(defaults["cnn"]["networks"]) - set(config["cnn"]["networks"]))
+    result = {**config, **{key: config[key] | removed[key] for key in NAMED}}
+    return ordered({**result, "cnn": {**config["cnn"], "networks": config["cnn"]["networks"] | networks}})
 
 
 def generation(config: dict[str, Any], run: str) -> dict[str, Any]:
     """How a run's model answers."""
     entry = config["runs"][run]
-    shared = {"side": config["slices"]["side"], "choices": entry["task"] == "classification"}
+    adapter = config["adapters"].get(entry["adapter"] or "", {"conversations": {}})
+    shared = {
+        "side": config["slices"]["side"],
+        # Coordinates are pixels of a square.
+        "frame": config["slices"]["frame"] if entry["task"] == "classification" else "square",
+        "choices": entry["task"] == "classification",
+        "image_first": adapter["conversations"].get("image_first", False),
+    }
     return ordered(shared | entry["generation"])
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from glioma.crops import SEQUENCES
 from glioma.errors import UserError
+from glioma.layouts import SEQUENCES
 
 TASKS = ("classification", "segmentation")
 # Kinds of network: one answer a patient, one a voxel, or one a slice (a classifier whose slices vote).

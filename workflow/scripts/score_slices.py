@@ -1,0 +1,23 @@
+"""The scores of one slice network, whose answers are voted as a VLM's are."""
+
+from pathlib import Path
+
+from glioma import answers, folds, scoring, truth
+from glioma.files import write_csv
+from glioma.job import job
+from glioma.summaries import Entry, Settings
+
+with job(snakemake):
+    keys = snakemake.params.settings
+    settings = Settings.from_config(keys["scores"], keys["votes"], keys["side"], snakemake.params.seed)
+    network = snakemake.wildcards.slicer
+    entry = Entry("classification", network, "cnn", network, "", snakemake.params.crops)
+    table = folds.read(snakemake.input.folds)
+    asked = answers.read_answers(snakemake.input.answers)
+    grades = folds.grades(table)
+    masks = truth.masks(Path(snakemake.input.crops).parent, grades.index)
+    shown = scoring.slice_truth(masks, ["axial"], keys["tumour_pixels"])
+    cohorts = scoring.members(table, asked["patient"])
+    scores = scoring.score_classification(asked, shown, grades, entry, settings, cohorts)
+    for name in scores._fields:
+        write_csv(getattr(scores, name), snakemake.output[name])
