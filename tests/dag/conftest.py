@@ -21,8 +21,8 @@ def finished(tmp_path_factory):
     assert len(outputs) > 500
     for output in outputs:
         path = workspace.folder / output
-        if path.name == "images":
-            path.mkdir(parents=True)
+        if path.name in ("images", "seen", "phantom_template"):
+            path.mkdir(parents=True, exist_ok=True)
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(output)

@@ -8,8 +8,8 @@ from glioma.phantom import roster
 
 def test_the_demo_is_one_graph(empty):
     planned = empty.planned()
-    assert planned["phantom_patient"] == planned["crop"] == 40
-    assert planned["train_cnn"] == 15 and planned["finetune"] == 4 and planned["respond"] == 10
+    assert planned["phantom_patient"] == 40 and planned["crop"] == 80
+    assert planned["train_cnn"] == 21 and planned["finetune"] == 8 and planned["respond"] == 22
     assert planned["tiny_vlm"] == planned["report"] == 1
 
 
@@ -31,6 +31,13 @@ def test_a_fault_is_one_line_and_no_graph(empty, config, message):
     assert not (empty.folder / "results").exists()
 
 
+@pytest.mark.parametrize(("overlay", "networks"), [("paper", 4 * 5), ("brats2020", 8 * 5)])
+def test_both_protocols_are_graphs_without_the_demos_entries(empty, overlay, networks):
+    planned = empty.planned("--configfile", f"config/{overlay}.yaml")
+    assert planned["train_cnn"] == networks
+    assert "tiny_vlm" not in planned and planned["fetch_model"] == 1
+
+
 def test_a_brats_folder_takes_the_place_of_the_phantom(empty, tmp_path):
     """The same graph, from files that are there: no phantom rule in it."""
     root = tmp_path / "MICCAI_BraTS2020_TrainingData"
@@ -45,7 +52,7 @@ def test_a_brats_folder_takes_the_place_of_the_phantom(empty, tmp_path):
         lines.append(f"{row.grade},NA,NA,NA,NA,{row.patient}")
     (root / "name_mapping.csv").write_text("\n".join(lines) + "\n")
     planned = empty.planned("--config", f'cohort={{"root": "{root}"}}')
-    assert planned["crop"] == 18
+    assert planned["crop"] == 36
     assert "phantom_patient" not in planned and "phantom_mapping" not in planned
     (root / made["patient"][3] / f"{made['patient'][3]}_t2.nii").unlink()
     done = empty.snakemake("--dry-run", "--config", f'cohort={{"root": "{root}"}}')

@@ -7,6 +7,7 @@ import pytest
 
 REPORT = {"report", "all"}
 SCORED = {"score_run", "summary", "compare", "draw_results", "write_tables", "write_timing"} | REPORT
+AUDITED = SCORED | {"leak_audit"}
 
 
 def test_a_second_run_does_nothing(workspace):
@@ -26,11 +27,14 @@ def test_touching_everything_does_nothing(workspace):
 def test_an_inference_prompt_touches_its_own_runs(workspace):
     workspace.edit("config/prompts/bounding_box.txt", "Given a", "Here is a")
     planned = workspace.planned()
-    assert set(planned) == {"respond", "answers"} | SCORED
-    assert planned["respond"] == planned["answers"] == planned["score_run"] == 2
+    assert set(planned) == {"respond", "answers"} | AUDITED
+    assert planned["answers"] == planned["score_run"] == 4
     assert workspace.jobs("respond") == {
-        "run=bounding_box-general, shard=0",
-        "run=bounding_box-finetuned, shard=0",
+        "run=paper-bounding_box-general, part=test, shard=0",
+        "run=paper-bounding_box-finetuned, part=test, shard=0",
+        "run=bounding_box-general, part=test, shard=0",
+        "run=bounding_box-general, part=development, shard=0",
+        "run=bounding_box-finetuned, part=test, shard=0",
     }
 
 
@@ -39,36 +43,41 @@ def test_a_training_prompt_touches_its_adapter_and_what_follows(workspace):
     planned = workspace.planned()
     assert set(planned) == {"conversations", "finetune", "respond", "answers", "draw_learning"} | SCORED
     assert planned["conversations"] == planned["finetune"] == planned["respond"] == 1
-    assert workspace.jobs("respond") == {"run=polygon-finetuned, shard=0"}
+    assert workspace.jobs("respond") == {"run=paper-polygon-finetuned, part=test, shard=0"}
 
 
 def test_a_hyperparameter_touches_its_network(workspace):
-    workspace.edit("config/config.yaml", "epochs: 24", "epochs: 25")
+    workspace.edit("config/config.yaml", "learning_rate: 5e-3", "learning_rate: 4e-3")
     planned = workspace.planned()
     cnn = {"train_cnn", "predict_cnn_mask", "score_segmenter", "draw_learning"}
     assert set(planned) == cnn | SCORED - {"score_run"}
-    assert planned["train_cnn"] == 5 and planned["predict_cnn_mask"] == 1
-    assert all("network=paper-segmenter" in job for job in workspace.jobs("train_cnn"))
+    assert planned["train_cnn"] == 3 and planned["predict_cnn_mask"] == 1
+    assert all("network=monai-unet" in job for job in workspace.jobs("train_cnn"))
 
 
 def test_a_vote_rule_touches_scores_alone(workspace):
     workspace.edit("config/config.yaml", "tie: undecided", "tie: hgg")
-    assert set(workspace.planned()) == {"score_classifier", "score_segmenter", "score_baselines"} | SCORED
+    assert (
+        set(workspace.planned()) == {"score_classifier", "score_segmenter", "score_slices", "score_baselines"} | AUDITED
+    )
 
 
 def test_a_new_run_adds_only_its_jobs(workspace):
     workspace.edit(
         "config/config.yaml",
         "answers:\n  #",
-        "  polygon-again:\n    <<: *polygon\n    label: again\n\nanswers:\n  #",
+        "  polygon-again:\n    <<: *paper-polygon\n    label: again\n\nanswers:\n  #",
     )
     planned = workspace.planned()
     assert set(planned) == {"respond", "answers"} | SCORED
     assert planned["respond"] == 1
 
 
-CNN = {"train_cnn", "predict_cnn_grade", "predict_cnn_mask", "score_classifier", "score_segmenter", "draw_learning"}
-SCORES = {"score_classifier", "score_segmenter", "score_baselines"} | SCORED
+CNN = {
+    *("train_cnn", "predict_cnn_grade", "predict_cnn_mask", "predict_cnn_slices"),
+    *("score_classifier", "score_segmenter", "score_slices", "draw_learning"),
+}
+SCORES = {"score_classifier", "score_segmenter", "score_slices", "score_baselines"} | AUDITED
 
 
 @pytest.mark.parametrize(
@@ -77,16 +86,17 @@ SCORES = {"score_classifier", "score_segmenter", "score_baselines"} | SCORED
         ("votes.py", SCORES),
         ("metrics/segmentation.py", SCORES),
         ("comparisons.py", {"compare", "write_tables"} | REPORT),
-        ("figures/style.py", {"draw_cohort", "draw_learning", "draw_results", "write_tables"} | REPORT),
-        ("cnn/losses.py", CNN | SCORED - {"score_run"}),
-        ("vlm/sampling.py", {"respond", "answers"} | SCORED),
-        ("report/html.py", {"write_tables", "write_timing"} | REPORT),
+        ("figures/style.py", {"leak_audit", "draw_cohort", "draw_learning", "draw_results", "write_tables"} | REPORT),
+        ("cnn/losses.py", CNN | AUDITED - {"score_run"}),
+        ("vlm/sampling.py", {"respond", "answers"} | AUDITED),
+        ("report/html.py", {"leak_audit", "write_tables", "write_timing"} | REPORT),
     ],
 )
 def test_a_helper_touches_the_rules_that_reach_it_and_what_follows(workspace, module, rules):
     path = workspace.folder / "workflow/scripts/glioma" / module
     path.write_text(path.read_text() + "\n\nEXTRA = 1\n")
-    assert set(workspace.planned()) == rules
+    planned = set(workspace.planned())
+    assert planned == rules
 
 
 def test_documentation_touches_nothing(workspace):
@@ -102,4 +112,4 @@ def test_the_embedded_model_is_not_rebuilt_for_a_prompt(workspace):
             path.write_text(path.read_text() + " Thank you.\n")
     planned = workspace.planned()
     assert "tiny_vlm" not in planned and "train_cnn" not in planned and "crop" not in planned
-    assert planned["finetune"] == 4
+    assert planned["finetune"] == 8

@@ -132,9 +132,7 @@ def scored_patients(name):
 def responses(run, kind=".jsonl"):
     """The files of all parts and shards of a run, in the order of their answers."""
     shards = range(RUNS[run]["shards"])
-    return [
-        f"results/responses/{run}/{part}-{shard}{kind}" for part in settings.parts(config, run) for shard in shards
-    ]
+    return [f"results/responses/{run}/{part}-{shard}{kind}" for part in settings.parts(config, run) for shard in shards]
 
 
 def figure(name, category):

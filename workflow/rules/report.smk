@@ -185,9 +185,7 @@ rule write_tables:
         exclude=config["cohort"]["exclude"],
         config=settings.ordered(config),
         scoring=settings.ordered(config["scores"] | config["slices"]),
-        replicates={
-            name: entry["replicates"] for name, entry in (NETWORKS | RUNS).items() if entry.get("replicates")
-        },
+        replicates={name: entry["replicates"] for name, entry in (NETWORKS | RUNS).items() if entry.get("replicates")},
         tasks={run: RUNS[run]["task"] for run in RUNS},
         crops={run: crops_of(RUNS[run]) for run in RUNS},
         code=code("write_tables"),
