@@ -84,11 +84,12 @@ SCORES = {"score_classifier", "score_segmenter", "score_slices", "score_baseline
     ("module", "rules"),
     [
         ("votes.py", SCORES),
-        ("metrics/segmentation.py", SCORES),
+        # Adapters are chosen by their answers' scores.
+        ("metrics/segmentation.py", {"finetune", "draw_learning", "respond", "answers"} | SCORES),
         ("comparisons.py", {"compare", "write_tables"} | REPORT),
         ("figures/style.py", {"leak_audit", "draw_cohort", "draw_learning", "draw_results", "write_tables"} | REPORT),
         ("cnn/losses.py", CNN | AUDITED - {"score_run"}),
-        ("vlm/sampling.py", {"respond", "answers"} | AUDITED),
+        ("vlm/sampling.py", {"finetune", "draw_learning", "respond", "answers"} | AUDITED),
         ("report/html.py", {"leak_audit", "write_tables", "write_timing"} | REPORT),
     ],
 )
