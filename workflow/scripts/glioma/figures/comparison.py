@@ -81,7 +81,7 @@ def comparison(
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
         if any("†" in text for text in (*shapes, *(row.label for row in chain(*grading.values())))):
             figure.text(
-                0.995, 1 - 0.31 / figure.get_figheight(), "† slices chosen by the true mask", ha="right", va="top",
+                0.005, 1 - 0.47 / figure.get_figheight(), "† slices chosen by the true mask", ha="left", va="top",
                 fontsize=8, color=style.GREY,
             )  # fmt: skip
         return style.save(figure, out)
