@@ -1,9 +1,13 @@
 """Configurations and what becomes of them before any job starts."""
 
+import subprocess
+import sys
+
 import pytest
 
 from glioma import cohort
 from glioma.phantom import roster
+from workspace import REPOSITORY
 
 
 def test_the_demo_is_one_graph(empty):
@@ -36,6 +40,16 @@ def test_both_protocols_are_graphs_without_the_demos_entries(empty, overlay, net
     planned = empty.planned("--configfile", f"config/{overlay}.yaml")
     assert planned["train_cnn"] == networks
     assert "tiny_vlm" not in planned and planned["fetch_model"] == 1
+
+
+def test_the_study_at_full_scale_is_a_graph(empty, tmp_path):
+    """369 cases with BraTS 2020's names and headers, its odd mask and its missing ids."""
+    root = tmp_path / "MICCAI_BraTS2020_TrainingData"
+    tree = [sys.executable, str(REPOSITORY / "benchmarks" / "brats_tree.py"), str(root), "--layout", "brats2020"]
+    subprocess.run([*tree, "--cases", "369"], check=True, capture_output=True)
+    planned = empty.planned("--configfile", "config/paper.yaml", "--config", f'cohort={{"root": "{root}"}}')
+    assert planned["crop"] == 369 and planned["train_cnn"] == 20 and planned["finetune"] == 5
+    assert "phantom_patient" not in planned
 
 
 def test_a_brats_folder_takes_the_place_of_the_phantom(empty, tmp_path):
