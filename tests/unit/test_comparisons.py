@@ -71,6 +71,9 @@ def test_graders_by_hand():
     assert specificity["p"] == pytest.approx(2 * 0.5**3)
     assert one(table, "recall_all")["p"] == 1
     balanced = one(table, "balanced_accuracy_all")
+    assert balanced["role"] == "primary"
+    # The first wins 1 of 6 HGG and 3 of 4 LGG; of the 2 x 8 outcomes only those two are as large.
+    assert balanced["p"] == pytest.approx(2 / 16)
     assert balanced["value_second"] == pytest.approx((5 / 6 + 1 / 4) / 2)
     assert balanced["effect"] == pytest.approx(1 - (5 / 6 + 1 / 4) / 2)
     truth, auc = np.arange(10) < 6, one(table, "auc")

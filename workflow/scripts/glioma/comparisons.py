@@ -163,25 +163,24 @@ def _listed(places: Iterable[tuple[str, str]]) -> str:
 
 
 def _grading_tests(ours: pd.DataFrame, theirs: pd.DataFrame, rng: partial, settings: Settings) -> list[dict]:
-    """Exact McNemar tests of accuracy (primary), recall and specificity; tests of balanced accuracy and of AUC.
+    """The permutation test of balanced accuracy (primary); exact McNemar tests of accuracy, recall and specificity; AUC.
 
-    Tables have columns grade and label; an undecided patient is wrong. DeLong's test takes the mean HGG probability
-    (p_hgg), or the share of HGG slices (gldr) of a reader without one, of patients for whom both readers have it.
+    Balanced accuracy, for a reader that always says HGG has a high accuracy where most patients have one. Tables have
+    columns grade and label; an undecided patient is wrong. DeLong's test takes the mean HGG probability (p_hgg), or the
+    share of HGG slices (gldr) of a reader without one, of patients for whom both readers have it.
     """
     hgg = (ours["grade"] == "HGG").to_numpy(dtype=bool)
     right = [(table["label"] == table["grade"]).to_numpy(dtype=bool) for table in (ours, theirs)]
     options = {"confidence": settings.confidence}
-    rows = []
-    for metric, among in (("accuracy_all", hgg | True), ("recall_all", hgg), ("specificity_all", ~hgg)):
-        chosen = [correct[among] for correct in right]
-        role = "secondary" if rows else "primary"
-        effect = effects.risk_difference(*chosen, **options)
-        rows.append(_row(role, metric, "McNemar, exact", _means(chosen), effect, statistics.mcnemar(*chosen)))
     balanced = [(_means([correct[hgg]])[0] + _means([correct[~hgg]])[0]) / 2 for correct in right]
     metric = "balanced_accuracy_all"
     effect = effects.balanced_accuracy_difference(hgg, *right, rng(metric), resamples=settings.resamples, **options)
     result = statistics.paired_permutation(hgg, *right)
-    rows.append(_row("secondary", metric, "paired permutation, exact", balanced, effect, result))
+    rows = [_row("primary", metric, "paired permutation, exact", balanced, effect, result)]
+    for metric, among in (("accuracy_all", hgg | True), ("recall_all", hgg), ("specificity_all", ~hgg)):
+        chosen = [correct[among] for correct in right]
+        effect = effects.risk_difference(*chosen, **options)
+        rows.append(_row("secondary", metric, "McNemar, exact", _means(chosen), effect, statistics.mcnemar(*chosen)))
     scores = np.stack([_score(ours), _score(theirs)])
     known = np.isfinite(scores).all(axis=0)
     truth, scores = hgg[known], scores[:, known]

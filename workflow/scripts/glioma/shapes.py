@@ -111,12 +111,23 @@ def simplify(path: np.ndarray, count: int) -> np.ndarray:
     """
     if len(path) <= count:
         return path[np.arange(count) * len(path) // count]
-    while len(path) > count:
-        before, after = path - np.roll(path, 1, axis=0), np.roll(path, -1, axis=0) - path
-        area = np.abs(before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0]) / 2
-        length = np.hypot(*before.T) + np.hypot(*after.T) - np.hypot(*(before + after).T)
-        path = np.delete(path, 1 + np.argmin((area + length)[1:]), axis=0)
-    return path
+    places = [complex(*point) for point in path.tolist()]
+    # Points that are left form a ring; a loss of points changes the cost of none but the two beside it.
+    before, after = np.roll(np.arange(len(path)), 1).tolist(), np.roll(np.arange(len(path)), -1).tolist()
+
+    def cost_of(index: int) -> float:
+        into, out = places[index] - places[before[index]], places[after[index]] - places[index]
+        return abs((into.conjugate() * out).imag) / 2 + (abs(into) + abs(out) - abs(into + out))
+
+    cost = np.array([np.inf, *map(cost_of, range(1, len(path)))])
+    left = np.ones(len(path), dtype=bool)
+    for _ in range(len(path) - count):
+        gone = int(np.argmin(cost))
+        left[gone], cost[gone] = False, np.inf
+        after[before[gone]], before[after[gone]] = after[gone], before[gone]
+        for beside in filter(None, (before[gone], after[gone])):
+            cost[beside] = cost_of(beside)
+    return path[left]
 
 
 def polygon_from_mask(
