@@ -23,6 +23,8 @@ resource_scopes:
 
 # Before the first job, and in the main process alone.
 onstart:
+    for line in LEFT_OUT:
+        print(line, file=sys.stderr)
     check_cohort()
 
 

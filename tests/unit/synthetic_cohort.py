@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from glioma import crops, seeds
+from glioma import seeds
+from glioma.sequences import SEQUENCES
 
 SHAPE = (13, 16, 18)
 
@@ -24,9 +25,9 @@ def write(folder: Path, n_hgg: int, n_lgg: int, folds: int = 3, test: int = 0) -
         centre = random.uniform(4, [9, 12, 14])
         distance = np.linalg.norm(np.indices(SHAPE) - centre[:, None, None, None], axis=0)
         tumour = distance < random.uniform(3, 4.5)
-        image[crops.SEQUENCES.index("flair")][tumour] += 110
+        image[SEQUENCES.index("flair")][tumour] += 110
         if grade == "HGG":
-            image[crops.SEQUENCES.index("t1ce")][tumour] += 110
+            image[SEQUENCES.index("t1ce")][tumour] += 110
         np.save(folder / f"{patient}.npy", image)
         np.save(folder / f"{patient}.mask.npy", np.where(tumour, 2, 0).astype(np.uint8))
         rows.append({"patient": patient, "subject": patient, "grade": grade, "split": "development", "fold": 0})

@@ -13,7 +13,13 @@ from glioma.answers import READINGS, STATUSES, TASKS, Limits, parse
 from glioma.errors import UserError
 
 POLYGON = [(10, 20), (12, 25), (15, 30), (20, 33), (26, 33), (30, 29), (32, 24), (29, 19), (22, 16), (14, 17)]
-POLYGON_TEXT = shapes.text_from_polygon(np.array(POLYGON))
+
+
+def written(task: str, points) -> str:
+    return coordinates.write(task, points, coordinates.DEFAULT, 128)
+
+
+POLYGON_TEXT = written("polygon", POLYGON)
 pixels = st.integers(0, 127)
 
 
@@ -115,10 +121,10 @@ def test_boxes(text, strict, lenient):
         (POLYGON_TEXT, "ok", "ok"),
         (f"[{POLYGON_TEXT[1:-1]}]", "malformed", "ok"),
         (f"Here: {POLYGON_TEXT}", "malformed", "ok"),
-        (shapes.text_from_polygon(np.array(POLYGON[:9])), "wrong_count", "wrong_count"),
-        (shapes.text_from_polygon(np.array(POLYGON * 2)), "wrong_count", "wrong_count"),
-        (shapes.text_from_polygon(np.array([(5, 5)] * 10)), "degenerate", "degenerate"),
-        (shapes.text_from_polygon(np.array([(k, 2 * k) for k in range(12)])), "degenerate", "degenerate"),
+        (written("polygon", POLYGON[:9]), "wrong_count", "wrong_count"),
+        (written("polygon", POLYGON * 2), "wrong_count", "wrong_count"),
+        (written("polygon", [(5, 5)] * 10), "degenerate", "degenerate"),
+        (written("polygon", [(k, 2 * k) for k in range(12)]), "degenerate", "degenerate"),
         (POLYGON_TEXT.replace("33", "133"), "out_of_range", "out_of_range"),
     ],
 )
@@ -134,12 +140,12 @@ def test_polygons(text, strict, lenient):
 def test_what_we_write_we_read(points):
     points = np.array(points)
     for reading in READINGS:
-        centre = parse(shapes.text_from_centre(points[0]), "center_point", reading)
+        centre = parse(written("center_point", points[:1]), "center_point", reading)
         assert centre.status == "ok" and centre.points.tolist() == points[:1].tolist()
         box = shapes.box_from_corners(points)
-        corners = parse(shapes.text_from_box(box), "bounding_box", reading)
+        corners = parse(written("bounding_box", shapes.corners_from_box(box)), "bounding_box", reading)
         assert corners.status == "ok" and shapes.box_from_corners(corners.points) == box
-        polygon = parse(shapes.text_from_polygon(points), "polygon", reading)
+        polygon = parse(written("polygon", points), "polygon", reading)
         assert polygon.status in ("ok", "degenerate") and polygon.points.tolist() == points.tolist()
 
 
@@ -152,8 +158,7 @@ def test_every_convention_comes_back(order, scale):
         ("bounding_box", shapes.corners_from_box((3, 5, 70, 127))),
         ("polygon", np.array(POLYGON)),
     ):
-        spoken = coordinates.speak(points, limits.convention, 128)
-        text = {"center_point": "{}", "bounding_box": "[{}]", "polygon": "({})"}[task].format(", ".join(spoken))
+        text = coordinates.write(task, points, limits.convention, 128)
         for reading in READINGS:
             answer = parse(text, task, reading, limits)
             assert answer.status == "ok", (text, reading)

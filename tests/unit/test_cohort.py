@@ -11,6 +11,7 @@ import pytest
 
 from glioma import cohort, folds, labels
 from glioma.errors import UserError
+from glioma.sequences import SCANS
 
 REPOSITORY = Path(__file__).parents[2]
 HEADER = (
@@ -211,7 +212,7 @@ def test_brats_2023_has_time_points_and_grades_from_a_table(tmp_path, layout):
     assert table["patient"].tolist() == ["BraTS-GLI-00000-000", "BraTS-GLI-00000-001", "BraTS-GLI-00002-000"]
     assert table["subject"].tolist() == ["BraTS-GLI-00000", "BraTS-GLI-00000", "BraTS-GLI-00002"]
     assert table["grade"].tolist() == ["HGG", "HGG", "LGG"]
-    assert [Path(table[scan][0]).name[20:-7] for scan in cohort.SCANS] == ["t2f", "t1n", "t1c", "t2w", "seg"]
+    assert [Path(table[scan][0]).name[20:-7] for scan in SCANS] == ["t2f", "t1n", "t1c", "t2w", "seg"]
     meaning = cohort.labels(settings)
     assert meaning == {0: "background", 1: "necrosis", 2: "oedema", 3: "enhancing"}
     cohort.check(table, meaning)
@@ -255,7 +256,7 @@ def test_any_cohort_by_a_table(tmp_path):
     table = cohort.index(settings)
     assert table.equals(cohort.index(settings | {"layout": "table"}))
     assert set(table["grade"]) == {"LGG", "HGG"} and table["subject"].nunique() == len(table) - 1
-    assert all(Path(path).is_file() for scan in cohort.SCANS for path in table[scan])
+    assert all(Path(path).is_file() for scan in SCANS for path in table[scan])
     with pytest.raises(UserError, match=r"cohort\.labels: empty"):
         cohort.labels(settings)
     cohort.check(table, cohort.labels(settings | {"labels": {"1": "necrosis", "2": "oedema", "4": "enhancing"}}))

@@ -46,3 +46,10 @@ def test_edges_are_legal_and_what_lies_beyond_lands_outside(convention, side):
 def test_an_unknown_convention_is_a_user_error(convention):
     with pytest.raises(UserError, match="coordinates"):
         coordinates.encode([(1, 2)], convention, 128)
+
+
+def test_texts():
+    assert coordinates.write("center_point", [(63, 70)], None, 128) == "(63, 70)"
+    corners = [(3, 5), (3, 9), (7, 9), (7, 5)]
+    assert coordinates.write("bounding_box", corners, None, 128) == "[(3, 5), (3, 9), (7, 9), (7, 5)]"
+    assert coordinates.write("polygon", [(1, 2), (3, 4)], {"order": "x_y"}, 128) == "((2, 1), (4, 3))"

@@ -5,6 +5,7 @@ from scipy import ndimage
 
 from glioma import crops, volumes
 from glioma.errors import UserError
+from glioma.sequences import SEQUENCES
 
 LABELS = {1: "necrosis", 2: "oedema", 4: "enhancing"}
 AFFINES = {
@@ -29,7 +30,7 @@ def patient(request, tmp_path):
     mask[10:13, 27:31, 9:12] = 4
     paths = {"mask": str(tmp_path / "seg.nii.gz")}
     volumes.write(mask, affine, paths["mask"])
-    for name in crops.SEQUENCES:
+    for name in SEQUENCES:
         paths[name] = str(tmp_path / f"{name}.nii.gz")
         volumes.write(np.where(brain, rng.integers(1, 900, shape), 0).astype(np.int16), affine, paths[name])
     return paths, affine, brain, mask
@@ -99,8 +100,8 @@ def test_crops_are_what_scipy_samples_from_whole_scans(patient, mode, shape):
 
     codes = np.array([0, 1, 2, 0, 3], np.uint8)
     np.testing.assert_array_equal(crop.mask, sampled(codes[scans["mask"]], 0))
-    brain = np.any([scans[name] != 0 for name in crops.SEQUENCES], axis=0)
-    for channel, name in zip(crop.image, crops.SEQUENCES, strict=True):
+    brain = np.any([scans[name] != 0 for name in SEQUENCES], axis=0)
+    for channel, name in zip(crop.image, SEQUENCES, strict=True):
         low, high = np.percentile(scans[name][brain], (0.5, 99.5))
         grey = np.where(brain, np.clip((scans[name] - low) * 254 / (high - low) + 1, 1, 255), 0)
         expected = np.where(sampled(brain.astype(np.uint8), 0), sampled(grey.astype(np.float32), 1), 0)

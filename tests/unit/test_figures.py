@@ -220,7 +220,7 @@ def test_cnn_overlays_rank_by_dice_and_outline_truth_and_prediction(crops, tmp_p
 def test_shape_overlays_draw_truth_and_answers_where_they_are(crops, tmp_path):
     mask = np.load(crops / "P06.mask.npy")
     index = scans.largest_section(mask, "axial")
-    texts = {"center_point": "(5, 6)", "bounding_box": shapes.text_from_box((3, 4, 10, 12)), "polygon": "no idea"}
+    texts = {"center_point": "(5, 6)", "bounding_box": "[(3, 4), (3, 12), (10, 12), (10, 4)]", "polygon": "no idea"}
     paths = {}
     for task, text in texts.items():
         row = {"patient": "P06", "orientation": "axial", "slice": index, "repeat": 0, "text": text, "finish": "stop",

@@ -103,3 +103,11 @@ def test_order_of_keys_does_not_matter():
     assert str(settings.ordered({"b": [{"d": 1, "c": 2}], "a": 1})) == str(
         settings.ordered({"a": 1, "b": [{"c": 2, "d": 1}]})
     )
+
+
+def test_the_site_majority_is_compared_only_where_sites_are_known(config):
+    config["comparisons"] = [["monai-unet", "FLAIR threshold"], ["flair-classifier", "site majority"]]
+    assert settings.drop_site_pairs(config, ["TCIA01", "CBICA", ""]) == [] and len(config["comparisons"]) == 2
+    (line,) = settings.drop_site_pairs(config, ["CBICA", "", "CBICA"])
+    assert "[flair-classifier, site majority]" in line and "1 sites" in line
+    assert config["comparisons"] == [["monai-unet", "FLAIR threshold"]]

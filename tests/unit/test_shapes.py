@@ -169,9 +169,3 @@ def test_polygon_mask_agrees_with_matplotlib():
 def test_polygon_leaving_the_frame_is_cut():
     mask = shapes.mask_from_polygon(np.array([(-50, -50), (-50, 63), (63, 63), (63, -50)]), FRAME)
     np.testing.assert_array_equal(mask, shapes.mask_from_box((0, 0, 63, 63), FRAME))
-
-
-def test_texts():
-    assert shapes.text_from_centre((63, 70)) == "(63, 70)"
-    assert shapes.text_from_box((3, 5, 7, 9)) == "[(3, 5), (3, 9), (7, 9), (7, 5)]"
-    assert shapes.text_from_polygon(np.array([(1, 2), (3, 4)])) == "((1, 2), (3, 4))"

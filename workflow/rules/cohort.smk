@@ -68,7 +68,7 @@ rule phantom_mapping:
 rule patients:
     input:
         sources=f"{PHANTOM}/name_mapping.csv" if IS_PHANTOM else cohort_table.sources(config["cohort"]),
-        scans=[TABLE.at[patient, scan] for patient in PATIENTS for scan in cohort_table.SCANS],
+        scans=[TABLE.at[patient, scan] for patient in PATIENTS for scan in SCANS],
     output:
         COHORT,
     log:
@@ -89,7 +89,7 @@ rule patients:
 
 rule crop:
     input:
-        **{scan: (lambda wildcards, scan=scan: TABLE.at[wildcards.patient, scan]) for scan in cohort_table.SCANS},
+        **{scan: (lambda wildcards, scan=scan: TABLE.at[wildcards.patient, scan]) for scan in SCANS},
     output:
         image="results/crops/{crops}/{patient}.npy",
         mask="results/crops/{crops}/{patient}.mask.npy",

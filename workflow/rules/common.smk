@@ -10,6 +10,7 @@ from glioma import phantom, settings
 from glioma.cnn import recipe
 from glioma.errors import UserError
 from glioma.provenance import code, content
+from glioma.sequences import SCANS
 from glioma.vlm import tiny
 
 PHANTOM = "results/phantom"
@@ -29,6 +30,7 @@ try:
         )
     else:
         TABLE = cohort_table.index(config["cohort"])
+    LEFT_OUT = settings.drop_site_pairs(config, TABLE["site"])
 except UserError as fault:
     sys.exit(f"Error: {fault}")
 
@@ -73,7 +75,7 @@ def check_cohort():
     """List all faults of the user's scans at once; not again while the cohort's table is newer than every scan."""
     if IS_PHANTOM:
         return
-    scans = [Path(TABLE.at[patient, scan]) for patient in PATIENTS for scan in cohort_table.SCANS]
+    scans = [Path(TABLE.at[patient, scan]) for patient in PATIENTS for scan in SCANS]
     known = Path(COHORT).stat().st_mtime if Path(COHORT).exists() else 0
     if max(path.stat().st_mtime for path in scans) < known:
         return

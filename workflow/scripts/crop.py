@@ -2,9 +2,10 @@
 
 from glioma import crops
 from glioma.job import job
+from glioma.sequences import SCANS
 
 with job(snakemake):
-    paths = {name: snakemake.input[name] for name in (*crops.SEQUENCES, "mask")}
+    paths = {name: snakemake.input[name] for name in SCANS}
     mode, shape = snakemake.params.crops["mode"], tuple(snakemake.params.crops["shape"])
     crop = crops.make(snakemake.wildcards.patient, paths, mode, shape, snakemake.params.labels)
     crops.save(crop, snakemake.output.image, snakemake.output.mask, snakemake.output.geometry)

@@ -10,8 +10,8 @@ import pandas as pd
 from glioma import labels as conventions
 from glioma import layouts, rosters
 from glioma.errors import UserError
+from glioma.sequences import SCANS
 
-SCANS = layouts.SCANS
 COLUMNS = (*rosters.COLUMNS, *SCANS)
 SHOWN_FAULTS = 20
 

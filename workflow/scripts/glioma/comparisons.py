@@ -163,7 +163,7 @@ def _listed(places: Iterable[tuple[str, str]]) -> str:
 
 
 def _grading_tests(ours: pd.DataFrame, theirs: pd.DataFrame, rng: partial, settings: Settings) -> list[dict]:
-    """The permutation test of balanced accuracy (primary); exact McNemar tests of accuracy, recall and specificity; AUC.
+    """Tests of balanced accuracy (primary), of accuracy, recall and specificity, and of the area under the ROC curve.
 
     Balanced accuracy, for a reader that always says HGG has a high accuracy where most patients have one. Tables have
     columns grade and label; an undecided patient is wrong. DeLong's test takes the mean HGG probability (p_hgg), or the

@@ -6,7 +6,6 @@ gets to see is the prompt, the image and the answer; patient ids and true boxes 
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from glioma import coordinates, folds, prompts, seeds, shapes, slices
-from glioma.crops import SEQUENCES
 from glioma.errors import UserError
 from glioma.files import atomic_path
+from glioma.sequences import SEQUENCES
 
 TASKS = ("classification", "center_point", "bounding_box", "polygon")
 NO_GLIOMA = 2
@@ -40,16 +39,14 @@ def answer(task: str, label: int | None, mask: np.ndarray | None, settings: Mapp
     """The true answer's text: from the class for classification, from the rendered mask (side, side) for shapes."""
     if task == "classification":
         return f"Choice: {label}"
-    speak = partial(coordinates.speak, convention=settings["coordinates"], side=settings["side"])
+    box = shapes.box_from_mask(mask)
     if task == "polygon":
         points = shapes.polygon_from_mask(mask, *settings["polygon_points"])
-        return f"({', '.join(speak(points))})"
-    box = shapes.box_from_mask(mask)
-    if task == "center_point":
-        return speak([shapes.centre_from_box(box)])[0]
-    if settings["box"] == "square":
-        box = shapes.square_box(box, mask.shape)
-    return f"[{', '.join(speak(shapes.corners_from_box(box)))}]"
+    elif task == "center_point":
+        points = [shapes.centre_from_box(box)]
+    else:
+        points = shapes.corners_from_box(shapes.square_box(box, mask.shape) if settings["box"] == "square" else box)
+    return coordinates.write(task, points, settings["coordinates"], settings["side"])
 
 
 def choose(flair: np.ndarray, mask: np.ndarray, task: str, settings: Mapping, rng: np.random.Generator) -> list[tuple]:

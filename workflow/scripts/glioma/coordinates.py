@@ -16,6 +16,7 @@ ORDERS = ("row_col", "x_y")
 SCALES = ("128", "pixels", "1000", "unit")
 DEFAULT = {"order": "row_col", "scale": "128"}
 _DECIMALS = 3
+_FORMS = {"center_point": "{}", "bounding_box": "[{}]", "polygon": "({})"}
 
 
 def _read(convention: Mapping | None) -> tuple[bool, str]:
@@ -63,3 +64,8 @@ def decode(points: Sequence | np.ndarray, convention: Mapping | None, side: int)
 def speak(points: Sequence | np.ndarray, convention: Mapping | None, side: int) -> list[str]:
     """Each of our points as the text "(a, b)" in the model's convention."""
     return [f"({a}, {b})" for a, b in encode(points, convention, side).tolist()]
+
+
+def write(task: str, points: Sequence | np.ndarray, convention: Mapping | None, side: int) -> str:
+    """An answer to a localisation task from our points: "(a, b)", "[(a, b), ...]" or "((a, b), ...)"."""
+    return _FORMS[task].format(", ".join(speak(points, convention, side)))

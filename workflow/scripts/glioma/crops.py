@@ -21,7 +21,7 @@ from glioma import volumes
 from glioma.errors import UserError
 from glioma.files import atomic_path, read_json, write_json
 from glioma.labels import canonical
-from glioma.layouts import SEQUENCES
+from glioma.sequences import SEQUENCES
 
 # Cutting one crop takes as long as importing pandas: only the table of all crops does.
 if TYPE_CHECKING:

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from glioma.errors import UserError
+from glioma.sequences import SCANS
 
-SEQUENCES = ("flair", "t1", "t1ce", "t2")
-SCANS = (*SEQUENCES, "mask")
 SUFFIXES = (".nii", ".nii.gz")
 MAPPING = "name_mapping.csv"
 # How deep below cohort.root the cases may lie: archives unpack into a folder of their own, and copies into another.

@@ -16,9 +16,10 @@ from tqdm import tqdm
 
 from glioma import baselines, crops, folds, scoring, shapes, summaries, truth
 from glioma.metrics import centre, segmentation
+from glioma.sequences import SEQUENCES
 from glioma.summaries import Entry, Place, Settings
 
-FLAIR = crops.SEQUENCES.index("flair")
+FLAIR = SEQUENCES.index("flair")
 CEILING = "true mask (ceiling)"
 POOLED = "pooled"
 

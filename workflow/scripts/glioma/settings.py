@@ -67,6 +67,20 @@ def check(config: dict[str, Any], base: str | Path) -> None:
                 )
 
 
+def drop_site_pairs(config: dict[str, Any], sites: Iterable[str]) -> list[str]:
+    """Take the pairs with the site majority out of `comparisons` where fewer than two sites ("" unknown) are known.
+
+    Returns a line on each for the user, who declared the pair before anybody knew what the cohort tells.
+    """
+    known = set(sites) - {""}
+    if len(known) > 1:
+        return []
+    out = [pair for pair in config["comparisons"] if "site majority" in pair]
+    config["comparisons"] = [pair for pair in config["comparisons"] if pair not in out]
+    reason = f"left out, for the cohort names {len(known)} sites and its majority needs two"
+    return [f"comparisons: [{', '.join(pair)}] is {reason}" for pair in out]
+
+
 def _drop_removed(config: dict[str, Any]) -> None:
     """Take out entries that are null: an overlay cannot delete a key of the file below it, but it can empty it."""
     for section in (config.get("cnn", {}).get("networks"), *(config.get(key) for key in NAMED)):

@@ -155,23 +155,3 @@ def mask_from_polygon(points: np.ndarray, shape: Sequence[int]) -> np.ndarray:
         edge = np.array(draw.line(*start, *end))
         mask[tuple(edge[:, np.all((edge >= 0) & (edge < np.array([shape]).T), axis=0)])] = True
     return mask
-
-
-def text_from_centre(point: Sequence[int]) -> str:
-    """The centre-point answer, e.g. `(63, 70)`."""
-    return f"({int(point[0])}, {int(point[1])})"
-
-
-def text_from_corners(corners: np.ndarray) -> str:
-    """The bounding-box answer from its (4, 2) corners, e.g. `[(3, 5), (3, 9), (7, 9), (7, 5)]`."""
-    return f"[{', '.join(map(text_from_centre, corners))}]"
-
-
-def text_from_box(box: Box) -> str:
-    """The bounding-box answer from a box: top-left, top-right, bottom-right, bottom-left."""
-    return text_from_corners(corners_from_box(box))
-
-
-def text_from_polygon(points: np.ndarray) -> str:
-    """The polygon answer, e.g. `((10, 20), (12, 25), ...)`."""
-    return f"({', '.join(map(text_from_centre, points))})"

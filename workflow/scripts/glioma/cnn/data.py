@@ -17,6 +17,7 @@ from glioma import crops, seeds, slices
 from glioma.answers import LABELS
 from glioma.cnn.recipe import Augmentation, Recipe
 from glioma.errors import UserError
+from glioma.sequences import SEQUENCES
 
 UNCLEAR = -1
 """Answer of a slice that shows too little tumour to be graded and too much to be free of it."""
@@ -36,7 +37,7 @@ class Samples(Dataset):
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
-        self.channels = [crops.SEQUENCES.index(name) for name in recipe.channels]
+        self.channels = [SEQUENCES.index(name) for name in recipe.channels]
 
     def __len__(self) -> int:
         return len(self.patients)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from glioma.errors import UserError
-from glioma.layouts import SEQUENCES
+from glioma.sequences import SEQUENCES
 
 TASKS = ("classification", "segmentation")
 # Kinds of network: one answer a patient, one a voxel, or one a slice (a classifier whose slices vote).

@@ -10,9 +10,9 @@ from matplotlib.patches import Patch, Polygon, Rectangle
 from matplotlib.patheffects import withStroke
 
 from glioma import shapes, slices
-from glioma.crops import SEQUENCES
 from glioma.figures import style
 from glioma.files import read_json
+from glioma.sequences import SEQUENCES
 
 SEQUENCE_NAMES = {"flair": "FLAIR", "t1": "T1", "t1ce": "T1 contrast-enhanced", "t2": "T2"}
 # Array axes (slice, row, column) run superior, posterior, left; a plane's edges are named left, right, top, bottom.

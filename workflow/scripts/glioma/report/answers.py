@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from glioma import crops, shapes, slices
+from glioma import coordinates, crops, shapes, slices
 from glioma.answers import STATUSES, read_answers, read_responses
 from glioma.report.html import UNDEFINED, Cell, Table, write
 from glioma.votes import LABELS
@@ -111,9 +111,12 @@ def _truth(task: str, answer: pd.Series, grades: pd.Series, crops_folder: str | 
     shown = slices.render_mask(slices.take(mask, answer["orientation"], answer["slice"]), side) > 0
     if task == "classification":
         return f"{grades[answer['patient']]}, {'tumour' if shown.any() else 'no tumour'} in this slice"
-    box = shapes.box_from_mask(shown)
-    if box is None:
+    if not shown.any():
         return "no tumour in this slice"
-    if task == "polygon":
-        return shapes.text_from_polygon(shapes.polygon_from_mask(shown))
-    return shapes.text_from_centre(shapes.centre_from_box(box)) if task == "center_point" else shapes.text_from_box(box)
+    box = shapes.box_from_mask(shown)
+    points = {
+        "center_point": lambda: [shapes.centre_from_box(box)],
+        "bounding_box": lambda: shapes.corners_from_box(box),
+        "polygon": lambda: shapes.polygon_from_mask(shown),
+    }
+    return coordinates.write(task, points[task](), {"scale": "pixels"}, side)

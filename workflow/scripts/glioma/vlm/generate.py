@@ -20,8 +20,8 @@ from tqdm import tqdm
 from transformers import GenerationConfig
 
 from glioma import slices
-from glioma.crops import SEQUENCES
 from glioma.errors import UserError
+from glioma.sequences import SEQUENCES
 from glioma.vlm import models, sampling
 from glioma.vlm.encode import Features, Question, image_features
 from glioma.vlm.partial import Partial, fingerprint
