@@ -125,6 +125,9 @@ def test_readers_are_compared_on_the_same_slices():
     assert one(compare(network, boxes), "dice")["slices"] == "tumour volume, axial"
     assert one(compare(network, boxes, dimension="2d"), "dice")["slices"] == "tumour, axial"
     assert one(compare(polygons, more), "dice")["slices"] == "volume, axial"
+    # Where all slices were asked about, the volume needs no truth to choose them.
+    assert one(compare(network, more), "dice")["slices"] == "volume / volume, axial"
+    assert one(compare(more, network, dimension="2d"), "dice")["slices"] == "tumour, axial"
     assert one(compare(polygons, boxes), "dice")["slices"] == "tumour volume, axial"
     points = drawer("points", "center_point", [("tumour", "axial")]), drawer("p2", "center_point", asked_all[:3], 4)
     table = compare(*points)

@@ -142,14 +142,21 @@ def _tables(
         chosen = [("all", "axial") if ("all", "axial") in found else found[0] for found in places]
     else:
         order = SLICES["2d" if KINDS[first.task] == "points" else dimension]
-        shared = [place for place in places[0] if place in places[1] and place[0] in order]
+        # A network's volume has no orientation: it is the one that all slices of any orientation make up.
+        shared = [
+            (ours, theirs)
+            for ours, theirs in product(*places)
+            if ours[0] in order and ours[0] == theirs[0] and (ours == theirs or "volume" in (ours[1], theirs[1]))
+        ]
         if not shared:
             reason = (
                 f"they share no slices ({_listed(places[0])} against {_listed(places[1])}); ask both about the same"
             )
             raise _fault(first.name, second.name, reason)
         preference = {"volume": 0, "axial": 1}
-        chosen = [min(shared, key=lambda place: (order.index(place[0]), preference.get(place[1], 2)))] * 2
+        chosen = min(
+            shared, key=lambda pair: (order.index(pair[0][0]), *(preference.get(place[1], 2) for place in pair))
+        )
     ours, theirs = (reader.table(cohort, place) for reader, place in zip((first, second), chosen, strict=True))
     both = ours.index.intersection(theirs.index)
     if both.empty:
