@@ -63,7 +63,10 @@ def comparison(
             found = rows(part, "dice")
             if found:
                 shapes[f"{SHAPE_NAMES[task]}: {place(subset, orientation)}"] = found
-    shapes = capped(shapes)
+    # Baselines alone compare with nothing.
+    shapes = capped(
+        {heading: found for heading, found in shapes.items() if any(row.arm != "baseline" for row in found)}
+    )
     heights = [_length(grading), _length(shapes)]
     with style.styled():
         figure = style.new_figure(
@@ -102,12 +105,15 @@ def rows(table: pd.DataFrame, metric: str) -> list[Row]:
 
 
 def capped(groups: dict[str, list[Row]]) -> dict[str, list[Row]]:
-    """The groups with about `LARGEST` rows in all; of a longer one, all but VLM runs and the best of these."""
+    """The groups with about `LARGEST` rows in all; of a longer one the best models, and the best baselines if fewer."""
     most = max(LARGEST // max(len(groups), 1), 3)
     found = {}
     for heading, lines in groups.items():
-        ranked = sorted(lines, key=lambda row: (row.arm.startswith("vlm"), -np.nan_to_num(row.value, nan=-1)))
-        kept = ranked[:most]
+        ranked = sorted(lines, key=lambda row: (row.arm == "baseline", -np.nan_to_num(row.value, nan=-1)))
+        # A ceiling and a floor at least: models are read against baselines.
+        models = sum(row.arm != "baseline" for row in lines)
+        room = max(most - min(len(lines) - models, 2), 0)
+        kept = (ranked[: min(models, room)] + ranked[models:])[:most]
         hidden = len(lines) - len(kept)
         note = f" (best {len(kept)} of {len(lines)}; all in the table)" if hidden else ""
         found[heading + note] = [row for row in lines if row in kept]
@@ -116,7 +122,7 @@ def capped(groups: dict[str, list[Row]]) -> dict[str, list[Row]]:
 
 def _label(row: dict) -> str:
     name = style.readable(row["model"])
-    if row["task"] == "classification" and row["arm"] == "vlm":
+    if row["task"] == "classification" and row["arm"] != "baseline" and row["slices"] != "volume":
         name += f": {place(row['slices'], row['orientation'])}"
     return name + row["note"]
 

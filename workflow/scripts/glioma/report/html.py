@@ -87,14 +87,14 @@ h1 { font-size: 1.35rem; margin: 0 0 .2rem; } h2 { font-size: 1.05rem; margin: 1
 .wrap { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .6rem; text-align: left; vertical-align: top; border-bottom: 1px solid #e4e4e4; }
-thead th { border-bottom: 2px solid #555; background: #fff; vertical-align: bottom; white-space: nowrap; }
+thead th { border-bottom: 2px solid #555; background: #fff; vertical-align: bottom; }
 th.n, td.n { text-align: right; } td.n { white-space: nowrap; }
 td small { display: block; color: #666; font-size: .78rem; }
 tbody tr:hover { background: #f5f8fa; }
 tr.published { background: #f6f1e3; } tr.difference td { color: #444; font-style: italic; }
 tr.void td { color: #999; font-style: italic; text-decoration: line-through; }
 tr.void td:first-child { text-decoration: none; }
-td.text { max-width: 34rem; overflow-wrap: anywhere; white-space: pre-wrap;
+td.text { min-width: 13rem; max-width: 34rem; overflow-wrap: anywhere; white-space: pre-wrap;
   font-family: ui-monospace, Menlo, Consolas, monospace; font-size: .8rem; }
 td.bad { color: #a33; }
 th button { all: unset; cursor: pointer; } th button:focus-visible { outline: 2px solid #0072b2; }

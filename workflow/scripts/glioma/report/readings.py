@@ -14,7 +14,7 @@ import yaml
 
 from glioma.report.html import UNDEFINED, Cell, Table, write
 
-LONGEST = 4
+LONGEST = 3
 """Entries of a pattern that are named one by one."""
 
 
@@ -118,12 +118,18 @@ def _holds(config: Mapping[str, Any], reading: Mapping[str, Any]) -> bool:
     )
 
 
+def _entry(key: str, pattern: str) -> str:
+    """The part of a key that a pattern leaves open: the name of the entry."""
+    parts = zip(key.split("."), pattern.split("."), strict=False)
+    return ".".join(part for part, general_part in parts if part != general_part)
+
+
 def _plain(reading: Mapping[str, Any]) -> list[str]:
     return [f"{pattern}: {_text(value)}" for pattern, value in reading.items()]
 
 
 def _grouped(used: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """One line a value: the key, and which entries have it where not all do."""
+    """One line a value: the keys, the value, and which entries have it where not all do."""
     lines = []
     for pattern, found in used.items():
         by_value: dict[str, list[str]] = {}
@@ -134,7 +140,8 @@ def _grouped(used: Mapping[str, Mapping[str, Any]]) -> list[str]:
                 lines.append(f"{pattern}: {value}")
             else:
                 rest = f" and {len(keys) - LONGEST} more" if len(keys) > LONGEST else ""
-                lines.append(f"{', '.join(keys[:LONGEST])}{rest}: {value}")
+                names = ", ".join(_entry(key, general(pattern)) for key in keys[:LONGEST])
+                lines.append(f"{general(pattern)}: {value} ({names}{rest})")
     return lines
 
 
