@@ -1,10 +1,14 @@
 """Figures: what is drawn is what the data say, checked on axes and artists, not on pixels."""
 
+from itertools import pairwise
+
 import figure_data as data
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import Polygon, Rectangle
+from matplotlib.text import Text
 from sklearn.metrics import brier_score_loss
 from statsmodels.stats.proportion import proportion_confint
 
@@ -436,3 +440,21 @@ def test_a_comparison_of_many_runs_keeps_the_best_and_says_so(summary, tmp_path)
 def test_nothing_configured_is_said_in_the_figure(draw, tmp_path):
     assert "nothing of this kind was configured" in words(draw(tmp_path / "f"))
     assert (tmp_path / "f.png").is_file() and (tmp_path / "f.svg").is_file()
+
+
+def test_titles_of_neighbouring_panels_do_not_meet(tmp_path):
+    paths = []
+    for number in range(4):
+        rows = graded(["HGG", "LGG", "LGG", "HGG"], [0.9, 0.1, 0.2, 0.6]).assign(p_hgg=0.5)
+        name = f"tiny-mllama, fine-tuned for {number} epochs, crops around the tumour"
+        paths.append(write_run(tmp_path / str(number), rows, model=name))
+    for draw in (grading.gldr, grading.confusion, calibration.reliability):
+        figure = draw(paths, LABEL, tmp_path / "f")
+        FigureCanvasAgg(figure).draw()
+        boxes = [
+            text.get_window_extent()
+            for axes in figure.axes if axes.axison
+            for text in axes.findobj(lambda artist: isinstance(artist, Text) and "epochs" in artist.get_text())
+        ]  # fmt: skip
+        assert len(boxes) == 4
+        assert not any(one.overlaps(other) for one, other in pairwise(boxes))

@@ -40,14 +40,14 @@ def reliability(
     height = -(-len(panels) // columns)
     with style.styled():
         figure = style.new_figure(
-            max(2.9 * columns, 6.5) + 0.3, 3.05 * height + 0.8, TITLE,
+            max(2.9 * columns, 6.5) + 0.3, 3.2 * height + 0.8, TITLE,
             f"{cohort_label}, {cohort_words(patients)}; bar: 95 % (Wilson), number: patients in the bin"
             + (f"; {hidden} more in the tables" if hidden > 0 else ""),
         )  # fmt: skip
         grid = figure.subplots(height, columns, squeeze=False).ravel()
         for axes, (arm, title, table) in zip(grid, panels, strict=False):
             _panel(axes, table, style.ARM_COLOURS[arm], bins)
-            axes.set_title(title, fontsize=8.5)
+            axes.set_title(style.wrapped(title, 2.6), fontsize=8.5)
         for axes in grid[len(panels) :]:
             axes.set_axis_off()
         figure.supxlabel("probability of HGG, mean of the bin", fontsize=9)

@@ -67,9 +67,8 @@ def gldr(
                 notes.append(f"{grade} n={len(values)}" + (f" (+{missing} undefined)" if missing else ""))
                 start += len(values) + 2
             axes.axhline(0.5, color="#222222", lw=1, ls="--", zorder=1)
-            axes.set(
-                ylim=(-0.03, 1.03), xlim=(-1.5, max(start - 1.5, 1)), xticks=[], xlabel=", ".join(notes), title=title
-            )
+            axes.set(ylim=(-0.03, 1.03), xlim=(-1.5, max(start - 1.5, 1)), xticks=[], xlabel=", ".join(notes))
+            axes.set_title(style.wrapped(title, 2.9), fontsize=8.5)
             axes.grid(axis="y")
         for axes in grid[len(panels) :]:
             axes.set_axis_off()
@@ -100,7 +99,7 @@ def confusion(
     height = max(-(-len(panels) // columns), 1)
     with style.styled():
         figure = style.new_figure(
-            max(2.6 * columns, 5) + 0.3, 1.95 * height + 0.85, "Confusion matrices",
+            max(2.6 * columns, 5) + 0.3, 2.15 * height + 0.85, "Confusion matrices",
             f"{cohort_label}, {cohort_words(graders)}; shade: share of the row"
             + ("; † slices chosen by the true mask" if any("†" in title for title, _ in panels) else "")
             + hidden,
@@ -115,7 +114,7 @@ def confusion(
                 axes.text(column, row, str(number), ha="center", va="center", color="white" if dark else "black")
             axes.set_xticks(range(counts.shape[1]), counts.columns, fontsize=7.5)
             axes.set_yticks(range(2), [f"{grade}\n(n={counts.loc[grade].sum()})" for grade in counts.index])
-            axes.set_title(title, fontsize=8.5)
+            axes.set_title(style.wrapped(title, 2.2), fontsize=8.5)
             axes.spines[:].set_visible(True)
             axes.tick_params(length=0)
         for axes in grid[len(panels) :]:

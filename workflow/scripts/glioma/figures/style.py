@@ -1,6 +1,7 @@
 """What all figures share: colours that stay with their meaning, type, and how a figure reaches the disk."""
 
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,6 +85,13 @@ def arm(arm_name: str, model: str) -> str:
 def readable(model: str) -> str:
     """A model's name as prose: "tiny-mllama finetuned" becomes "tiny-mllama, fine-tuned"."""
     return re.sub(r"(?<=[^,]) (?=fine-tuned|general)", ", ", _FINE_TUNED.sub("fine-tuned", model))
+
+
+def wrapped(title: str, width: float, size: float = 8.5) -> str:
+    """A panel's title in lines that fit `width` inches in bold type of `size` points."""
+    # A bold letter of the default typeface is some 0.64 em wide.
+    letters = int(width * 72 / (0.64 * size))
+    return "\n".join(textwrap.fill(line, letters) for line in title.split("\n"))
 
 
 def arm_handle(name: str) -> Line2D:
