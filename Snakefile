@@ -11,6 +11,7 @@ include: "workflow/rules/cnn.smk"
 include: "workflow/rules/vlm.smk"
 include: "workflow/rules/scores.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/plan.smk"
 
 
 report: "workflow/report/workflow.rst"

@@ -76,3 +76,27 @@ def test_a_brats_folder_takes_the_place_of_the_phantom(empty, tmp_path):
 def test_the_phantom_is_named_as_brats_names():
     table = cohort.expected("results/phantom", roster(2, 2, 0))
     assert table.loc[0, "mask"] == "results/phantom/BraTS20_Training_001/BraTS20_Training_001_seg.nii.gz"
+
+
+def test_the_plan_counts_the_graph_and_leaves_nothing_but_its_log(empty, tmp_path):
+    """The study on 369 cases: as many jobs as Snakemake's own table has, and a cost for every rule."""
+    root = tmp_path / "MICCAI_BraTS2020_TrainingData"
+    tree = [sys.executable, str(REPOSITORY / "benchmarks" / "brats_tree.py"), str(root), "--layout", "brats2020"]
+    subprocess.run([*tree, "--cases", "369"], check=True, capture_output=True)
+    used = ["--configfile", "config/paper.yaml", "--config", f'cohort={{"root": "{root}"}}', "gpus_per_job=1"]
+    counted = empty.planned(*used)
+    done = empty.snakemake("plan", "--cores", "1", *used)
+    assert done.returncode == 0, done.stderr
+    jobs = {line.split()[0]: line.split() for line in done.stdout.splitlines() if line.strip()}
+    shown = {rule: int(cells[2 if cells[1] == "*" else 1]) for rule, cells in jobs.items() if rule in counted}
+    assert shown == {rule: count for rule, count in counted.items() if rule not in ("all", "total")}
+    assert "GPU time" in done.stdout and "Not measured by anybody" in done.stdout
+    written = [path for path in (empty.folder / "results").rglob("*") if path.is_file()]
+    assert [path.name for path in written] == ["plan.log"]
+    assert written[0].read_text().strip().splitlines()[0] == done.stdout.strip().splitlines()[0]
+
+
+def test_a_plan_without_a_cost_says_what_to_do(empty):
+    done = empty.snakemake("plan", "--cores", "1", "--configfile", "config/paper.yaml", "--config", "gpus_per_job=0")
+    assert done.returncode != 0
+    assert "no cost of rule" in done.stderr and "gpus_per_job=1" in done.stderr and "Traceback" not in done.stderr

@@ -1,0 +1,28 @@
+"""What the jobs that are left would cost, on the terminal and in the log."""
+
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from glioma import settings
+from glioma.files import write_json
+from glioma.job import job
+from glioma.planning import costs, jobs, summary
+from glioma.planning.units import Study
+
+with job(snakemake), tempfile.TemporaryDirectory() as folder:
+    config, params = snakemake.config, snakemake.params
+    defaults = yaml.safe_load(Path("config/config.yaml").read_text(encoding="utf-8"))
+    used = Path(folder) / "config.json"
+    # "auto" means this machine, in the dry-run as here.
+    write_json(settings.overlay({**config, "gpus_per_job": params.gpu}, defaults), used)
+    snakefile = Path(snakemake.scriptdir).resolve().parents[1] / "Snakefile"
+    listed = jobs.dry_run(["--snakefile", str(snakefile), "--configfile", str(used)])
+    table = costs.read(params.costs)
+    study = Study(config, pd.DataFrame(params.patients))
+    found = costs.estimate([each for each in listed if each.rule != "all"], study, table, params.costs)
+    plan = summary.text(found, {name: run["shards"] for name, run in config["runs"].items()})
+    print(plan)
+print(plan, flush=True)
