@@ -13,7 +13,7 @@ from transformers import LogitsProcessorList, MinPLogitsWarper, TemperatureLogit
 
 from glioma import prompts, slices
 from glioma.errors import UserError
-from glioma.vlm import fetch, generate, models, requests, sampling
+from glioma.vlm import generate, models, requests, sampling
 from glioma.vlm.encode import Question, image_features
 from glioma.vlm.requests import Request
 
@@ -240,12 +240,6 @@ def test_a_question_equals_the_processors_own_batch(loaded, small_crops, image_f
     batch = Question(processor, PROMPT, (SIDE, SIDE), image_first).batch(image_features(processor, images))
     assert set(batch) == set(expected)
     assert all(torch.equal(batch[name], expected[name]) for name in batch)
-
-
-@pytest.mark.parametrize("revision", [None, "main"])
-def test_a_model_from_the_hub_must_be_pinned(tmp_path, revision):
-    with pytest.raises(UserError, match="owner/model: revision"):
-        fetch.fetch("owner/model", revision, tmp_path)
 
 
 def test_faults_of_the_user_are_named(respond, asked, tiny_mllama, tmp_path):

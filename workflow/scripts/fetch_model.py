@@ -1,11 +1,17 @@
-"""A model from the hub, at its pinned revision, into a folder that all other jobs read without a network."""
+"""A model from the hub, at one commit, into a folder that all other jobs read without a network."""
 
+import sys
 from pathlib import Path
 
 from glioma.job import job
 
+terminal = sys.stderr
 with job(snakemake, online=True):
     from glioma.vlm.fetch import fetch
 
     model = snakemake.params.model
-    fetch(model["source"], model["revision"], Path(snakemake.output[0]).parent)
+    commit = fetch(model["source"], model["revision"], Path(snakemake.output[0]).parent)
+    if model["revision"] is None:
+        advice = f"model {snakemake.wildcards.hub}: fetched commit {commit}; pin it: revision: {commit}"
+        print(advice)
+        print(advice, file=terminal, flush=True)
