@@ -3,6 +3,7 @@
 A small workflow in a copy of the project: real Snakemake, the real `glioma.job` and digests, jobs that wait to be told.
 """
 
+import os
 import subprocess
 import sys
 import time
@@ -88,6 +89,13 @@ def run_and_edit(workspace: Workspace, edits: dict[str, str]) -> tuple[int, str]
     return returned, Path(log.name).read_text()
 
 
+def digest(workspace: Workspace, script: str) -> str:
+    """The digest of a script of a workspace, found by a process that has read nothing before."""
+    command = [sys.executable, "-c", f"from glioma.provenance import digest; print(digest({script!r}))"]
+    environment = {**os.environ, "PYTHONPATH": str(workspace.folder / "workflow/scripts")}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def finish(workspace: Workspace) -> None:
     done = workspace.snakemake("--cores", "1")
     assert done.returncode == 0, done.stderr
@@ -104,6 +112,29 @@ def test_a_job_does_not_start_with_code_edited_after_the_run_was(small):
     assert small.planned() == {"second": 1, "all": 1}
     finish(small)
     assert (small.folder / "second.txt").read_text() == "new code, old prompt"
+
+
+def test_a_process_that_reads_the_snakefile_again_does_not_run_edited_code(small):
+    """As every job's does on a cluster, with the environment of the one that submitted it.
+
+    If the edit is taken back before the job ends, nothing else would tell: the digests before and after are equal.
+    """
+    (small.folder / "go").touch()
+    assert small.snakemake("--cores", "1", "first.txt").returncode == 0
+    started_with = digest(small, "second")
+    wording = small.folder / "workflow/scripts/glioma/wording.py"
+    wording.write_text('WORD = "new code, "\n')
+    assert digest(small, "second") != started_with
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--target-jobs", "second:", "--mode", "remote"]
+    environment = {**os.environ, "GLIOMA_CODE_second": started_with}
+    done = subprocess.run(command, cwd=small.folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "second.py or a module it uses was edited while the workflow was running" in done.stderr
+    assert not (small.folder / "second.txt").exists()
+    wording.write_text('WORD = "old code, "\n')
+    done = subprocess.run(command, cwd=small.folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (small.folder / "second.txt").read_text() == "old code, old prompt"
 
 
 def test_editing_comments_and_code_nobody_reaches_disturbs_nothing(small):

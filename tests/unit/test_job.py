@@ -78,7 +78,7 @@ def test_an_input_edited_under_way_is_refused(tmp_path, edit):
 
 def test_a_job_that_is_left_alone_succeeds(tmp_path):
     done = run(
-        "print('in the log')", tmp_path, params="code=__import__('glioma.provenance').provenance.code('respond')"
+        "print('in the log')", tmp_path, params="code=__import__('glioma.provenance').provenance.digest('respond')"
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert (tmp_path / "job.log").read_text().startswith("in the log\nfinished in ")

@@ -24,7 +24,7 @@ def scripts(tmp_path, monkeypatch):
 
 def fresh(script):
     provenance._module.cache_clear()
-    return provenance.code(script)
+    return provenance.digest(script)
 
 
 def test_reaches_late_imports_and_packages_above(scripts):
@@ -36,8 +36,8 @@ def test_reaches_late_imports_and_packages_above(scripts):
 
 def test_a_module_that_scripts_share_is_read_once(scripts):
     fresh("a")
-    provenance.code("b")
-    provenance.code("a")
+    provenance.digest("b")
+    provenance.digest("a")
     files = provenance.reached("a") | provenance.reached("b")
     assert provenance._module.cache_info().misses == len(files)
 
@@ -69,3 +69,14 @@ def test_digest_does_not_depend_on_the_place(scripts, tmp_path_factory, monkeypa
     shutil.copytree(scripts, elsewhere)
     monkeypatch.setattr(provenance, "SCRIPTS", elsewhere)
     assert fresh("a") == before
+
+
+def test_a_job_is_told_the_digest_of_the_start(scripts, monkeypatch):
+    """A process that was started later inherits what the first one found, whatever the files are by then."""
+    # Set and removed by monkeypatch: the variable that `code` leaves behind goes with the test.
+    monkeypatch.setenv("GLIOMA_CODE_a", "")
+    monkeypatch.delenv("GLIOMA_CODE_a")
+    started = provenance.code("a")
+    assert started == fresh("a")
+    (scripts / "glioma/two.py").write_text("x = 2\n")
+    assert provenance.code("a") == started != fresh("a")

@@ -82,10 +82,10 @@ def _is_refusal(error: BaseException | None) -> bool:
 def _refuse_edited_code(snakemake) -> None:
     """The script and its modules are those that the workflow was started with, by the digest among the params.
 
-    Rules are named as their scripts. Where a job's process reads the Snakefile again, the digest is of that moment.
+    Rules are named as their scripts.
     """
     started_with = snakemake.params.get("code")
-    if started_with not in (None, provenance.code(snakemake.rule)):
+    if started_with not in (None, provenance.digest(snakemake.rule)):
         raise UserError(
             f"{snakemake.rule}.py or a module it uses was edited while the workflow was running; start snakemake again"
         )

@@ -3,10 +3,14 @@
 Snakemake compares a script by its modification time and does not see the modules it imports, so a checkout re-runs
 everything and an edited helper nothing. A digest among the params mends both. It is taken over the syntax tree without
 docstrings: comments, layout and documentation may change freely.
+
+On a cluster every job is a process that reads the Snakefile again, while the one that submitted it records the params
+that it knew. So the param is the digest of when the workflow was started, and a job compares it with the files.
 """
 
 import ast
 import hashlib
+import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,18 +29,26 @@ class Module:
 
 
 def code(script: str) -> str:
+    """The `digest` of a script as the workflow was started with it: the param of a rule.
+
+    The first process to ask is the one that the user started; its jobs, on whatever machine, inherit its environment.
+    """
+    return os.environ.setdefault(f"GLIOMA_CODE_{script}", digest(script))
+
+
+def digest(script: str) -> str:
     """Digest (16 hex digits) of `<scripts>/<script>.py` and all project modules it imports, directly or not.
 
     Imports inside functions count: a module that is imported late still makes the result.
     """
-    digest = hashlib.sha256()
+    found = hashlib.sha256()
     for path in sorted(reached(script)):
-        digest.update(f"{path.relative_to(SCRIPTS)}\n{_module(path).digest}\n".encode())
-    return digest.hexdigest()[:16]
+        found.update(f"{path.relative_to(SCRIPTS)}\n{_module(path).digest}\n".encode())
+    return found.hexdigest()[:16]
 
 
 def reached(script: str) -> set[Path]:
-    """The files that `code` covers."""
+    """The files that `digest` covers."""
     found: set[Path] = set()
     queue = [SCRIPTS / f"{script}.py"]
     while queue:
