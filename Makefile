@@ -1,9 +1,10 @@
-# make env: environment; make demo: the whole workflow on the embedded default; make test: all tests; make lint.
+# make env: environment; make demo: the whole workflow on the embedded default; make test: all tests but those of
+# make test-slurm, which bring up a single-node SLURM (root, Debian); make lint.
 PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= all
 
-.PHONY: env demo test lint clean
+.PHONY: env demo test test-slurm lint
 
 env: .venv/.installed
 
@@ -22,6 +23,9 @@ demo: env
 
 test: env
 	$(BIN)/python -m pytest
+
+test-slurm: env
+	$(BIN)/python -m pytest -s tests/slurm
 
 lint: env
 	$(BIN)/ruff check .

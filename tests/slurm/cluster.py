@@ -1,12 +1,13 @@
 """A single-node SLURM for tests, from Debian's packages: `python tests/slurm/cluster.py up` and `down`.
 
-The node claims CPUs and memory that a laptop may lack (the scheduler's view only) and two GPUs, which are device files
-of any kind: SLURM hands them out without looking. Needs root, and /etc/slurm to itself: its configuration must lie
-there, because job steps find no other.
+The node claims CPUs and memory that the machine may lack (two GPU jobs must fit at once; only the scheduler looks) and
+two GPUs, which are device files of any kind: SLURM hands them out without looking. Needs root, and /etc/slurm to
+itself: its configuration must lie there, because job steps find no other.
 """
 
 import argparse
 import os
+import re
 import shutil
 import signal
 import socket
@@ -123,29 +124,43 @@ def stop(daemon: str, patience: float = 20) -> None:
     if not path.exists():
         return
     process = int(path.read_text())
-    try:
+    if runs(process, daemon):
         os.kill(process, signal.SIGTERM)
-        waited = time.monotonic()
-        while time.monotonic() - waited < patience:
-            os.kill(process, 0)
-            time.sleep(0.1)
-    except ProcessLookupError:
-        pass
+    started = time.monotonic()
+    while runs(process, daemon) and time.monotonic() - started < patience:
+        time.sleep(0.1)
     path.unlink(missing_ok=True)
 
 
-def up(cpus: int = 4, memory: int = 48000) -> None:
+def runs(process: int, name: str) -> bool:
+    """Whether a process of this name has this id: ids are used again, and dead processes may wait to be reaped."""
+    try:
+        found, state = re.search(r"\((.*)\) (\w)", Path(f"/proc/{process}/stat").read_text()).groups()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return found == name and state != "Z"
+
+
+def up(cpus: int = 8, memory: int = 64000) -> None:
     """Install, configure, start, and wait until the node is idle."""
     if os.geteuid():
         sys.exit("Error: SLURM's daemons need root; run as root, for example in a container")
     install()
+    path = BASE / "slurmctld.pid"
+    if path.exists() and runs(int(path.read_text()), "slurmctld"):
+        sys.exit(
+            f"Error: a SLURM of this script is up already (process {path.read_text().strip()}); end it with 'down'"
+        )
     down()
     configure(cpus, memory)
     start_munge()
     start_controller()
     run("/usr/sbin/slurmd", "-N", host())
-    for _ in range(100):
-        state = subprocess.run(["sinfo", "-h", "-o", "%T"], capture_output=True, text=True, check=False).stdout.strip()
+    started = time.monotonic()
+    while time.monotonic() - started < 60:
+        # sinfo itself waits long for a controller that is not there.
+        asked = ["timeout", "5", "sinfo", "-h", "-o", "%T"]
+        state = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
         if state == "idle":
             return
         time.sleep(0.2)
@@ -155,7 +170,7 @@ def up(cpus: int = 4, memory: int = 48000) -> None:
 def down() -> None:
     """Stop what was started and forget its jobs; munge stays."""
     if (BASE / "slurmctld.pid").exists():
-        subprocess.run(["scancel", "--user", "root"], capture_output=True, check=False)
+        subprocess.run(["scancel", "--user", "root"], capture_output=True, check=False, timeout=60)
     for daemon in ("slurmctld", "slurmd"):
         stop(daemon)
     shutil.rmtree(BASE, ignore_errors=True)
