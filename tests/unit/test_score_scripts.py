@@ -187,5 +187,6 @@ def test_compare_reads_what_the_others_wrote(place):
     ]
     assert primary.loc[("test", "unet", "box"), "slices"] == "tumour volume, axial"
     assert primary.loc[("pooled", "cnn", "always HGG"), "n"] == 18
-    assert primary.loc[("pooled", "cnn", "always HGG"), "value_second"] == pytest.approx(10 / 18)
+    # Balanced accuracy: a constant answer is right about one grade of two.
+    assert primary.loc[("pooled", "cnn", "always HGG"), "value_second"] == 0.5
     assert primary["p_holm"].notna().all()
