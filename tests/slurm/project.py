@@ -77,7 +77,9 @@ class Project(Workspace):
 
 
 class Ran:
-    """A project in which the cut has been run: how long it took, what was planned, and what was seen on the way."""
+    """A project in which the cut has been run: how long it took, what was planned, what was seen on the way, and the
+    jobs that SLURM had of it at its end (the drills submit more from the same folder).
+    """
 
     def __init__(self, project: Project, *arguments: str) -> None:
         self.project = project
@@ -86,3 +88,4 @@ class Ran:
         with observe.Watch(project.folder) as self.watch:
             self.said = project.run(*arguments)
         self.seconds = time.monotonic() - started
+        self.jobs = observe.jobs(project.folder)

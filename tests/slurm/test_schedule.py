@@ -13,9 +13,8 @@ GROUPED = {"phantom_patient", "crop"}
 
 
 def test_every_job_goes_through_slurm(done):
-    jobs = observe.jobs(done.project.folder)
-    assert {job.state for job in jobs} == {"COMPLETED"}
-    submitted = Counter(job.rule for job in jobs)
+    assert {job.state for job in done.jobs} == {"COMPLETED"}
+    submitted = Counter(job.rule for job in done.jobs)
     groups = sum(n for rule, n in submitted.items() if rule.startswith("scans"))
     expected = {rule: n for rule, n in done.planned.items() if rule not in LOCAL_RULES | GROUPED}
     assert {rule: n for rule, n in submitted.items() if not rule.startswith("scans")} == expected
@@ -26,9 +25,8 @@ def test_every_job_goes_through_slurm(done):
 
 
 def test_gpu_rules_hold_a_gpu_and_no_others_do(done):
-    jobs = observe.jobs(done.project.folder)
-    assert {job.rule for job in jobs if job.gpus} == observe.GPU_RULES
-    for job in jobs:
+    assert {job.rule for job in done.jobs if job.gpus} == observe.GPU_RULES
+    for job in done.jobs:
         assert job.gpus == (job.rule in observe.GPU_RULES), job
     seen = {script for script in done.watch.seen if script.job}
     assert {script.gpus for script in seen if script.rule in observe.GPU_RULES} == {"0", "1"}
@@ -36,7 +34,7 @@ def test_gpu_rules_hold_a_gpu_and_no_others_do(done):
 
 
 def test_slurm_uses_all_gpus_and_one_machine_never_shares_one(done, local):
-    jobs = [job for job in observe.jobs(done.project.folder) if job.gpus]
+    jobs = [job for job in done.jobs if job.gpus]
     assert observe.most_at_once([(job.start, job.end) for job in jobs]) == 2
     assert done.watch.most_gpu_scripts == 2
     # On one machine, with a GPU for each job that asks for one: two folds wait for each other.
@@ -58,7 +56,7 @@ def test_scores_are_those_of_one_machine(done, local):
 
 def test_what_scheduling_costs(done, local, record_property):
     """Seconds a job spends in SLURM beyond its own work; the figures go to the terminal."""
-    jobs = [job for job in observe.jobs(done.project.folder) if not job.rule.startswith("scans")]
+    jobs = [job for job in done.jobs if not job.rule.startswith("scans")]
     work = {path.stem: pd.read_csv(path, sep="\t")["s"].iloc[0] for path in benchmarks(done.project)}
     spent = sum(job.end - job.start for job in jobs)
     own = sum(seconds for name, seconds in work.items() if not re.match(r"BraTS20|brain\.BraTS20", name))
