@@ -100,3 +100,11 @@ def test_a_plan_without_a_cost_says_what_to_do(empty):
     done = empty.snakemake("plan", "--cores", "1", "--configfile", "config/paper.yaml", "--config", "gpus_per_job=0")
     assert done.returncode != 0
     assert "no cost of rule" in done.stderr and "gpus_per_job=1" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_clusters_job_refuses_a_configuration_edited_since(empty, monkeypatch):
+    monkeypatch.setenv("GLIOMA_CONFIGURATION", "of another configuration")
+    done = empty.snakemake("--dry-run", "--mode", "remote")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "Error: the configuration was edited while the workflow was running; start snakemake again" in done.stderr
+    assert empty.snakemake("--dry-run").returncode == 0

@@ -117,6 +117,21 @@ def test_a_restarted_controller_loses_no_job(drill, slurm):
     assert drill.submitted() == ["predict_cnn_mask", "score_segmenter", "summary", "train_cnn"]
 
 
+def test_a_configuration_edited_under_way_starts_no_job(drill):
+    cut = drill.project.folder / "tests" / "slurm" / "cut.yaml"
+    before = cut.read_text()
+    with drill.of("cnn/monai-unet/fold1", *PREDICTED, redone=("monai-unet", "/summary.log", "/summary.tsv")):
+        running = drill.project.start(*SCORES, "--retries", "0")
+        drill.script("train_cnn")
+        cut.write_text(before + "seed: 77\n")
+        assert running.wait(600) == 1
+        # Taken back: nothing made by the other configuration is there to be mistaken for a result.
+        cut.write_text(before)
+        drill.project.run(*SCORES)
+    assert states(drill.jobs("predict_cnn_mask")) == ["FAILED", "COMPLETED"]
+    assert states(drill.jobs("train_cnn")) == ["COMPLETED"]
+
+
 def test_a_killed_snakemake_goes_on_where_it_was(drill):
     with drill.of("cnn/monai-unet/fold1", *PREDICTED, redone=("monai-unet", "/summary.log", "/summary.tsv")):
         running = drill.project.start(*SCORES)

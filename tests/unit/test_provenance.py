@@ -3,6 +3,7 @@ import shutil
 import pytest
 
 from glioma import provenance
+from glioma.errors import UserError
 
 
 @pytest.fixture
@@ -80,3 +81,14 @@ def test_a_job_is_told_the_digest_of_the_start(scripts, monkeypatch):
     assert started == fresh("a")
     (scripts / "glioma/two.py").write_text("x = 2\n")
     assert provenance.code("a") == started != fresh("a")
+
+
+def test_a_job_refuses_another_configuration_than_that_of_the_start(monkeypatch):
+    monkeypatch.setenv("GLIOMA_CONFIGURATION", "")
+    provenance.configuration({"seed": 1, "folds": {"count": 2}}, job=False)
+    provenance.configuration({"folds": {"count": 2}, "seed": 1}, job=True)
+    with pytest.raises(UserError, match="the configuration was edited"):
+        provenance.configuration({"seed": 1, "folds": {"count": 3}}, job=True)
+    # The next start is asked nothing: it brings its own.
+    provenance.configuration({"seed": 1, "folds": {"count": 3}}, job=False)
+    provenance.configuration({"seed": 1, "folds": {"count": 3}}, job=True)

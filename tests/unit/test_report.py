@@ -16,7 +16,7 @@ from docutils.core import publish_parts
 
 from glioma import answers
 from glioma.report import answers as answer_pages
-from glioma.report import derivation, html, participants, published, scores, timing
+from glioma.report import derivation, html, participants, published, revisions, scores, timing
 
 ROOT = Path(__file__).parents[2]
 LABEL = "phantom cohort"
@@ -381,6 +381,21 @@ def test_timing_adds_up(tmp_path):
     job, run = page.table("Jobs").iloc[0], page.table("VLM inference").iloc[0]
     assert job.tolist() == ["train_cnn", "2", "1 h 02 min", "1 h 01 min", "20.0 s", "512"]
     assert run.tolist() == ["run", "40", "400", "4.0 s", "10.0", "100.0"]
+
+
+def test_revisions_left_open_are_those_that_were_fetched(tmp_path):
+    models = {name: {"source": "owner/name", "revision": None} for name in ("open", "renamed", "missing")}
+    for name, source in (("open", "owner/name"), ("renamed", "owner/other")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "fetched.json").write_text(json.dumps({"source": source, "revision": "a" * 40}))
+    found = revisions.fetched(models, tmp_path)
+    assert {name: entry["revision"] for name, entry in found.items()} == {
+        "open": "a" * 40,
+        "renamed": None,
+        "missing": None,
+    }
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+    assert f"revision ``{'a' * 40}``" in render(config | {"models": found})
 
 
 def render(config: dict) -> str:

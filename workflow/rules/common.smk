@@ -6,7 +6,7 @@ from pathlib import Path
 sys.path.insert(0, f"{workflow.basedir}/workflow/scripts")
 
 from glioma import cohort as cohort_table
-from glioma import phantom, settings
+from glioma import phantom, provenance, settings
 from glioma.cnn import recipe
 from glioma.errors import UserError
 from glioma.provenance import code, content
@@ -22,6 +22,7 @@ REPORT = "results/report/report.html"
 # A fault of the user's ends in its one line, not in a traceback.
 try:
     settings.check(config, workflow.basedir)
+    provenance.configuration(config, job=workflow.remote_exec)
     IS_PHANTOM = cohort_table.is_phantom(config["cohort"])
     LABELS = cohort_table.labels(config["cohort"])
     if IS_PHANTOM:

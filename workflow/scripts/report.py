@@ -10,11 +10,13 @@ from glioma import settings
 from glioma.errors import UserError
 from glioma.files import atomic_path, write_json
 from glioma.job import job
+from glioma.report.revisions import fetched
 
 with job(snakemake):
     configuration = Path(snakemake.output[0]).with_name("config.json")
     defaults = yaml.safe_load(Path("config/config.yaml").read_text(encoding="utf-8"))
-    write_json(settings.overlay(snakemake.config, defaults), configuration)
+    used = snakemake.config | {"models": fetched(snakemake.config["models"], "results/models")}
+    write_json(settings.overlay(used, defaults), configuration)
     snakefile = Path(snakemake.scriptdir).resolve().parents[1] / "Snakefile"
     with atomic_path(snakemake.output[0]) as temporary:
         command = [sys.executable, "-m", "snakemake", "report_parts", "--snakefile", str(snakefile), "--nolock"]

@@ -10,10 +10,13 @@ that it knew. So the param is the digest of when the workflow was started, and a
 
 import ast
 import hashlib
+import json
 import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from glioma.errors import UserError
 
 SCRIPTS = Path(__file__).resolve().parent.parent
 # What only logs, names faults or computes this digest changes no result.
@@ -34,6 +37,15 @@ def code(script: str) -> str:
     The first process to ask is the one that the user started; its jobs, on whatever machine, inherit its environment.
     """
     return os.environ.setdefault(f"GLIOMA_CODE_{script}", digest(script))
+
+
+def configuration(config: dict, job: bool) -> None:
+    """Tell the configuration's digest to the jobs' processes; there (`job`), refuse another one."""
+    found = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
+    if not job:
+        os.environ["GLIOMA_CONFIGURATION"] = found
+    elif os.environ.get("GLIOMA_CONFIGURATION", found) != found:
+        raise UserError("the configuration was edited while the workflow was running; start snakemake again")
 
 
 def digest(script: str) -> str:
