@@ -186,6 +186,20 @@ def test_measuring_finds_what_a_run_was_made_of(study, tmp_path):
     assert measured["bytes"].to_dict() == {"job": 0, "answer": 7, "step": 0}
 
 
+def test_a_measured_whole_is_not_added_to_the_estimate_of_its_parts(study, tmp_path):
+    """A site's own figures for a rule leave nothing of the shipped estimate."""
+    found = []
+    for network in ("paper-segmenter", "paper-segmenter-brain", "monai-unet"):
+        found.append(Job("predict_cnn_mask", {"segmenter": network}, (), f"{network}.tsv", gpu=1))
+        pd.DataFrame({"s": [100.0]}).to_csv(tmp_path / found[-1].benchmark, sep="\t", index=False)
+    measured = costs.measure(found, study, tmp_path, "here")
+    shipped = costs.read(BASE / "resources" / "unit_costs.csv")
+    own = (shipped["rule"] == "predict_cnn_mask") & (shipped["device"] == "gpu")
+    assert set(measured["unit"]) >= set(shipped.loc[own, "unit"])
+    again = costs.estimate(found, study, measured)
+    assert again["seconds"].tolist() == pytest.approx([100] * 3, rel=0.01) and not again["estimate"].any()
+
+
 @pytest.mark.parametrize(
     ("text", "message"), [("rule,device\n", "no column model"), (None, "no such table"), ("-1", "no number from 0 on")]
 )
@@ -219,6 +233,8 @@ def test_the_text_adds_up():
     total = next(line for line in text.splitlines() if line.startswith("total"))
     assert total.split() == ["total", "*", "3", "4.0", "h", "2.0", "h", "16", "GB", "15", "MB"]
     assert "crop: a guess" in text and "2 h" not in total.replace("2.0 h", "")
+    (run,) = [line for line in text.splitlines() if line.startswith("a ")]
+    assert run.split() == ["a", "2", "2", "30", "min", "1", "h", "30", "min"]
     assert summary.text(pd.DataFrame(), {}) == "Nothing is left to be done."
 
 

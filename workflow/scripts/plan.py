@@ -1,5 +1,6 @@
 """What the jobs that are left would cost, on the terminal and in the log."""
 
+import json
 import tempfile
 from pathlib import Path
 
@@ -7,7 +8,6 @@ import pandas as pd
 import yaml
 
 from glioma import settings
-from glioma.files import write_json
 from glioma.job import job
 from glioma.planning import costs, jobs, summary
 from glioma.planning.units import Study
@@ -16,8 +16,8 @@ with job(snakemake), tempfile.TemporaryDirectory() as folder:
     config, params = snakemake.config, snakemake.params
     defaults = yaml.safe_load(Path("config/config.yaml").read_text(encoding="utf-8"))
     used = Path(folder) / "config.json"
-    # "auto" means this machine, in the dry-run as here.
-    write_json(settings.overlay({**config, "gpus_per_job": params.gpu}, defaults), used)
+    # "auto" means this machine, in the dry-run as here. Not sorted: see `overlay`.
+    used.write_text(json.dumps(settings.overlay({**config, "gpus_per_job": params.gpu}, defaults)), encoding="utf-8")
     snakefile = Path(snakemake.scriptdir).resolve().parents[1] / "Snakefile"
     listed = jobs.dry_run(["--snakefile", str(snakefile), "--configfile", str(used)])
     table = costs.read(params.costs)

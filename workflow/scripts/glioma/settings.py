@@ -243,11 +243,14 @@ def adapter_reading(config: dict[str, Any], adapter: str) -> dict[str, Any]:
 
 
 def overlay(config: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    """What laid over the defaults gives this configuration again: entries that were taken out stand as null."""
+    """What laid over the defaults gives this configuration again: entries that were taken out stand as null.
+
+    Entries keep their order, which rules pass on: in another one Snakemake would take finished results for outdated.
+    """
     removed = {key: dict.fromkeys(set(defaults[key]) - set(config[key])) for key in NAMED}
     networks = dict.fromkeys(set(defaults["cnn"]["networks"]) - set(config["cnn"]["networks"]))
     result = {**config, **{key: config[key] | removed[key] for key in NAMED}}
-    return ordered({**result, "cnn": {**config["cnn"], "networks": config["cnn"]["networks"] | networks}})
+    return {**result, "cnn": {**config["cnn"], "networks": config["cnn"]["networks"] | networks}}
 
 
 def generation(config: dict[str, Any], run: str) -> dict[str, Any]:

@@ -34,6 +34,7 @@ def main(basis: str, table: Path) -> None:
         key = [*costs.KEY, "unit"]
         again = old.set_index(key).index.isin(measured.set_index(key).index)
         measured = pd.concat([old[~again], measured])
+    measured = measured[(measured["seconds"] > 0) | (measured["bytes"] > 0)]
     write_csv(measured.sort_values([*costs.KEY, "unit"], ignore_index=True), table)
     print(f"{table}: {len(measured)} rows")
 

@@ -25,6 +25,9 @@ EXPLAINED = {
     "finetune": ("job", "sample", "answer"),
     "train_cnn": ("job", "TFLOP"),
     "conversations": ("job", "row"),
+    "predict_cnn_grade": ("patient", "TFLOP"),
+    "predict_cnn_mask": ("patient", "TFLOP"),
+    "predict_cnn_slices": ("patient", "TFLOP"),
 }
 # What a rule's files grow with.
 STORED = {"respond": "answer", "conversations": "row", "finetune": "job", "train_cnn": "job"}
@@ -88,7 +91,8 @@ def measure(jobs: Iterable[Job], study: Study, root: str | Path, basis: str) -> 
     """Unit costs from the finished ones among the jobs of a workflow that ran in `root`.
 
     Seconds are wall time of Snakemake's benchmark files, shared out to units by least squares with no negative cost;
-    bytes are those of the outputs.
+    bytes are those of the outputs. Every unit that the jobs hold has a row, with 0 where others explain its time: what
+    was measured as a whole is not to be added to an estimate of its parts.
     """
     finished: dict[tuple, list[tuple[dict, float, int]]] = {}
     for job in jobs:
@@ -105,7 +109,7 @@ def measure(jobs: Iterable[Job], study: Study, root: str | Path, basis: str) -> 
         counts = np.array([[units.get(unit, 0) for unit in explained] for units in held])
         seconds, _ = nnls(counts, np.array([wall for _, wall, _ in found]))
         size = sum(each for _, _, each in found) / sum(units[stored] for units in held)
-        units = dict.fromkeys((*explained, stored))
+        units = dict.fromkeys(unit for each in held for unit, count in each.items() if count)
         by_unit = dict(zip(explained, seconds, strict=True))
         for unit in units:
             rows.append([*key, unit, round(by_unit.get(unit, 0.0), 5), round(size) if unit == stored else 0, basis])

@@ -23,7 +23,7 @@ def by_rule(costs: pd.DataFrame) -> pd.DataFrame:
         gpu_h=("gpu_h", "sum"),
         memory_mb=("memory_mb", "max"),
         bytes=("bytes", "sum"),
-        estimate=("estimate", "max"),
+        estimate=("estimate", lambda bases: "; ".join(sorted({basis for basis in bases if basis}))),
     )
     return table.sort_values(["gpu_h", "cpu_h"], ascending=False)
 
@@ -46,6 +46,17 @@ def advice(costs: pd.DataFrame, shards: dict[str, int]) -> list[str]:
     return lines
 
 
+def runs(costs: pd.DataFrame, shards: dict[str, int]) -> list[str]:
+    """How long the jobs of each run are, as lines; none where no run is left."""
+    own = costs[costs["rule"] == "respond"]
+    rows = [
+        [f"{run}{' *' if jobs['estimate'].any() else ''}", str(shards[run]), str(len(jobs)),
+         duration(jobs["seconds"].min()), duration(jobs["seconds"].max())]
+        for run, jobs in own.groupby("run", sort=False)
+    ]  # fmt: skip
+    return columns([["run", "shards", "jobs", "shortest", "longest"], *rows]) if rows else []
+
+
 def text(costs: pd.DataFrame, shards: dict[str, int]) -> str:
     """The whole plan, for a terminal."""
     if costs.empty:
@@ -53,24 +64,26 @@ def text(costs: pd.DataFrame, shards: dict[str, int]) -> str:
     table = by_rule(costs)
     rows = [
         [f"{rule}{' *' if row.estimate else ''}", str(row.jobs), duration(row.longest), hours(row.cpu_h),
-         hours(row.gpu_h), size(row.memory_mb * 1e6) if row.memory_mb else "-", size(row.bytes)]
+         hours(row.gpu_h), memory(row.memory_mb), size(row.bytes)]
         for rule, row in zip(table.index, table.itertuples(), strict=True)
     ]  # fmt: skip
     estimated = " *" if table["estimate"].any() else ""
     total = [f"total{estimated}", str(len(costs)), "", hours(table["cpu_h"].sum()), hours(table["gpu_h"].sum()),
-             size(table["memory_mb"].max() * 1e6), size(table["bytes"].sum())]  # fmt: skip
+             memory(table["memory_mb"].max()), size(table["bytes"].sum())]  # fmt: skip
     head = ["rule", "jobs", "longest", "CPU time", "GPU time", "memory", "disk"]
-    lines = columns([head, *rows, total])
+    *lines, last = columns([head, *rows, total])
+    lines += [lines[1], last]
     notes = ["", "Jobs that are still to be done. Memory is what a job asks for (-: the profile's default)."]
     if estimated:
         notes.append("* Not measured by anybody:")
         bases = table[table["estimate"] != ""].groupby("estimate").groups
-        notes += [f"  {', '.join(rules)}: {basis.removeprefix(ESTIMATE + '; ')}" for basis, rules in bases.items()]
-    return "\n".join([*lines, *notes, *([""] if (found := advice(costs, shards)) else []), *found])
+        notes += [f"  {', '.join(rules)}: {basis.replace(ESTIMATE + '; ', '')}" for basis, rules in bases.items()]
+    asked = runs(costs, shards)
+    return "\n".join([*lines, *notes, *([""] if asked else []), *asked, *advice(costs, shards)])
 
 
 def columns(rows: list[list[str]]) -> list[str]:
-    """Rows as aligned lines, the first column to the left, a rule under the first and above the last."""
+    """Rows as aligned lines, the first column to the left, a rule under the first row."""
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     left, *right = widths
     lines = []
@@ -78,7 +91,7 @@ def columns(rows: list[list[str]]) -> list[str]:
         cells = (cell.rjust(width) for cell, width in zip(others, right, strict=True))
         lines.append("  ".join([first.ljust(left), *cells]))
     rule = "-" * len(lines[0])
-    return [lines[0], rule, *lines[1:-1], rule, lines[-1]]
+    return [lines[0], rule, *lines[1:]]
 
 
 def duration(seconds: float) -> str:
@@ -91,6 +104,10 @@ def duration(seconds: float) -> str:
 
 def hours(value: float) -> str:
     return "-" if value == 0 else f"{value:.1f} h" if value >= 0.95 else duration(3600 * value)
+
+
+def memory(megabytes: float) -> str:
+    return size(megabytes * 1e6) if megabytes else "-"
 
 
 def size(value: float) -> str:

@@ -1,0 +1,22 @@
+"""What `snakemake plan` counts where some results are there already."""
+
+
+def shown(workspace) -> str:
+    done = workspace.snakemake("plan", "--cores", "1")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_nothing_is_planned_where_everything_is_done(workspace):
+    assert workspace.planned() == {}
+    assert shown(workspace).strip() == "Nothing is left to be done."
+
+
+def test_what_was_lost_is_planned_and_nothing_else(workspace):
+    (workspace.folder / "results/responses/wording-plain/test-0.jsonl").unlink()
+    text = shown(workspace)
+    wanted = {rule: count for rule, count in workspace.planned().items() if rule not in ("all", "total")}
+    table = text.split("\n\n")[0].splitlines()
+    rules = [line.split() for line in table if not line.startswith(("rule", "-", "total"))]
+    assert {cells[0]: int(cells[2 if cells[1] == "*" else 1]) for cells in rules} == wanted
+    assert "wording-plain" in text and "wording-expert" not in text
