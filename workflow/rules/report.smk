@@ -183,7 +183,7 @@ rule write_tables:
         resources=[digest("resources/published_tables.csv"), digest("resources/ambiguities.yaml")],
         phantom=IS_PHANTOM,
         exclude=config["cohort"]["exclude"],
-        config=settings.ordered(config),
+        config=settings.study(config),
         scoring=settings.ordered(config["scores"] | config["slices"]),
         replicates={name: entry["replicates"] for name, entry in (NETWORKS | RUNS).items() if entry.get("replicates")},
         tasks={run: RUNS[run]["task"] for run in RUNS},
@@ -236,7 +236,7 @@ rule report:
     conda:
         "../envs/main.yaml"
     params:
-        config=settings.ordered(config),
+        config=settings.study(config),
         text=[
             digest(path.relative_to(workflow.basedir))
             for path in sorted(Path(workflow.basedir).glob("workflow/report/*.rst"))

@@ -242,6 +242,11 @@ def adapter_reading(config: dict[str, Any], adapter: str) -> dict[str, Any]:
     return ordered({"task": entry["task"], "side": config["slices"]["side"], "coordinates": convention})
 
 
+def study(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration in one order without what only says where jobs run: a report made elsewhere is the same."""
+    return ordered({key: value for key, value in config.items() if key != "gpus_per_job"})
+
+
 def overlay(config: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
     """What laid over the defaults gives this configuration again: entries that were taken out stand as null.
 
