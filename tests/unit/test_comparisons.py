@@ -1,5 +1,7 @@
 """Paired comparisons on tables small enough to test by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -248,3 +250,21 @@ def test_a_patient_with_two_rows_is_a_fault():
 def test_no_pairs_are_an_empty_table():
     table = comparisons.compare([], [], "3d", SETTINGS)
     assert table.empty and tuple(table.columns) == comparisons.COLUMNS
+
+
+def test_slices_that_only_one_reader_was_asked_about_are_told():
+    network = drawer("net", "segmentation", [("volume", "volume")], 0)
+    run = replace(drawer("run", "bounding_box", [("volume", "axial")], 1), every=3)
+    assert set(compare(network, run)["slices"]) == {"volume / volume, axial, every 3rd slice"}
+    assert set(compare(network, replace(run, every=1))["slices"]) == {"volume / volume, axial"}
+    other = replace(drawer("other", "bounding_box", [("volume", "axial")], 2), every=3)
+    assert set(compare(run, other)["slices"]) == {"volume, axial, every 3rd slice"}
+
+
+@pytest.mark.parametrize(
+    ("every", "ordinal"), [(2, "2nd"), (4, "4th"), (11, "11th"), (12, "12th"), (13, "13th"), (21, "21st")]
+)
+def test_ordinals_of_slices(every, ordinal):
+    run = replace(drawer("run", "polygon", [("volume", "axial")]), every=every)
+    other = replace(drawer("other", "polygon", [("volume", "axial")], 1), every=every)
+    assert compare(run, other)["slices"].iloc[0].endswith(f"every {ordinal} slice")

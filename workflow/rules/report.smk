@@ -19,8 +19,10 @@ rule compare:
     conda:
         "../envs/main.yaml"
     params:
-        networks={name: [entry["task"], crops_of(entry)] for name, entry in NETWORKS.items()},
-        runs={run: [RUNS[run]["task"], model_label(run), crops_of(RUNS[run])] for run in SCORED_RUNS},
+        networks={name: [entry["task"], crops_of(entry), entry.get("every", 1)] for name, entry in NETWORKS.items()},
+        runs={
+            run: [RUNS[run]["task"], model_label(run), crops_of(RUNS[run]), RUNS[run]["every"]] for run in SCORED_RUNS
+        },
         pairs=config["comparisons"],
         dimension=config["scores"]["dimension"],
         settings=SCORING,

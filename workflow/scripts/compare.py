@@ -21,12 +21,12 @@ with job(snakemake):
     given, keys = snakemake.params, snakemake.params.settings
     settings = Settings.from_config(keys["scores"], keys["votes"], keys["side"], given.seed)
     readers = [
-        Reader(name, name, task, crops, read(path))
-        for (name, (task, crops)), path in zip(given.networks.items(), snakemake.input.networks, strict=True)
+        Reader(name, name, task, crops, read(path), every)
+        for (name, (task, crops, every)), path in zip(given.networks.items(), snakemake.input.networks, strict=True)
     ]
-    for (name, (task, model, crops)), path in zip(given.runs.items(), snakemake.input.runs, strict=True):
+    for (name, (task, model, crops, every)), path in zip(given.runs.items(), snakemake.input.runs, strict=True):
         label = model if task == "classification" else f"{model} ({task.replace('_', ' ')})"
-        readers.append(Reader(name, label, task, crops, read(path)))
+        readers.append(Reader(name, label, task, crops, read(path), every))
     for path in snakemake.input.baselines:
         # results/scores/baselines/{crops}/patients.csv
         crops = Path(path).parent.name

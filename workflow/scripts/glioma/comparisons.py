@@ -41,13 +41,17 @@ SLICES = {"3d": ("volume", "tumour volume"), "2d": ("tumour", "all")}
 
 @dataclass(frozen=True)
 class Reader:
-    """A reader's patients table (of all cohorts), and what it is called in the configuration and in the report."""
+    """A reader's patients table (of all cohorts), and what it is called in the configuration and in the report.
+
+    `every`: it was asked about every n-th of the slices only.
+    """
 
     name: str
     label: str
     task: str
     crops: str
     patients: pd.DataFrame
+    every: int = 1
 
     def places(self, cohort: str) -> list[tuple[str, str]]:
         """The (slices, orientation) that it has scores for, in the order of its table."""
@@ -135,7 +139,8 @@ def _tables(
     """Which slices are compared, and both readers' rows of the patients that both have, in one order.
 
     Grades are those of all axial slices where the reader was asked about them, else of what it was asked first;
-    everything else must be of the same slices.
+    everything else must be of the same slices. A reader that was asked about every n-th of them only can be compared
+    with one that was asked about all, as an estimate: the name of the slices then says so.
     """
     places = [reader.places(cohort) for reader in (first, second)]
     if KINDS[first.task] == "grades":
@@ -161,7 +166,14 @@ def _tables(
     both = ours.index.intersection(theirs.index)
     if both.empty:
         raise _fault(first.name, second.name, f"no patient of cohort {cohort} was read by both; score both on the same")
-    return _listed(dict.fromkeys(chosen)), (ours.loc[both], theirs.loc[both])
+    names = dict.fromkeys(_every(place, each.every) for place, each in zip(chosen, (first, second), strict=True))
+    return " / ".join(names), (ours.loc[both], theirs.loc[both])
+
+
+def _every(place: tuple[str, str], every: int) -> str:
+    """What the slices of a reader are called that was asked about every n-th of them."""
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(every % 10 if every % 100 not in (11, 12, 13) else 0, "th")
+    return _listed([place]) + (f", every {every}{ending} slice" if every > 1 else "")
 
 
 def _listed(places: Iterable[tuple[str, str]]) -> str:
