@@ -169,10 +169,10 @@ def test_compare_reads_what_the_others_wrote(place):
         inputs,
         ["comparisons"],
         {},
-        networks={"cnn": ["classification", "brain"], "unet": ["segmentation", "brain"]},
+        networks={"cnn": ["classification", "brain", 1], "unet": ["segmentation", "brain", 1]},
         runs={
-            "classification": ["classification", "tiny general", "brain"],
-            "bounding_box": ["bounding_box", "tiny general", "brain"],
+            "classification": ["classification", "tiny general", "brain", 1],
+            "bounding_box": ["bounding_box", "tiny general", "brain", 2],
         },
         pairs=[["cnn", "classification"], ["cnn", "always HGG"], ["unet", "bounding_box"], ["unet", "box"]],
         dimension="3d",
@@ -186,6 +186,8 @@ def test_compare_reads_what_the_others_wrote(place):
         ("test", "unet", "box"),
     ]
     assert primary.loc[("test", "unet", "box"), "slices"] == "tumour volume, axial"
+    asked = "tumour volume, axial / tumour volume, axial, every 2nd slice"
+    assert primary.loc[("test", "unet", "tiny general (bounding box)"), "slices"] == asked
     assert primary.loc[("pooled", "cnn", "always HGG"), "n"] == 18
     # Balanced accuracy: a constant answer is right about one grade of two.
     assert primary.loc[("pooled", "cnn", "always HGG"), "value_second"] == 0.5
