@@ -10,6 +10,7 @@ include: "workflow/rules/cohort.smk"
 include: "workflow/rules/cnn.smk"
 include: "workflow/rules/vlm.smk"
 include: "workflow/rules/scores.smk"
+include: "workflow/rules/comparisons.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/plan.smk"
 

@@ -1,63 +1,6 @@
 # The figures, the tables, and the report that holds them all.
 
 
-BASELINE_PATIENTS = collect("results/scores/baselines/{crops}/patients.csv", crops=CROP_SETS)
-SCORED_RUNS = CLASSIFICATION_RUNS + SHAPE_RUNS
-
-
-rule compare:
-    input:
-        networks=collect("results/scores/cnn/{network}/patients.csv", network=NETWORKS),
-        runs=collect("results/scores/{run}/patients.csv", run=SCORED_RUNS),
-        baselines=BASELINE_PATIENTS,
-    output:
-        "results/scores/comparisons.csv",
-    log:
-        "results/logs/compare.log",
-    benchmark:
-        "results/benchmarks/compare.tsv"
-    conda:
-        "../envs/main.yaml"
-    params:
-        networks={name: [entry["task"], crops_of(entry), entry.get("every", 1)] for name, entry in NETWORKS.items()},
-        runs={
-            run: [RUNS[run]["task"], model_label(run), crops_of(RUNS[run]), RUNS[run]["every"]] for run in SCORED_RUNS
-        },
-        pairs=config["comparisons"],
-        dimension=config["scores"]["dimension"],
-        settings=SCORING,
-        seed=config["seed"],
-        code=code("compare"),
-    script:
-        "../scripts/compare.py"
-
-
-rule leak_audit:
-    input:
-        baselines=BASELINE_PATIENTS,
-        brain=[scored_patients(name) for name, _ in config["leak_audit"]],
-        tumour=[scored_patients(name) for _, name in config["leak_audit"]],
-    output:
-        table="results/scores/audit.csv",
-        page=table("audit_table", "3 Leak audit"),
-        figure=figure("leak_audit", "3 Leak audit"),
-    log:
-        "results/logs/leak_audit.log",
-    benchmark:
-        "results/benchmarks/leak_audit.tsv"
-    conda:
-        "../envs/main.yaml"
-    params:
-        crops=CROP_SETS,
-        pairs=config["leak_audit"],
-        label=COHORT_LABEL,
-        settings=SCORING,
-        seed=config["seed"],
-        code=code("leak_audit"),
-    script:
-        "../scripts/leak_audit.py"
-
-
 rule draw_cohort:
     input:
         crops=f"results/crops/{config['crops']['mode']}/crops.csv",
