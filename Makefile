@@ -18,7 +18,7 @@ env: .venv/.installed
 demo: env
 	$(BIN)/snakemake --cores $(CORES)
 	@echo "Where the time went (seconds, summed over the jobs of each rule):"
-	@PYTHONPATH=workflow/scripts $(BIN)/python -m glioma.report.timing
+	@PYTHONPATH=workflow/scripts $(BIN)/python -m glioma.report.tables.timing
 	@echo "Report: $(CURDIR)/results/report/report.html"
 
 test: env

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from glioma import cohort
-from glioma.phantom import roster
+from glioma.cohort import index as cohort_index
+from glioma.demo.phantom import roster
 from workspace import REPOSITORY
 
 
@@ -74,7 +74,7 @@ def test_a_brats_folder_takes_the_place_of_the_phantom(empty, tmp_path):
 
 
 def test_the_phantom_is_named_as_brats_names():
-    table = cohort.expected("results/phantom", roster(2, 2, 0))
+    table = cohort_index.expected("results/phantom", roster(2, 2, 0))
     assert table.loc[0, "mask"] == "results/phantom/BraTS20_Training_001/BraTS20_Training_001_seg.nii.gz"
 
 

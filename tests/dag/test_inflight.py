@@ -1,6 +1,6 @@
 """Editing while a run is going: what Snakemake records afterwards is what the results were made by, or there are none.
 
-A small workflow in a copy of the project: real Snakemake, the real `glioma.job` and digests, jobs that wait to be told.
+A small workflow in a copy of the project: real Snakemake, real digests, jobs that wait to be told.
 """
 
 import os
@@ -16,7 +16,7 @@ from workspace import Workspace
 SNAKEFILE = """
 import sys
 sys.path.insert(0, f"{workflow.basedir}/workflow/scripts")
-from glioma.provenance import code
+from glioma.base.provenance import code
 
 rule all:
     input: "second.txt"
@@ -38,7 +38,7 @@ rule second:
 FIRST = """
 import time
 from pathlib import Path
-from glioma.job import job
+from glioma.base.job import job
 
 with job(snakemake):
     answer = Path("prompt.txt").read_text()
@@ -49,7 +49,7 @@ with job(snakemake):
 """
 SECOND = """
 from pathlib import Path
-from glioma.job import job
+from glioma.base.job import job
 
 with job(snakemake):
     from glioma.wording import WORD
@@ -91,7 +91,7 @@ def run_and_edit(workspace: Workspace, edits: dict[str, str]) -> tuple[int, str]
 
 def digest(workspace: Workspace, script: str) -> str:
     """The digest of a script of a workspace, found by a process that has read nothing before."""
-    command = [sys.executable, "-c", f"from glioma.provenance import digest; print(digest({script!r}))"]
+    command = [sys.executable, "-c", f"from glioma.base.provenance import digest; print(digest({script!r}))"]
     environment = {**os.environ, "PYTHONPATH": str(workspace.folder / "workflow/scripts")}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
 

@@ -83,11 +83,14 @@ SCORES = {"score_classifier", "score_segmenter", "score_slices", "score_baseline
 @pytest.mark.parametrize(
     ("module", "rules"),
     [
-        ("votes.py", SCORES),
+        ("scoring/votes.py", SCORES),
         # Adapters are chosen by their answers' scores.
         ("metrics/segmentation.py", {"finetune", "draw_learning", "respond", "answers"} | SCORES),
-        ("comparisons.py", {"compare", "write_tables"} | REPORT),
-        ("figures/style.py", {"leak_audit", "draw_cohort", "draw_learning", "draw_results", "write_tables"} | REPORT),
+        ("compare/declared.py", {"compare", "write_tables"} | REPORT),
+        (
+            "report/figures/style.py",
+            {"leak_audit", "draw_cohort", "draw_learning", "draw_results", "write_tables"} | REPORT,
+        ),
         ("cnn/losses.py", CNN | AUDITED - {"score_run"}),
         ("vlm/sampling.py", {"finetune", "draw_learning", "respond", "answers"} | AUDITED),
         ("report/html.py", {"leak_audit", "write_tables", "write_timing"} | REPORT),
@@ -101,7 +104,7 @@ def test_a_helper_touches_the_rules_that_reach_it_and_what_follows(workspace, mo
 
 
 def test_documentation_touches_nothing(workspace):
-    workspace.edit("workflow/scripts/glioma/crops.py", '"""Scan -> crop', '"""A scan -> crop')
+    workspace.edit("workflow/scripts/glioma/cohort/crops.py", '"""Scan -> crop', '"""A scan -> crop')
     workspace.edit("workflow/scripts/crop.py", '"""The crop', '"""One crop')
     assert workspace.planned() == {}
 

@@ -10,7 +10,7 @@ def tiny_mllama(tmp_path_factory) -> dict:
     """The model entry of a small real Mllama with untrained weights, in a folder as `save_pretrained` writes it."""
     import torch
 
-    from glioma.vlm.tiny import model, tokenizer
+    from glioma.demo.tiny_vlm import model, tokenizer
 
     prompts = [path.read_text() for path in Path("config/prompts").glob("*.txt")]
     answers = ["Choice: 0", "Choice: 1", "Choice: 2", *(f"[({n}, {n}), ({n}, {127 - n})]" for n in range(128))]

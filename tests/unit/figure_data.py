@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import save_file
 
-from glioma import answers
-from glioma.figures import scans
+from glioma.geometry.slices import render_mask
 from glioma.metrics import classification, segmentation
-from glioma.slices import render_mask
+from glioma.report.figures import scans
+from glioma.tasks import answers
 
 SHAPE = (24, 32, 32)
 GRADES = {f"P{number:02d}": "HGG" if number % 3 else "LGG" for number in range(12)}

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from glioma import seeds
-from glioma.sequences import SEQUENCES
+from glioma.base import seeds
+from glioma.cohort.sequences import SEQUENCES
 
 SHAPE = (13, 16, 18)
 

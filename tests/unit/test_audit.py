@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from glioma import audit
-from glioma.figures import leaks
-from glioma.report import audit as page
+from glioma.compare import leak_audit
+from glioma.report.figures import leaks
+from glioma.report.tables import audit as page
 
 PATIENTS = [f"p{number:02d}" for number in range(24)]
 GRADES = ["HGG"] * 15 + ["LGG"] * 9
@@ -39,7 +39,7 @@ def labels(cohort: str, seed: int, slices=("all", "tumour")) -> pd.DataFrame:
 @pytest.fixture
 def paths(tmp_path):
     found = {}
-    for number, mode in enumerate(audit.CROPS):
+    for number, mode in enumerate(leak_audit.CROPS):
         cohorts = [boxes(cohort, 0.1 + 0.2 * number, 5 * number) for cohort in ("test", "pooled")]
         found[mode] = tmp_path / mode / "patients.csv"
         found[mode].parent.mkdir()
@@ -49,7 +49,7 @@ def paths(tmp_path):
 
 @pytest.fixture
 def table(paths):
-    return audit.audit(audit.baseline_readers(paths), 1, 500, 0.95)
+    return leak_audit.audit(leak_audit.baseline_readers(paths), 1, 500, 0.95)
 
 
 def one(table, **where) -> pd.Series:
@@ -60,17 +60,17 @@ def one(table, **where) -> pd.Series:
 
 
 def test_cells_and_effects_of_dice_by_hand(paths, table):
-    assert tuple(table.columns) == audit.COLUMNS
+    assert tuple(table.columns) == leak_audit.COLUMNS
     for metric, levels in (("dice_volume", ("volume", "tumour volume")), ("dice_slices", ("all", "tumour"))):
         values = {}
         for mode, path in paths.items():
             read = pd.read_csv(path).query("cohort == 'pooled' and task == 'bounding_box'")
-            for level, name in zip(audit.SLICES, levels, strict=True):
+            for level, name in zip(leak_audit.SLICES, levels, strict=True):
                 values[mode, level] = read[read["slices"] == name].set_index("patient")["dice"]
                 cell = one(table, metric=metric, crops=mode, slices=level, factor="")
                 assert cell["value"] == pytest.approx(values[mode, level].mean()) and cell["n"] == len(PATIENTS)
                 assert cell["low"] < cell["value"] < cell["high"]
-        for factor, without, leaking in audit.EFFECTS:
+        for factor, without, leaking in leak_audit.EFFECTS:
             held = {"crops": "", "slices": ""}
             if factor == "crops":
                 held["slices"] = without[1]
@@ -110,7 +110,7 @@ def test_paired_interval_agrees_with_a_plain_bootstrap(paths, table):
 
 def test_a_run_of_tumour_slices_on_test_patients_has_one_effect(tmp_path):
     tables = {}
-    for number, mode in enumerate(audit.CROPS):
+    for number, mode in enumerate(leak_audit.CROPS):
         path = tmp_path / mode / "patients.csv"
         path.parent.mkdir()
         rows = boxes("test", 0.1, number)
@@ -119,8 +119,8 @@ def test_a_run_of_tumour_slices_on_test_patients_has_one_effect(tmp_path):
             path.with_name("summary.csv"), index=False
         )
         tables[mode] = path
-    reader = audit.model_reader("box-run", tables)
-    table = audit.audit([reader], 1, 100, 0.95)
+    reader = leak_audit.model_reader("box-run", tables)
+    table = leak_audit.audit([reader], 1, 100, 0.95)
     found = table[table["factor"] != ""]
     assert set(table["cohort"]) == {"test"} and set(table["model"]) == {"tiny general"}
     assert found[["metric", "factor", "slices"]].to_numpy().tolist() == [
@@ -130,17 +130,17 @@ def test_a_run_of_tumour_slices_on_test_patients_has_one_effect(tmp_path):
 
 def test_patients_of_one_cell_alone_are_left_out(tmp_path):
     tables = {}
-    for number, mode in enumerate(audit.CROPS):
+    for number, mode in enumerate(leak_audit.CROPS):
         tables[mode] = tmp_path / f"{mode}.csv"
         rows = boxes("pooled", 0.1, number)
         rows[rows["patient"] != PATIENTS[number]].to_csv(tables[mode], index=False)
-    table = audit.audit(audit.baseline_readers(tables), 1, 100, 0.95)
+    table = leak_audit.audit(leak_audit.baseline_readers(tables), 1, 100, 0.95)
     assert set(table.loc[table["factor"] == "", "n"]) == {23}
     assert set(table.loc[table["factor"].isin(["crops", "both"]), "n"]) == {22}
 
 
 def test_one_set_of_crops_still_shows_what_slices_are_worth(paths, tmp_path):
-    table = audit.audit(audit.baseline_readers({"brain": paths["brain"]}), 1, 100, 0.95)
+    table = leak_audit.audit(leak_audit.baseline_readers({"brain": paths["brain"]}), 1, 100, 0.95)
     assert set(table["factor"]) == {"", "slices"}
     table.to_csv(tmp_path / "a.csv", index=False)
     leaks.leak_audit(tmp_path / "a.csv", "phantom", tmp_path / "f")
@@ -162,7 +162,7 @@ def test_figure_and_page_hold_the_numbers(table, tmp_path):
 
 
 def test_empty_audit_is_said(tmp_path):
-    audit.audit([], 1, 100, 0.95).to_csv(tmp_path / "a.csv", index=False)
+    leak_audit.audit([], 1, 100, 0.95).to_csv(tmp_path / "a.csv", index=False)
     leaks.leak_audit(tmp_path / "a.csv", "phantom", tmp_path / "f")
     page.audit_table(tmp_path / "a.csv", "phantom", tmp_path / "a.html")
     assert (tmp_path / "f.svg").is_file() and (tmp_path / "a.html").is_file()

@@ -5,10 +5,12 @@ import pandas as pd
 import pytest
 from scipy import ndimage
 
-from glioma import baselines, scoring, shapes
-from glioma.answers import points_from_text
+from glioma import scoring
+from glioma.geometry import shapes
 from glioma.metrics import segmentation
-from glioma.summaries import Entry, Settings
+from glioma.scoring import baselines
+from glioma.scoring.summaries import Entry, Settings
+from glioma.tasks.answers import points_from_text
 
 SHAPE = (12, 128, 128)
 SETTINGS = Settings(resamples=100)

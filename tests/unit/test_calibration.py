@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
 
-from glioma import statistics
 from glioma.metrics import calibration
+from glioma.stats import statistics
 
 patients = st.lists(st.tuples(st.booleans(), st.integers(0, 40).map(lambda k: k / 40)), min_size=1, max_size=60)
 

@@ -4,10 +4,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glioma import seeds, slices
+from glioma.base import seeds
+from glioma.base.errors import UserError
 from glioma.cnn import data
 from glioma.cnn.recipe import Augmentation, Recipe
-from glioma.errors import UserError
+from glioma.geometry import slices
 
 SHAPE = (11, 12, 16)
 

@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from glioma.base.errors import UserError
 from glioma.cnn import losses, networks
 from glioma.cnn.recipe import Recipe, prediction_entry, training_entry
-from glioma.errors import UserError
 
 FULL = (95, 128, 128)
 

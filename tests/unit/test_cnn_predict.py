@@ -8,13 +8,14 @@ import synthetic_cohort
 import torch
 from safetensors.torch import save_file
 
-from glioma import answers, slices
+from glioma.base.errors import UserError
 from glioma.cnn import data, networks, predict
 from glioma.cnn.data import Patients
 from glioma.cnn.recipe import Recipe
 from glioma.cnn.train import train
-from glioma.errors import UserError
-from glioma.votes import vote
+from glioma.geometry import slices
+from glioma.scoring.votes import vote
+from glioma.tasks import answers
 
 SHAPE = synthetic_cohort.SHAPE
 CLASSIFIER = {"task": "classification", "architecture": "paper:classifier", "batch_size": 4}

@@ -13,10 +13,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from sklearn.metrics import roc_auc_score
 
+from glioma.base.errors import UserError
 from glioma.cnn import data, validation
 from glioma.cnn import train as training
 from glioma.cnn.recipe import Recipe, training_entry
-from glioma.errors import UserError
 
 CLASSIFIER = {
     "task": "classification",

@@ -9,9 +9,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from glioma import cohort, folds, labels
-from glioma.errors import UserError
-from glioma.sequences import SCANS
+from glioma.base.errors import UserError
+from glioma.cohort import folds, labels
+from glioma.cohort import index as cohort_index
+from glioma.cohort.sequences import SCANS
 
 REPOSITORY = Path(__file__).parents[2]
 HEADER = (
@@ -38,7 +39,7 @@ def case(folder, ends=ENDS["2020"], suffix=".nii.gz", values=(1, 2, 4)):
 
 
 def index(root, *exclude, **settings):
-    return cohort.index({"root": str(root), "exclude": list(exclude), **settings})
+    return cohort_index.index({"root": str(root), "exclude": list(exclude), **settings})
 
 
 def fault(root, *exclude, **settings):
@@ -51,7 +52,7 @@ def fault(root, *exclude, **settings):
 
 def check_fault(table, meaning=BRATS_2020):
     with pytest.raises(UserError) as raised:
-        cohort.check(table, meaning)
+        cohort_index.check(table, meaning)
     assert "\n" not in str(raised.value)
     return str(raised.value)
 
@@ -80,14 +81,14 @@ def root(tmp_path):
 
 def test_index_reads_the_quirks(root):
     table = index(root).set_index("patient", drop=False)
-    assert tuple(table.columns) == cohort.COLUMNS
+    assert tuple(table.columns) == cohort_index.COLUMNS
     assert list(table.index) == [f"BraTS20_Training_{n}" for n in ("001", "260", "261", "355")]
     assert table.at["BraTS20_Training_355", "mask"].endswith("W39_1998.09.19_Segm.nii")
     assert table.at["BraTS20_Training_001", "flair"].endswith("_flair.nii")
     assert table["site"].tolist() == ["CBICA", "TCIA09", "2013", ""]
     # Two scans of one person are one subject.
     assert table["subject"].tolist() == ["BraTS20_Training_001", "TCGA-CS-4942", "TCGA-CS-4942", "BraTS20_Training_355"]
-    cohort.check(table, cohort.labels({"root": str(root)}), threads=2)
+    cohort_index.check(table, cohort_index.labels({"root": str(root)}), threads=2)
 
 
 def test_files_of_one_patient_may_differ_in_suffix(root):
@@ -100,7 +101,7 @@ def test_files_of_one_patient_may_differ_in_suffix(root):
     table = index(root).set_index("patient", drop=False)
     assert table.at["BraTS20_Training_001", "t2"].endswith("_t2.nii.gz")
     assert table.at["BraTS20_Training_355", "mask"].endswith("W39_1998.09.19_Segm.nii.gz")
-    cohort.check(table, BRATS_2020)
+    cohort_index.check(table, BRATS_2020)
 
 
 def test_a_mapping_from_a_spreadsheet(root):
@@ -119,7 +120,7 @@ def test_names_in_another_case(root):
     )
     table = index(root)
     assert table["patient"][0] == "BraTS20_Training_001"
-    cohort.check(table, BRATS_2020)
+    cohort_index.check(table, BRATS_2020)
 
 
 @pytest.mark.parametrize("mapping", ["beside the cases", "above them"])
@@ -208,20 +209,20 @@ def test_brats_2023_has_time_points_and_grades_from_a_table(tmp_path, layout):
     grades = tmp_path / "grades.tsv"
     grades.write_text("subject\tgrade\nBraTS-GLI-00000\tHGG\nBraTS-GLI-00002\tlgg\nBraTS-GLI-09999\tHGG\n")
     settings = {"root": str(tmp_path), "layout": layout, "grades": str(grades)}
-    table = cohort.index(settings)
+    table = cohort_index.index(settings)
     assert table["patient"].tolist() == ["BraTS-GLI-00000-000", "BraTS-GLI-00000-001", "BraTS-GLI-00002-000"]
     assert table["subject"].tolist() == ["BraTS-GLI-00000", "BraTS-GLI-00000", "BraTS-GLI-00002"]
     assert table["grade"].tolist() == ["HGG", "HGG", "LGG"]
     assert [Path(table[scan][0]).name[20:-7] for scan in SCANS] == ["t2f", "t1n", "t1c", "t2w", "seg"]
-    meaning = cohort.labels(settings)
+    meaning = cohort_index.labels(settings)
     assert meaning == {0: "background", 1: "necrosis", 2: "oedema", 3: "enhancing"}
-    cohort.check(table, meaning)
+    cohort_index.check(table, meaning)
     # The resection cavity of later sets is not taken for enhancing tumour, nor for anything else, until declared.
     volume(Path(table["mask"][1]), (1, 2, 3, 4))
     message = check_fault(table, meaning)
     assert "1 fault" in message and "00000-001-seg.nii.gz: holds 4" in message and "cohort.labels" in message
-    cohort.check(
-        table, cohort.labels(settings | {"labels": {"1": "necrosis", 2: "oedema", "3": "enhancing", 4: "cavity"}})
+    cohort_index.check(
+        table, cohort_index.labels(settings | {"labels": {"1": "necrosis", 2: "oedema", "3": "enhancing", 4: "cavity"}})
     )
 
 
@@ -238,8 +239,8 @@ def test_brats_2021_and_its_grades(tmp_path):
     assert "grade '2' of BraTS2021_00003; write HGG or LGG; which WHO grades" in message
     table = index(tmp_path, *(f"BraTS2021_0000{n}" for n in (2, 3, 4)), grades=str(grades))
     assert table["subject"].tolist() == ["p1", "p1"] and table["site"].tolist() == ["CBICA", ""]
-    assert cohort.labels({"root": str(tmp_path), "grades": str(grades)}) == {0: "background", **BRATS_2020}
-    assert cohort.sources({"root": str(tmp_path), "grades": str(grades)}) == [str(grades)]
+    assert cohort_index.labels({"root": str(tmp_path), "grades": str(grades)}) == {0: "background", **BRATS_2020}
+    assert cohort_index.sources({"root": str(tmp_path), "grades": str(grades)}) == [str(grades)]
 
 
 def test_any_cohort_by_a_table(tmp_path):
@@ -253,13 +254,15 @@ def test_any_cohort_by_a_table(tmp_path):
     table_file = tmp_path / "patients.tsv"
     table_file.write_text(example.replace(paths[0], str(tmp_path / "scans" / paths[0]), 1))
     settings = {"root": str(tmp_path / "scans"), "table": str(table_file)}
-    table = cohort.index(settings)
-    assert table.equals(cohort.index(settings | {"layout": "table"}))
+    table = cohort_index.index(settings)
+    assert table.equals(cohort_index.index(settings | {"layout": "table"}))
     assert set(table["grade"]) == {"LGG", "HGG"} and table["subject"].nunique() == len(table) - 1
     assert all(Path(path).is_file() for scan in SCANS for path in table[scan])
     with pytest.raises(UserError, match=r"cohort\.labels: empty"):
-        cohort.labels(settings)
-    cohort.check(table, cohort.labels(settings | {"labels": {"1": "necrosis", "2": "oedema", "4": "enhancing"}}))
+        cohort_index.labels(settings)
+    cohort_index.check(
+        table, cohort_index.labels(settings | {"labels": {"1": "necrosis", "2": "oedema", "4": "enhancing"}})
+    )
 
 
 def test_faults_of_a_table(tmp_path):
@@ -289,9 +292,9 @@ def test_faults_of_a_table(tmp_path):
     "settings", [{"layout": "brats2023"}, {"grades": "grades.csv"}, {"exclude": ["BraTS20_Training_001"]}]
 )
 def test_data_without_a_root_is_no_phantom(settings):
-    assert cohort.is_phantom({"root": "", "table": "", "layout": "auto", "exclude": []})
+    assert cohort_index.is_phantom({"root": "", "table": "", "layout": "auto", "exclude": []})
     with pytest.raises(UserError, match=r"cohort\.root: empty, but"):
-        cohort.is_phantom({"root": ""} | settings)
+        cohort_index.is_phantom({"root": ""} | settings)
 
 
 @pytest.mark.parametrize(
@@ -361,7 +364,7 @@ def test_gzip_in_several_streams_is_whole(root):
     path = root / "BraTS20_Training_260" / "BraTS20_Training_260_flair.nii.gz"
     content = gzip.decompress(path.read_bytes())
     path.write_bytes(b"".join(gzip.compress(part) for part in (content[:400], content[400:], b"")))
-    cohort.check(index(root), BRATS_2020)
+    cohort_index.check(index(root), BRATS_2020)
 
 
 @pytest.mark.parametrize(("layout", "cases"), [("brats2020", 7), ("brats2021", 6), ("brats2023", 12)])
@@ -373,10 +376,10 @@ def test_the_full_scale_tree_is_a_cohort(tmp_path, layout, cases, compressed):
     settings = {"root": str(tmp_path / "tree")}
     if layout != "brats2020":
         settings["grades"] = str(tmp_path / "tree" / "grades.csv")
-    table = cohort.index(settings)
+    table = cohort_index.index(settings)
     assert len(table) == cases and set(table["grade"]) == {"HGG", "LGG"}
     assert table["subject"].nunique() == cases - (2 if layout == "brats2023" else 0)
-    cohort.check(table, cohort.labels(settings))
+    cohort_index.check(table, cohort_index.labels(settings))
     image = nib.load(table["flair"][0])
     assert image.shape == (240, 240, 155) and nib.aff2axcodes(image.affine) == ("L", "P", "S")
     assert image.header.get_xyzt_units()[0] == "mm"

@@ -10,10 +10,11 @@ from sklearn import metrics as sklearn
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from glioma import comparisons, statistics
-from glioma.comparisons import Reader
-from glioma.errors import UserError
-from glioma.summaries import Settings
+from glioma.base.errors import UserError
+from glioma.compare import declared
+from glioma.compare.declared import Reader
+from glioma.scoring.summaries import Settings
+from glioma.stats import statistics
 
 SETTINGS = Settings(resamples=200)
 GRADES = {"H": "HGG", "L": "LGG", "?": ""}
@@ -46,7 +47,7 @@ def drawer(name: str, task: str, places, seed: int = 0, n: int = 20, cohorts=("t
 
 
 def compare(*readers: Reader, pairs=None, dimension: str = "3d") -> pd.DataFrame:
-    return comparisons.compare(readers, pairs or [[readers[0].name, readers[1].name]], dimension, SETTINGS)
+    return declared.compare(readers, pairs or [[readers[0].name, readers[1].name]], dimension, SETTINGS)
 
 
 def one(table: pd.DataFrame, metric: str, **where: str) -> pd.Series:
@@ -61,7 +62,7 @@ def test_graders_by_hand():
     rng = np.random.default_rng(0)
     scores = rng.random((2, 10))
     table = compare(grader("cnn", "HHHHHHLLLL", scores[0]), grader("vlm", "HHH?HHHHHL", scores[1]))
-    assert tuple(table.columns) == comparisons.COLUMNS
+    assert tuple(table.columns) == declared.COLUMNS
     assert table["role"].tolist() == ["primary"] + ["secondary"] * 4
     accuracy = one(table, "accuracy_all")
     assert (accuracy["value_first"], accuracy["value_second"], accuracy["n"]) == (1, 0.6, 10)
@@ -248,8 +249,8 @@ def test_a_patient_with_two_rows_is_a_fault():
 
 
 def test_no_pairs_are_an_empty_table():
-    table = comparisons.compare([], [], "3d", SETTINGS)
-    assert table.empty and tuple(table.columns) == comparisons.COLUMNS
+    table = declared.compare([], [], "3d", SETTINGS)
+    assert table.empty and tuple(table.columns) == declared.COLUMNS
 
 
 def test_slices_that_only_one_reader_was_asked_about_are_told():

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 from small_crops import PATIENTS, SIDE
 
-from glioma import conversations, shapes, slices
-from glioma.errors import UserError
+from glioma.base.errors import UserError
+from glioma.geometry import shapes, slices
+from glioma.vlm import conversations
 
 PROMPT = "Find the tumour."
 GRADES = dict(zip(PATIENTS["patient"], PATIENTS["grade"], strict=True))

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glioma import coordinates
-from glioma.errors import UserError
+from glioma.base.errors import UserError
+from glioma.geometry import coordinates
 
 conventions = st.fixed_dictionaries(
     {"order": st.sampled_from(coordinates.ORDERS), "scale": st.sampled_from(coordinates.SCALES)}

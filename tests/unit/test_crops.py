@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from glioma import crops, volumes
-from glioma.errors import UserError
-from glioma.sequences import SEQUENCES
+from glioma.base.errors import UserError
+from glioma.cohort import crops, nifti
+from glioma.cohort.sequences import SEQUENCES
 
 LABELS = {1: "necrosis", 2: "oedema", 4: "enhancing"}
 AFFINES = {
@@ -29,10 +29,10 @@ def patient(request, tmp_path):
     mask[8:15, 25:34, 8:14] = 2
     mask[10:13, 27:31, 9:12] = 4
     paths = {"mask": str(tmp_path / "seg.nii.gz")}
-    volumes.write(mask, affine, paths["mask"])
+    nifti.write(mask, affine, paths["mask"])
     for name in SEQUENCES:
         paths[name] = str(tmp_path / f"{name}.nii.gz")
-        volumes.write(np.where(brain, rng.integers(1, 900, shape), 0).astype(np.int16), affine, paths[name])
+        nifti.write(np.where(brain, rng.integers(1, 900, shape), 0).astype(np.int16), affine, paths[name])
     return paths, affine, brain, mask
 
 
@@ -91,7 +91,7 @@ def test_crops_are_what_scipy_samples_from_whole_scans(patient, mode, shape):
     crop = crops.make("p", paths, mode, shape, LABELS)
     scans = {}
     for name, path in paths.items():
-        scans[name], to_disk, _ = volumes.read(path)
+        scans[name], to_disk, _ = nifti.read(path)
     place = np.linalg.inv(to_disk) @ np.asarray(crop.geometry["to_voxel"])
 
     def sampled(volume, order):
@@ -121,7 +121,7 @@ def test_labels_are_those_that_were_declared(patient):
 
 def test_voxels_that_are_no_numbers_are_named(patient):
     paths, affine, brain, _ = patient
-    volumes.write(np.where(brain, 1.0, np.nan).astype(np.float32), affine, paths["t1"])
+    nifti.write(np.where(brain, 1.0, np.nan).astype(np.float32), affine, paths["t1"])
     with pytest.raises(UserError, match=r"t1\.nii\.gz: holds voxels that are no numbers"):
         crops.make("p", paths, "brain", (24, 24, 24), LABELS)
 
@@ -144,14 +144,14 @@ def test_truncated_file_is_named(patient, tmp_path):
 
 def test_other_grid_is_named(patient, tmp_path):
     paths, affine, *_ = patient
-    volumes.write(np.ones((10, 10, 10), np.int16), affine, paths["t2"])
+    nifti.write(np.ones((10, 10, 10), np.int16), affine, paths["t2"])
     with pytest.raises(UserError, match=r"t2\.nii\.gz: shape"):
         crops.make("p", paths, "brain", (24, 24, 24), LABELS)
 
 
 def test_empty_mask_has_no_tumour_crop(patient):
     paths, affine, _, mask = patient
-    volumes.write(np.zeros_like(mask), affine, paths["mask"])
+    nifti.write(np.zeros_like(mask), affine, paths["mask"])
     with pytest.raises(UserError, match="the mask is empty"):
         crops.make("p", paths, "tumour", (24, 24, 24), LABELS)
 

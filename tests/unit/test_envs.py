@@ -15,7 +15,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from glioma import provenance
+from glioma.base import provenance
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 LOCK = WORKFLOW.parent / "constraints.txt"

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from glioma.errors import UserError
+from glioma.base.errors import UserError
 from glioma.vlm.fetch import fetch
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -62,7 +62,7 @@ def hub():
 def fetched(hub, revision, folder, source="owner/name"):
     """Run `fetch` in a process of its own: the client reads its endpoint when it is imported."""
     code = (
-        "from glioma.errors import UserError\nfrom glioma.vlm.fetch import fetch\n"
+        "from glioma.base.errors import UserError\nfrom glioma.vlm.fetch import fetch\n"
         f"try:\n    print(fetch({source!r}, {revision!r}, {str(folder)!r}))\n"
         "except UserError as fault:\n    print(fault)\n"
     )

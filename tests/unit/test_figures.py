@@ -12,8 +12,10 @@ from matplotlib.text import Text
 from sklearn.metrics import brier_score_loss
 from statsmodels.stats.proportion import proportion_confint
 
-from glioma import answers, shapes
-from glioma.figures import calibration, comparison, distributions, grading, learning, overlays, scans, style, tables
+from glioma.geometry import shapes
+from glioma.report import score_tables
+from glioma.report.figures import calibration, comparison, distributions, grading, learning, overlays, scans, style
+from glioma.tasks import answers
 
 LABEL = "phantom cohort"
 
@@ -248,18 +250,18 @@ def test_shape_overlays_draw_truth_and_answers_where_they_are(crops, tmp_path):
 def test_pooled_patients_where_there_are_some_and_test_patients_elsewhere(tmp_path):
     both = data.write_grader(tmp_path / "net", "net", "cnn", ("train", "validation", "test", "pooled"))
     few = data.write_grader(tmp_path / "run", "tiny general", "vlm", ("test",))
-    found = tables.read_patients([both, few], "pooled")
+    found = score_tables.read_patients([both, few], "pooled")
     assert found.groupby("run")["cohort"].agg(["unique", "size"]).to_numpy().tolist() == [
         [["pooled"], 12],
         [["test"], 4],
     ]
-    assert "all patients" in tables.cohort_words(found) and "(test)" in tables.cohort_words(found)
-    assert tables.only_test(found).groupby(found["run"]).first().tolist() == ["", " (test)"]
-    alone = tables.read_patients([few], "pooled")
-    assert tables.cohort_words(alone) == "test patients" and set(tables.only_test(alone)) == {""}
-    assert set(tables.crop_notes(found)) == {""}
+    assert "all patients" in score_tables.cohort_words(found) and "(test)" in score_tables.cohort_words(found)
+    assert score_tables.only_test(found).groupby(found["run"]).first().tolist() == ["", " (test)"]
+    alone = score_tables.read_patients([few], "pooled")
+    assert score_tables.cohort_words(alone) == "test patients" and set(score_tables.only_test(alone)) == {""}
+    assert set(score_tables.crop_notes(found)) == {""}
     other = data.write_grader(tmp_path / "tumour", "net", "cnn", ("pooled",), crops="tumour")
-    notes = tables.crop_notes(tables.read_patients([both, other], "pooled"))
+    notes = score_tables.crop_notes(score_tables.read_patients([both, other], "pooled"))
     assert set(notes) == {" [brain crop]", " [tumour crop]"}
 
 

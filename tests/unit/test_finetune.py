@@ -11,10 +11,11 @@ from killed import run_and_kill
 from safetensors.torch import load_file
 from small_crops import PATIENTS, SIDE
 
-from glioma import answers, conversations, slices
-from glioma.errors import UserError
-from glioma.files import read_json
-from glioma.vlm import exam, finetune, generate, models
+from glioma.base.errors import UserError
+from glioma.base.files import read_json
+from glioma.geometry import slices
+from glioma.tasks import answers
+from glioma.vlm import conversations, finetune, generate, generation_evaluator, models
 from glioma.vlm.collate import IGNORED, Collator
 from glioma.vlm.requests import Request
 
@@ -218,7 +219,7 @@ def test_gradient_checkpointing_and_keeping_the_last_work(tiny_mllama, files, tm
     assert any("language_model.layers.0" in name for name in trained)
 
 
-RealExam = exam.Exam
+RealExam = generation_evaluator.GenerationEvaluator
 
 
 def exam_of(scores):
@@ -238,17 +239,17 @@ def test_the_best_answers_are_kept_and_training_ends_when_they_get_no_better(tin
     # From step 0 on; step 4 is the best, and after steps 6, 8 and 10 patience is at its end.
     listed = [0.9, 0.2, 0.6, 0.4, 0.6, 0.5, 1.0]
     settings = {**SETTINGS, "steps": 20, "select_by": "generation", "patience": 3, "generation_rows": 3}
-    monkeypatch.setattr(exam, "Exam", exam_of(list(listed)))
+    monkeypatch.setattr(generation_evaluator, "GenerationEvaluator", exam_of(list(listed)))
     curve = finetune.finetune(tiny_mllama, *files, tmp_path / "whole", settings, 5, READING)
     assert curve["step"].tolist() == [0, 2, 4, 6, 8, 10] and curve["generation"].tolist() == listed[:6]
     short = {**settings, "steps": 20, "patience": None, "keep": "last"}
     names = ("adapter_model.safetensors", "adapter_config.json", "history.csv")
 
     # Killed in the evaluation of step 8, then once more when all that is left is to save.
-    monkeypatch.setattr(exam, "Exam", exam_of(listed[:4]))
+    monkeypatch.setattr(generation_evaluator, "GenerationEvaluator", exam_of(listed[:4]))
     with pytest.raises(KeyboardInterrupt):
         finetune.finetune(tiny_mllama, *files, tmp_path / "again", settings, 5, READING)
-    monkeypatch.setattr(exam, "Exam", exam_of(listed[4:]))
+    monkeypatch.setattr(generation_evaluator, "GenerationEvaluator", exam_of(listed[4:]))
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(finetune, "_save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         finetune.finetune(tiny_mllama, *files, tmp_path / "again", settings, 5, READING)
@@ -256,7 +257,7 @@ def test_the_best_answers_are_kept_and_training_ends_when_they_get_no_better(tin
     assert all((tmp_path / "again" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes() for name in names)
 
     # What was kept is the model as it was at step 4: that of a training killed in the evaluation of step 6.
-    monkeypatch.setattr(exam, "Exam", exam_of(listed[:3]))
+    monkeypatch.setattr(generation_evaluator, "GenerationEvaluator", exam_of(listed[:3]))
     with pytest.raises(KeyboardInterrupt):
         finetune.finetune(tiny_mllama, *files, tmp_path / "short", short, 5, READING)
     fourth = tmp_path / "short" / "checkpoints" / "checkpoint-4" / names[0]
@@ -297,10 +298,10 @@ def test_true_answers_pass_the_exam_and_unreadable_ones_fail(small_crops, tmp_pa
     conversations.write(tmp_path, PATIENTS, small_crops, task, PROMPT, settings, seed=1)
     rows = conversations.read(tmp_path / "fold0" / "train.jsonl")[::3]
     limits = answers.Limits(side=SIDE)
-    assert exam.score(texts_of(rows), rows, task, limits) == 1
-    assert exam.score(["none"] * len(rows), rows, task, limits) == 0
+    assert generation_evaluator.score(texts_of(rows), rows, task, limits) == 1
+    assert generation_evaluator.score(["none"] * len(rows), rows, task, limits) == 0
     half = [text if number % 2 else "" for number, text in enumerate(texts_of(rows))]
-    assert 0 < exam.score(half, rows, task, limits) < 1
+    assert 0 < generation_evaluator.score(half, rows, task, limits) < 1
 
 
 def test_the_exams_scores_are_those_of_their_definitions(small_crops, tmp_path):
@@ -313,7 +314,7 @@ def test_the_exams_scores_are_those_of_their_definitions(small_crops, tmp_path):
         conversations.write(tmp_path / task, PATIENTS, small_crops, task, PROMPT, settings, seed=1)
     rows = conversations.read(tmp_path / "classification" / "fold0" / "train.jsonl")
     said = [f"Choice: {choice}" for choice in rng.integers(0, 3, len(rows))]
-    assert exam.score(said, rows, "classification", limits) == pytest.approx(
+    assert generation_evaluator.score(said, rows, "classification", limits) == pytest.approx(
         balanced_accuracy_score(texts_of(rows), said)
     )
 
@@ -326,7 +327,7 @@ def test_the_exams_scores_are_those_of_their_definitions(small_crops, tmp_path):
         (top, left), (bottom, right) = places.min(axis=0), places.max(axis=0)
         inside.append(top <= y <= bottom and left <= x <= right)
     said = [f"({y}, {x})" for y, x in points]
-    assert exam.score(said, rows, "center_point", limits) == pytest.approx(np.mean(inside))
+    assert generation_evaluator.score(said, rows, "center_point", limits) == pytest.approx(np.mean(inside))
     assert 0 < np.mean(inside) < 1
 
     rows = conversations.read(tmp_path / "bounding_box" / "fold0" / "train.jsonl")[:1]
@@ -334,7 +335,7 @@ def test_the_exams_scores_are_those_of_their_definitions(small_crops, tmp_path):
     height, width = np.ptp(corners, axis=0) + 1
     shifted = str([tuple(map(int, corner)) for corner in corners + [1, 0]])
     dice = 2 * (height - 1) * width / (2 * height * width)
-    assert exam.score([shifted], rows, "bounding_box", limits) == pytest.approx(dice)
+    assert generation_evaluator.score([shifted], rows, "bounding_box", limits) == pytest.approx(dice)
 
 
 def test_an_exam_asks_what_a_run_would_ask(tiny_mllama, files, small_crops):
@@ -342,7 +343,7 @@ def test_an_exam_asks_what_a_run_would_ask(tiny_mllama, files, small_crops):
     rows = conversations.read(files[1])[:3]
     model, processor = models.load(tiny_mllama)
     seen = []
-    held = exam.Exam(processor, rows, READING, batch=2)
+    held = generation_evaluator.GenerationEvaluator(processor, rows, READING, batch=2)
 
     class Recorded(generate.Answerer):
         def answer(self, requests, images):
@@ -350,7 +351,7 @@ def test_an_exam_asks_what_a_run_would_ask(tiny_mllama, files, small_crops):
             return seen[-len(requests) :]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exam, "Answerer", Recorded)
+        patch.setattr(generation_evaluator, "Answerer", Recorded)
         held(model)
     asked = [Request(row["patient"], row["orientation"], row["slice"]) for row in rows]
     settings = {**generate.DEFAULTS, "side": SIDE, "max_new_tokens": max(row["tokens"] for row in seen)}

@@ -11,9 +11,9 @@ from scipy import stats
 from small_crops import PATIENTS, SIDE
 from transformers import LogitsProcessorList, MinPLogitsWarper, TemperatureLogitsWarper
 
-from glioma import prompts, slices
-from glioma.errors import UserError
-from glioma.vlm import generate, models, requests, sampling
+from glioma.base.errors import UserError
+from glioma.geometry import slices
+from glioma.vlm import generate, models, prompts, requests, sampling
 from glioma.vlm.encode import Question, image_features
 from glioma.vlm.requests import Request
 

@@ -1,4 +1,4 @@
-"""What `glioma.job` does around a script, tried in processes of their own, which it ends at a fault."""
+"""What `glioma.base.job` does around a script, tried in processes of their own, which it ends at a fault."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from glioma import job
+from glioma.base import job
 
 # Sockets end the process at once and by a code of their own: no exception handler can hide an attempt.
 PROLOGUE = """
@@ -23,8 +23,11 @@ socket.getaddrinfo = leave
 class Params(dict):
     pass
 
+from glioma.base.job import job
+from glioma.base.provenance import digest
+
+DIGEST = digest("respond")
 snakemake = SimpleNamespace(rule="respond", log=["job.log"], threads=1, input=["prompt.txt"], params=Params({params}))
-from glioma.job import job
 """
 
 
@@ -77,8 +80,6 @@ def test_an_input_edited_under_way_is_refused(tmp_path, edit):
 
 
 def test_a_job_that_is_left_alone_succeeds(tmp_path):
-    done = run(
-        "print('in the log')", tmp_path, params="code=__import__('glioma.provenance').provenance.digest('respond')"
-    )
+    done = run("print('in the log')", tmp_path, params="code=DIGEST")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert (tmp_path / "job.log").read_text().startswith("in the log\nfinished in ")

@@ -10,9 +10,10 @@ import pytest
 from scipy import ndimage
 from sklearn.metrics import roc_auc_score
 
-from glioma import phantom, seeds
-from glioma.errors import UserError
-from glioma.phantom import anatomy, fields, template, tumour
+from glioma.base import seeds
+from glioma.base.errors import UserError
+from glioma.demo import phantom
+from glioma.demo.phantom import anatomy, fields, template, tumour
 
 SEED = 5
 SEQUENCES = ("flair", "t1", "t1ce", "t2")

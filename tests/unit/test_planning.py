@@ -10,11 +10,12 @@ import torch
 import yaml
 from torch.utils.flop_counter import FlopCounterMode
 
-from glioma import folds, settings
+from glioma.base.errors import UserError
 from glioma.cnn import networks
 from glioma.cnn.recipe import Recipe
-from glioma.errors import UserError
-from glioma.phantom import roster
+from glioma.cohort import folds
+from glioma.config import settings
+from glioma.demo.phantom import roster
 from glioma.planning import costs, jobs, summary
 from glioma.planning.jobs import Job
 from glioma.planning.units import PASSES, Study

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from glioma import prompts
-from glioma.answers import LABELS
-from glioma.errors import UserError
+from glioma.base.errors import UserError
+from glioma.tasks.answers import LABELS
+from glioma.vlm import prompts
 
 
 def test_a_prompt_is_read_as_written_without_surrounding_space(tmp_path):

@@ -2,8 +2,8 @@ import shutil
 
 import pytest
 
-from glioma import provenance
-from glioma.errors import UserError
+from glioma.base import provenance
+from glioma.base.errors import UserError
 
 
 @pytest.fixture
@@ -92,3 +92,14 @@ def test_a_job_refuses_another_configuration_than_that_of_the_start(monkeypatch)
     # The next start is asked nothing: it brings its own.
     provenance.configuration({"seed": 1, "folds": {"count": 3}}, job=False)
     provenance.configuration({"seed": 1, "folds": {"count": 3}}, job=True)
+
+
+def test_modules_that_are_imported_by_name_count_where_a_rule_names_them(scripts, monkeypatch):
+    for name in ("GLIOMA_CODE_b", "GLIOMA_CODE_b_glioma_three"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    plain, named = provenance.code("b"), provenance.code("b", "glioma.three")
+    assert provenance.is_current("b", plain) and provenance.is_current("b", named)
+    (scripts / "glioma/three.py").write_text("y = 2\n")
+    provenance._module.cache_clear()
+    assert provenance.is_current("b", plain) and not provenance.is_current("b", named)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 from sklearn import metrics as sk
 
-from glioma import published
+from glioma.compare import published
 from glioma.metrics import classification
 from glioma.metrics.classification import Confusion
 

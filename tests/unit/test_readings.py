@@ -9,9 +9,9 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from glioma import settings
 from glioma.cnn.recipe import Recipe
-from glioma.report import readings
+from glioma.config import settings
+from glioma.report.tables import readings
 
 ROOT = Path(__file__).parents[2]
 AMBIGUITIES = ROOT / "resources" / "ambiguities.yaml"

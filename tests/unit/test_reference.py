@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 import synthetic_cohort
 
-from glioma import baselines, crops, folds, reference, scoring, truth
-from glioma.summaries import COLUMNS, Entry, Settings
+from glioma import scoring
+from glioma.cohort import crops, folds, truth
+from glioma.scoring import baseline_scores, baselines
+from glioma.scoring.summaries import COLUMNS, Entry, Settings
 
 SETTINGS = Settings(resamples=50, side=18)
 
@@ -25,7 +27,7 @@ def cohort(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def scores(cohort):
-    return reference.score(*cohort, SETTINGS, 3, "brain")
+    return baseline_scores.score(*cohort, SETTINGS, 3, "brain")
 
 
 def chosen(table, **where):
@@ -42,10 +44,10 @@ def test_every_cohort_subset_and_baseline_is_there(cohort, scores):
     boxes = chosen(summary, task="bounding_box", metric="dice", cohort="pooled")
     for name in ("mean training box", "whole frame", "FLAIR threshold"):
         assert set(chosen(boxes, model=name)["slices"]) == {"all", "tumour", "volume", "tumour volume"}
-    assert set(chosen(boxes, model=reference.CEILING)["slices"]) == {"tumour", "tumour volume"}
+    assert set(chosen(boxes, model=baseline_scores.CEILING)["slices"]) == {"tumour", "tumour volume"}
     assert set(chosen(summary, task="center_point")["model"]) >= {"image centre", "mean training box"}
     assert "site majority" not in set(summary["model"])
-    sizes = {name: len(folds.grades(cohort[0], split)) for name, split in reference._COHORTS.items()}
+    sizes = {name: len(folds.grades(cohort[0], split)) for name, split in baseline_scores._COHORTS.items()}
     assert sizes["validation"] + sizes["test"] == sizes["pooled"] == 16
     for name, size in sizes.items():
         whole = chosen(summary, task="segmentation", slices="volume", metric="dice", cohort=name)
@@ -85,7 +87,7 @@ def test_a_patient_is_never_in_its_own_set_up(cohort):
     table, folder = cohort
     masks = truth.masks(folder, table["patient"])
     sites = pd.Series(np.where(np.arange(16) % 2, "X", "Y"), index=table["patient"])
-    groups = reference._groups(table, folder, masks, 18, 3, sites)
+    groups = baseline_scores._groups(table, folder, masks, 18, 3, sites)
     assert sorted(name for _, patients in groups for name in patients) == sorted(table["patient"])
     for setup, patients in groups:
         training = folds.grades(table, "development").drop(patients, errors="ignore")
@@ -102,6 +104,6 @@ def test_site_majority_grades_where_sites_are_known(cohort):
     table, folder = cohort
     # Scanned where its grade is scanned: the leak that a site is.
     sites = table.set_index("patient")["grade"].map({"HGG": "X", "LGG": "Y"})
-    summary = reference.score(table, folder, SETTINGS, 3, "brain", sites).summary
+    summary = baseline_scores.score(table, folder, SETTINGS, 3, "brain", sites).summary
     found = chosen(summary, model="site majority", metric="balanced_accuracy", slices="all")
     assert set(found["cohort"]) == {"validation", "test", "pooled"} and (found["value"] == 1).all()

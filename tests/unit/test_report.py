@@ -14,9 +14,10 @@ import pytest
 import yaml
 from docutils.core import publish_parts
 
-from glioma import answers
-from glioma.report import answers as answer_pages
-from glioma.report import derivation, html, participants, published, revisions, scores, timing
+from glioma.report import html, revisions
+from glioma.report.tables import answers as answer_pages
+from glioma.report.tables import derivation, participants, published, scores, timing
+from glioma.tasks import answers
 
 ROOT = Path(__file__).parents[2]
 LABEL = "phantom cohort"

@@ -10,9 +10,9 @@ import pytest
 from sklearn.metrics import brier_score_loss, roc_auc_score
 from synthetic_cohort import write
 
-from glioma import baselines
-from glioma.files import write_json
+from glioma.base.files import write_json
 from glioma.metrics import segmentation
+from glioma.scoring import baselines
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 SETTINGS = {"scores": {"resamples": 60, "hd95_unit": "mm"}, "votes": {}, "side": 32, "tumour_pixels": 1}

@@ -8,12 +8,14 @@ import pytest
 from scipy import ndimage, stats
 from sklearn import metrics as sklearn
 
-from glioma import baselines, scoring, shapes, slices, summaries
-from glioma.answers import COLUMNS, STATUSES
-from glioma.errors import UserError
+from glioma import scoring
+from glioma.base.errors import UserError
+from glioma.geometry import shapes, slices
 from glioma.metrics import segmentation
-from glioma.summaries import Entry, Settings
-from glioma.votes import Policy
+from glioma.scoring import baselines, summaries
+from glioma.scoring.summaries import Entry, Settings
+from glioma.scoring.votes import Policy
+from glioma.tasks.answers import COLUMNS, STATUSES
 
 SHAPE = (20, 128, 128)
 SETTINGS = Settings(resamples=300)

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from glioma import settings
-from glioma.errors import UserError
+from glioma.base.errors import UserError
+from glioma.config import settings
 
 BASE = Path(__file__).parents[2]
 

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as arrays
 from scipy import ndimage
 from skimage import draw
 
-from glioma import shapes
+from glioma.geometry import shapes
 
 FRAME = (128, 128)
 small_masks = arrays.arrays(bool, st.tuples(st.integers(1, 14), st.integers(1, 14)), elements=st.booleans())

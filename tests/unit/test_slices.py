@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from glioma import slices
+from glioma.geometry import slices
 
 SHAPE = (95, 128, 128)
 lengths = st.integers(1, 40)

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from transformers import AutoModelForImageTextToText, AutoProcessor, MllamaForConditionalGeneration
 
-from glioma import seeds, shapes
-from glioma.errors import UserError
-from glioma.vlm import tiny
-from glioma.vlm.tiny import corpus, evaluate, heldout, tokenizer, train, wording
-from glioma.vlm.tiny.paper import PAPER
+from glioma.base import seeds
+from glioma.base.errors import UserError
+from glioma.demo import tiny_vlm
+from glioma.demo.tiny_vlm import corpus, evaluate, heldout, tokenizer, train, wording
+from glioma.demo.tiny_vlm.paper import PAPER
+from glioma.geometry import shapes
 
 FEW = {"looks": 2, "steps": 2, "batch": 4, "questions": 4, "prompts": 2, "vocabulary": 900}
 seed_numbers = st.integers(0, 2**32)
@@ -176,12 +177,12 @@ def test_the_image_token_comes_last(words):
 
 def test_the_folder_has_exactly_the_named_files(built):
     folder, _ = built
-    assert sorted(path.name for path in folder.iterdir()) == sorted(tiny.FILES)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(tiny_vlm.FILES)
 
 
 def test_the_record_holds_curve_and_measures(built):
     folder, result = built
-    record = json.loads((folder / tiny.TRAINING_FILE).read_text())
+    record = json.loads((folder / tiny_vlm.TRAINING_FILE).read_text())
     assert record["history"] == result["history"]
     assert record["history"][-1]["step"] == FEW["looks"] + FEW["steps"] - 1
     assert np.isfinite(record["history"][-1]["loss"])
@@ -206,7 +207,7 @@ def test_the_folder_loads_with_plain_transformers_and_generates(built, loader):
 def test_the_same_seed_gives_the_same_model(built, tmp_path):
     folder, _ = built
     train.build(tmp_path / "again", FEW, seed=3)
-    for name in tiny.FILES:
+    for name in tiny_vlm.FILES:
         assert (tmp_path / "again" / name).read_bytes() == (folder / name).read_bytes(), name
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glioma.errors import UserError
-from glioma.votes import Policy, vote
+from glioma.base.errors import UserError
+from glioma.scoring.votes import Policy, vote
 
 UNREADABLE = 3
 

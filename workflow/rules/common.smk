@@ -5,13 +5,14 @@ from pathlib import Path
 
 sys.path.insert(0, f"{workflow.basedir}/workflow/scripts")
 
-from glioma import cohort as cohort_table
-from glioma import phantom, provenance, settings
+from glioma.base import provenance
+from glioma.base.errors import UserError
+from glioma.base.provenance import code, content
 from glioma.cnn import recipe
-from glioma.errors import UserError
-from glioma.provenance import code, content
-from glioma.sequences import SCANS
-from glioma.vlm import tiny
+from glioma.cohort import index as cohort_index
+from glioma.cohort.sequences import SCANS
+from glioma.config import settings
+from glioma.demo import phantom, tiny_vlm
 
 PHANTOM = "results/phantom"
 COHORT = "results/cohort/patients.csv"
@@ -23,14 +24,14 @@ REPORT = "results/report/report.html"
 try:
     settings.check(config, workflow.basedir)
     provenance.configuration(config, job=workflow.remote_exec)
-    IS_PHANTOM = cohort_table.is_phantom(config["cohort"])
-    LABELS = cohort_table.labels(config["cohort"])
+    IS_PHANTOM = cohort_index.is_phantom(config["cohort"])
+    LABELS = cohort_index.labels(config["cohort"])
     if IS_PHANTOM:
-        TABLE = cohort_table.expected(
+        TABLE = cohort_index.expected(
             PHANTOM, phantom.roster(config["phantom"]["hgg"], config["phantom"]["lgg"], config["seed"])
         )
     else:
-        TABLE = cohort_table.index(config["cohort"])
+        TABLE = cohort_index.index(config["cohort"])
     LEFT_OUT = settings.drop_site_pairs(config, TABLE["site"])
 except UserError as fault:
     sys.exit(f"Error: {fault}")
@@ -81,7 +82,7 @@ def check_cohort():
     if max(path.stat().st_mtime for path in scans) < known:
         return
     try:
-        cohort_table.check(TABLE, LABELS, workflow.cores or 1)
+        cohort_index.check(TABLE, LABELS, workflow.cores or 1)
     except UserError as fault:
         sys.exit(f"Error: {fault}")
 
@@ -101,7 +102,7 @@ def base(name):
 def base_files(name):
     """The files of a model, so that an edited one is seen; a fetched model is pinned by its revision instead."""
     if name in EMBEDDED:
-        return collect("results/models/{name}/{file}", name=name, file=tiny.FILES)
+        return collect("results/models/{name}/{file}", name=name, file=tiny_vlm.FILES)
     if name in HUB:
         return [f"results/models/{name}/fetched.json"]
     return settings.model_files(config["models"][name]["source"])

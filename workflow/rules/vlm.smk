@@ -3,7 +3,7 @@
 
 rule tiny_vlm:
     output:
-        collect("results/models/{{embedded}}/{file}", file=tiny.FILES),
+        collect("results/models/{{embedded}}/{file}", file=tiny_vlm.FILES),
         history="results/models/{embedded}/history.csv",
     log:
         "results/logs/tiny_vlm/{embedded}.log",

@@ -1,8 +1,8 @@
 """Raw text to parsed answers, one row a response."""
 
-from glioma import answers
-from glioma.files import write_csv
-from glioma.job import job
+from glioma.base.files import write_csv
+from glioma.base.job import job
+from glioma.tasks import answers
 
 with job(snakemake):
     settings = snakemake.params.settings

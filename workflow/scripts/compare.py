@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from glioma import comparisons
-from glioma.comparisons import Reader
-from glioma.files import write_csv
-from glioma.job import job
-from glioma.summaries import Settings
+from glioma.base.files import write_csv
+from glioma.base.job import job
+from glioma.compare import declared
+from glioma.compare.declared import Reader
+from glioma.scoring.summaries import Settings
 
 
 def read(path: str) -> pd.DataFrame:
@@ -32,4 +32,4 @@ with job(snakemake):
         crops = Path(path).parent.name
         for (task, name), patients in read(path).groupby(["task", "model"], sort=False):
             readers.append(Reader(name, name, task, crops, patients))
-    write_csv(comparisons.compare(readers, given.pairs, given.dimension, settings), snakemake.output[0])
+    write_csv(declared.compare(readers, given.pairs, given.dimension, settings), snakemake.output[0])

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from glioma import conversations, folds, prompts
-from glioma.job import job
+from glioma.base.job import job
+from glioma.cohort import folds
+from glioma.vlm import conversations, prompts
 
 with job(snakemake):
     counts = conversations.write(

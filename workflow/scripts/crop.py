@@ -1,8 +1,8 @@
 """The crop of one patient, its labels and the geometry that leads back to the scan."""
 
-from glioma import crops
-from glioma.job import job
-from glioma.sequences import SCANS
+from glioma.base.job import job
+from glioma.cohort import crops
+from glioma.cohort.sequences import SCANS
 
 with job(snakemake):
     paths = {name: snakemake.input[name] for name in SCANS}

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from glioma import crops
-from glioma.files import write_csv
-from glioma.job import job
+from glioma.base.files import write_csv
+from glioma.base.job import job
+from glioma.cohort import crops
 
 with job(snakemake):
     folder = Path(snakemake.output[0]).parent

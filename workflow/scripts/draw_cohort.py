@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from glioma import folds
-from glioma.figures import scans
-from glioma.job import job
+from glioma.base.job import job
+from glioma.cohort import folds
+from glioma.report.figures import scans
 
 with job(snakemake):
     out, keys = snakemake.output, snakemake.params

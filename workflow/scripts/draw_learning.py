@@ -3,8 +3,8 @@
 from collections import Counter
 from pathlib import Path
 
-from glioma.figures import learning
-from glioma.job import job
+from glioma.base.job import job
+from glioma.report.figures import learning
 
 with job(snakemake):
     given, out = snakemake.input, snakemake.output

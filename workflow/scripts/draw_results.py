@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from glioma import folds
-from glioma.figures import calibration, comparison, distributions, grading, overlays
-from glioma.job import job
+from glioma.base.job import job
+from glioma.cohort import folds
+from glioma.report.figures import calibration, comparison, distributions, grading, overlays
 
 DISTRIBUTIONS = {
     "distributions": "segmentation",

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from glioma.job import job
+from glioma.base.job import job
 
 terminal = sys.stderr
 with job(snakemake, online=True):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from glioma.job import job
+from glioma.base.job import job
 
 with job(snakemake):
     from glioma.vlm.finetune import finetune

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from glioma import folds
-from glioma.files import write_csv
-from glioma.job import job
+from glioma.base.files import write_csv
+from glioma.base.job import job
+from glioma.cohort import folds
 
 with job(snakemake):
     settings = snakemake.params.folds

@@ -1,10 +1,10 @@
 """The table of the cohort; its files were checked before the first job (rules/common.smk)."""
 
-from glioma import cohort
-from glioma.files import write_csv
-from glioma.job import job
+from glioma.base.files import write_csv
+from glioma.base.job import job
+from glioma.cohort import index as cohort_index
 
 with job(snakemake):
-    table = cohort.index(snakemake.params.cohort)
+    table = cohort_index.index(snakemake.params.cohort)
     write_csv(table, snakemake.output[0])
     print(table["grade"].value_counts().to_string())

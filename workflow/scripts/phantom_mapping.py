@@ -1,7 +1,7 @@
 """The phantom cohort's `name_mapping.csv`."""
 
-from glioma import phantom
-from glioma.job import job
+from glioma.base.job import job
+from glioma.demo import phantom
 
 with job(snakemake):
     sizes = snakemake.params.phantom

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from glioma import phantom
-from glioma.job import job
-from glioma.phantom import template
+from glioma.base.job import job
+from glioma.demo import phantom
+from glioma.demo.phantom import template
 
 with job(snakemake):
     folder = Path(snakemake.output[0]).parent

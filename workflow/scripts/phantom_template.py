@@ -1,7 +1,7 @@
 """The brain that all phantom patients are deformations of, prepared once for all of them."""
 
-from glioma.job import job
-from glioma.phantom import template
+from glioma.base.job import job
+from glioma.demo.phantom import template
 
 with job(snakemake):
     template.save(template.prepare(), snakemake.output[0])

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from glioma import settings
-from glioma.job import job
+from glioma.base.job import job
+from glioma.config import settings
 from glioma.planning import costs, jobs, summary
 from glioma.planning.units import Study
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from glioma import folds
+from glioma.base.files import write_csv
+from glioma.base.job import job
 from glioma.cnn.predict import predict_classifier
-from glioma.files import write_csv
-from glioma.job import job
+from glioma.cohort import folds
 
 with job(snakemake):
     predictions = predict_classifier(

@@ -3,10 +3,10 @@ that a model was trained on, on the crop's grid."""
 
 from pathlib import Path
 
-from glioma import folds
+from glioma.base.files import write_csv
+from glioma.base.job import job
 from glioma.cnn.predict import predict_segmenter
-from glioma.files import write_csv
-from glioma.job import job
+from glioma.cohort import folds
 
 with job(snakemake):
     predictions = predict_segmenter(

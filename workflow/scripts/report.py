@@ -6,10 +6,10 @@ from pathlib import Path
 
 import yaml
 
-from glioma import settings
-from glioma.errors import UserError
-from glioma.files import atomic_path, write_json
-from glioma.job import job
+from glioma.base.errors import UserError
+from glioma.base.files import atomic_path, write_json
+from glioma.base.job import job
+from glioma.config import settings
 from glioma.report.revisions import fetched
 
 with job(snakemake):

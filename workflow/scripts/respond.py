@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from glioma import folds, prompts
-from glioma.job import job
-from glioma.vlm import requests
+from glioma.base.job import job
+from glioma.cohort import folds
+from glioma.vlm import prompts, requests
 
 with job(snakemake):
     from glioma.vlm.generate import respond

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from glioma import folds, reference
-from glioma.files import write_csv
-from glioma.job import job
-from glioma.summaries import Settings
+from glioma.base.files import write_csv
+from glioma.base.job import job
+from glioma.cohort import folds
+from glioma.scoring import baseline_scores
+from glioma.scoring.summaries import Settings
 
 with job(snakemake):
     keys = snakemake.params.settings
@@ -15,6 +16,6 @@ with job(snakemake):
     crops, mode = Path(snakemake.input.crops).parent, snakemake.wildcards.crops
     cohort = pd.read_csv(snakemake.input.cohort, dtype=str, keep_default_na=False).set_index("patient")
     table = folds.read(snakemake.input.folds)
-    scores = reference.score(table, crops, settings, keys["tumour_pixels"], mode, cohort["site"])
+    scores = baseline_scores.score(table, crops, settings, keys["tumour_pixels"], mode, cohort["site"])
     write_csv(scores.patients, snakemake.output.patients)
     write_csv(scores.summary, snakemake.output.summary)

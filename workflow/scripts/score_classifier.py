@@ -2,10 +2,11 @@
 
 import pandas as pd
 
-from glioma import folds, scoring
-from glioma.files import write_csv
-from glioma.job import job
-from glioma.summaries import Entry, Settings
+from glioma import scoring
+from glioma.base.files import write_csv
+from glioma.base.job import job
+from glioma.cohort import folds
+from glioma.scoring.summaries import Entry, Settings
 
 # The predictions that a cohort is scored by: pooled patients by networks that have not seen them.
 PREDICTIONS = {

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
-from glioma import answers, folds, scoring, truth
-from glioma.files import write_csv
-from glioma.job import job
-from glioma.summaries import Entry, Settings
+from glioma import scoring
+from glioma.base.files import write_csv
+from glioma.base.job import job
+from glioma.cohort import folds, truth
+from glioma.scoring.summaries import Entry, Settings
+from glioma.tasks import answers
 
 with job(snakemake):
     run, keys = snakemake.params.run, snakemake.params.settings

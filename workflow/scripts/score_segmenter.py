@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from glioma import folds, scoring, truth
-from glioma.files import write_csv
-from glioma.job import job
-from glioma.summaries import Entry, Settings
+from glioma import scoring
+from glioma.base.files import write_csv
+from glioma.base.job import job
+from glioma.cohort import folds, truth
+from glioma.scoring.summaries import Entry, Settings
 
 with job(snakemake):
     keys = snakemake.params.settings

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from glioma import summaries
-from glioma.files import write_csv
-from glioma.job import job
+from glioma.base.files import write_csv
+from glioma.base.job import job
+from glioma.scoring import summaries
 
 with job(snakemake):
     write_csv(summaries.concatenate(pd.read_csv(path) for path in snakemake.input), snakemake.output[0])

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from glioma.files import write_csv
-from glioma.job import job
+from glioma.base.files import write_csv
+from glioma.base.job import job
 
 with job(snakemake):
-    from glioma.vlm.tiny.train import build
+    from glioma.demo.tiny_vlm.train import build
 
     result = build(Path(snakemake.output[0]).parent, snakemake.params.settings, snakemake.params.seed)
     write_csv(pd.DataFrame(result["history"]), snakemake.output.history)

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from glioma import folds
+from glioma.base.job import job
 from glioma.cnn.train import train
-from glioma.job import job
+from glioma.cohort import folds
 
 with job(snakemake):
     table = folds.read(snakemake.input.folds)

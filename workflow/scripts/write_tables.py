@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from glioma.job import job
-from glioma.report import answers, derivation, participants, published, readings, scores
+from glioma.base.job import job
+from glioma.report.tables import answers, derivation, participants, published, readings, scores
 
 with job(snakemake):
     given, out, keys = snakemake.input, snakemake.output, snakemake.params

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from glioma.job import job
-from glioma.report import timing
+from glioma.base.job import job
+from glioma.report.tables import timing
 
 with job(snakemake):
     benchmarks = timing.by_rule("results/benchmarks")

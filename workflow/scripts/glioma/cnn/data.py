@@ -13,11 +13,13 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from glioma import crops, seeds, slices
-from glioma.answers import LABELS
+from glioma.base import seeds
+from glioma.base.errors import UserError
 from glioma.cnn.recipe import Augmentation, Recipe
-from glioma.errors import UserError
-from glioma.sequences import SEQUENCES
+from glioma.cohort import crops
+from glioma.cohort.sequences import SEQUENCES
+from glioma.geometry import slices
+from glioma.tasks.answers import LABELS
 
 UNCLEAR = -1
 """Answer of a slice that shows too little tumour to be graded and too much to be free of it."""

@@ -17,15 +17,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from glioma import crops, volumes
-from glioma.answers import COLUMNS, LABELS
+from glioma.base.errors import UserError
+from glioma.base.files import atomic_path, read_json
 from glioma.cnn import device as devices
 from glioma.cnn import networks
 from glioma.cnn.data import Patients, Samples, Slices, normalise
 from glioma.cnn.recipe import Recipe
 from glioma.cnn.validation import p_hgg
-from glioma.errors import UserError
-from glioma.files import atomic_path, read_json
+from glioma.cohort import crops, nifti
+from glioma.tasks.answers import COLUMNS, LABELS
 
 ENSEMBLE = -1
 
@@ -233,7 +233,7 @@ def write_mask(
     save_mask(mask, patient, masks_folder)
     if scans_folder is not None:
         scan, affine = crops.mask_to_scan(mask, read_json(Path(crops_folder) / f"{patient}.json"))
-        volumes.write(scan, affine, Path(scans_folder) / f"{patient}.nii.gz")
+        nifti.write(scan, affine, Path(scans_folder) / f"{patient}.nii.gz")
 
 
 def save_mask(mask: np.ndarray, patient: str, folder: str | Path) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from glioma.errors import UserError
-from glioma.sequences import SEQUENCES
+from glioma.base.errors import UserError
+from glioma.cohort.sequences import SEQUENCES
 
 TASKS = ("classification", "segmentation")
 # Kinds of network: one answer a patient, one a voxel, or one a slice (a classifier whose slices vote).

@@ -14,14 +14,14 @@ from safetensors.torch import save_file
 from torch.utils.data import Dataset, Subset
 from tqdm import tqdm
 
-from glioma import seeds
+from glioma.base import seeds
+from glioma.base.errors import UserError
+from glioma.base.files import atomic_path, write_csv
 from glioma.cnn import device as devices
 from glioma.cnn import losses, networks
 from glioma.cnn import validation as validations
 from glioma.cnn.data import Samples, augment_batch, epoch_order, labelled, ready
 from glioma.cnn.recipe import Recipe, training_entry
-from glioma.errors import UserError
-from glioma.files import atomic_path, write_csv
 
 OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 # Of the state's content: a state of another version is not taken up.

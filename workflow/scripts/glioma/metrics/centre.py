@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from glioma.shapes import Box, centre_from_box
+from glioma.geometry.shapes import Box, centre_from_box
 
 METRICS = ("fraction_in_box", "p95_distance_to_box", "p95_euclidean_distance")
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from glioma.errors import UserError
-from glioma.files import read_json, write_csv
+from glioma.base.errors import UserError
+from glioma.base.files import read_json, write_csv
 from glioma.planning import costs, jobs
 from glioma.planning.units import Study
 

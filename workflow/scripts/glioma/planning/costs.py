@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
 
-from glioma.errors import UserError
+from glioma.base.errors import UserError
 from glioma.planning.jobs import Job, written
 from glioma.planning.units import Study
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from glioma.errors import UserError
+from glioma.base.errors import UserError
 
 _HEADING = re.compile(r"(?:local)?(?:rule|checkpoint) (\w+):$")
 _LINE = re.compile(r"    (\w[\w ]*): (.*)$")

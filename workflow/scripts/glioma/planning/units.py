@@ -13,10 +13,10 @@ from typing import Any
 
 import pandas as pd
 
-from glioma import folds as splits
-from glioma import settings
+from glioma.cohort import folds as splits
+from glioma.config import settings
+from glioma.geometry.slices import AXIS
 from glioma.planning.jobs import Job
-from glioma.slices import AXIS
 
 # Share of slices that show tumour, measured on the crops of the 40 phantoms of the demo; BraTS's own are unknown here.
 SHOWN = {"brain": 0.47, "tumour": 0.74}

@@ -7,7 +7,7 @@ from pathlib import Path
 import jinja2
 import numpy as np
 
-from glioma.files import atomic_path
+from glioma.base.files import atomic_path
 
 UNDEFINED = "–"
 ROW_TONES = ("published", "difference", "void")

@@ -5,10 +5,11 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import pandas as pd
 
-from glioma import statistics, summaries
+from glioma.scoring import summaries
+from glioma.scoring.summaries import Entry, Place, Settings
 from glioma.scoring.tables import KEY, Scores, assemble, choose, places, status_rows, with_truth
-from glioma.summaries import Entry, Place, Settings
-from glioma.votes import vote
+from glioma.scoring.votes import vote
+from glioma.stats import statistics
 
 
 def score_classification(

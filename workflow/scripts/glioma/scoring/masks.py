@@ -5,10 +5,11 @@ from collections.abc import Collection, Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from glioma import slices, summaries
+from glioma.geometry import slices
 from glioma.metrics import segmentation
+from glioma.scoring import summaries
+from glioma.scoring.summaries import Entry, Place, Settings
 from glioma.scoring.tables import Scores, assemble
-from glioma.summaries import Entry, Place, Settings
 
 _KEY = ["patient", "slices", "orientation"]
 

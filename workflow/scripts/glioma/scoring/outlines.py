@@ -5,11 +5,12 @@ from collections.abc import Callable, Collection, Mapping
 import numpy as np
 import pandas as pd
 
-from glioma import shapes, slices, summaries
-from glioma.answers import points_from_text
+from glioma.geometry import shapes, slices
 from glioma.metrics import centre, segmentation
+from glioma.scoring import summaries
+from glioma.scoring.summaries import Entry, Place, Settings
 from glioma.scoring.tables import Scores, assemble, choose, places, slice_truth, status_rows, with_truth
-from glioma.summaries import Entry, Place, Settings
+from glioma.tasks.answers import points_from_text
 
 SHAPE_TASKS = ("center_point", "bounding_box", "polygon")
 VOLUMES = {"all": "volume", "tumour": "tumour volume"}

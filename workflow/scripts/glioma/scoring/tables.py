@@ -7,9 +7,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from glioma import slices, summaries
-from glioma.answers import STATUSES
-from glioma.summaries import Entry, Place
+from glioma.geometry import slices
+from glioma.scoring import summaries
+from glioma.scoring.summaries import Entry, Place
+from glioma.tasks.answers import STATUSES
 
 KEY = ["patient", "orientation", "slice"]
 

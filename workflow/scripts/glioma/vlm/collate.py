@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from transformers import ProcessorMixin
 
-from glioma.errors import UserError
+from glioma.base.errors import UserError
 from glioma.vlm.encode import Features, image_features, text_features
 
 IGNORED = -100  # the label PyTorch's cross entropy skips

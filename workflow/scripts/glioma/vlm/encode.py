@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from transformers import PreTrainedModel, ProcessorMixin
 
-from glioma import prompts
+from glioma.vlm import prompts
 
 Features = dict[str, torch.Tensor]
 

@@ -7,8 +7,8 @@ from httpx2 import HTTPError
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 
-from glioma.errors import UserError
-from glioma.files import write_json
+from glioma.base.errors import UserError
+from glioma.base.files import write_json
 
 # Weights as safetensors only: other formats can hold code.
 PATTERNS = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model", "*.txt"]

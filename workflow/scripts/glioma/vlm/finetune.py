@@ -13,10 +13,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from glioma import conversations, seeds
-from glioma.errors import UserError
-from glioma.files import atomic_path, read_json, write_csv, write_json
-from glioma.vlm import unsloth_backend
+from glioma.base import seeds
+from glioma.base.errors import UserError
+from glioma.base.files import atomic_path, read_json, write_csv, write_json
+from glioma.vlm import conversations, unsloth_backend
 
 DEFAULTS = {
     "backend": "auto",  # unsloth (CUDA only), peft, or auto: unsloth where it works
@@ -221,9 +221,9 @@ def finetune(
     print(f"backend: {backend}; {len(train)} conversations to train on, {len(validation)} to validate")
     model, processor = (unsloth_backend.load if backend == "unsloth" else load)(base, settings, seed)
 
+    from glioma.base.partial import fingerprint
     from glioma.vlm import models
-    from glioma.vlm.exam import Exam
-    from glioma.vlm.partial import fingerprint
+    from glioma.vlm.generation_evaluator import GenerationEvaluator
 
     out_folder = Path(out_folder)
     checkpoints = out_folder / "checkpoints"
@@ -232,7 +232,7 @@ def finetune(
     _discard_foreign(checkpoints, fingerprint(causes))
     resumed = last_checkpoint(checkpoints)
     if resumed is None or not _state(resumed)["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"]:
-        exam = Exam(processor, asked, reading, settings["batch"]) if asked else None
+        exam = GenerationEvaluator(processor, asked, reading, settings["batch"]) if asked else None
         trainer = _trainer(model, processor, train, validation, exam, settings, checkpoints, seed)
         trainer.train(resume_from_checkpoint=resumed)
     last = last_checkpoint(checkpoints)

@@ -19,12 +19,12 @@ from PIL import Image
 from tqdm import tqdm
 from transformers import GenerationConfig
 
-from glioma import slices
-from glioma.errors import UserError
-from glioma.sequences import SEQUENCES
+from glioma.base.errors import UserError
+from glioma.base.partial import Partial, fingerprint
+from glioma.cohort.sequences import SEQUENCES
+from glioma.geometry import slices
 from glioma.vlm import models, sampling
 from glioma.vlm.encode import Features, Question, image_features
-from glioma.vlm.partial import Partial, fingerprint
 from glioma.vlm.requests import Request
 
 CHOICES = ("0", "1", "2")

@@ -15,7 +15,7 @@ from transformers import (
     ProcessorMixin,
 )
 
-from glioma.errors import UserError
+from glioma.base.errors import UserError
 
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 # Never quantised: the output layer, and what joins the image to the text. Unsloth leaves the same ones out, so that an

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from glioma import slices
+from glioma.geometry import slices
 
 
 class Request(NamedTuple):

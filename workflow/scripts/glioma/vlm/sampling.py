@@ -12,7 +12,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from glioma import seeds
+from glioma.base import seeds
 
 
 class GumbelNoise(LogitsProcessor):

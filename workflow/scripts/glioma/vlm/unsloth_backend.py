@@ -14,7 +14,7 @@ from importlib.util import find_spec
 
 import torch
 
-from glioma.errors import UserError
+from glioma.base.errors import UserError
 
 
 def available() -> bool:

@@ -1,0 +1,122 @@
+"""What a script's result depends on in the code: a digest of it and of every project module it reaches.
+
+Snakemake compares a script by its modification time and does not see the modules it imports, so a checkout re-runs
+everything and an edited helper nothing. A digest among the params mends both. It is taken over the syntax tree without
+docstrings: comments, layout and documentation may change freely.
+
+On a cluster every job is a process that reads the Snakefile again, while the one that submitted it records the params
+that it knew. So the param is the digest of when the workflow was started, and a job compares it with the files.
+"""
+
+import ast
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from glioma.base.errors import UserError
+
+SCRIPTS = Path(__file__).resolve().parents[2]
+# What only logs, names faults or computes this digest changes no result.
+WITHOUT_EFFECT = {"glioma", *(f"glioma.base{name}" for name in ("", ".errors", ".job", ".provenance"))}
+
+
+@dataclass(frozen=True)
+class Module:
+    """What one file contributes: a digest of its tree without docstrings, and the project files that it imports."""
+
+    digest: str
+    imports: frozenset[Path]
+
+
+def code(script: str, *modules: str) -> str:
+    """The `digest` of a script as the workflow was started with it: the param of a rule.
+
+    `modules` (such as "glioma.tasks.polygon") are those that the script imports by a name it is given, which no import
+    statement shows; they stand behind the digest, for `is_current` to find. The first process to ask is the one that
+    the user started; its jobs, on whatever machine, inherit its environment.
+    """
+    name = "_".join((script, *(module.replace(".", "_") for module in modules)))
+    return " ".join((os.environ.setdefault(f"GLIOMA_CODE_{name}", digest(script, *modules)), *modules))
+
+
+def is_current(script: str, known: str) -> bool:
+    """Whether a script and its modules are still those of the param that `code` gave."""
+    wanted, *modules = known.split()
+    return wanted == digest(script, *modules)
+
+
+def configuration(config: dict, job: bool) -> None:
+    """Tell the configuration's digest to the jobs' processes; there (`job`), refuse another one."""
+    found = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
+    if not job:
+        os.environ["GLIOMA_CONFIGURATION"] = found
+    elif os.environ.get("GLIOMA_CONFIGURATION", found) != found:
+        raise UserError("the configuration was edited while the workflow was running; start snakemake again")
+
+
+def digest(script: str, *modules: str) -> str:
+    """Digest (16 hex digits) of `<scripts>/<script>.py`, of `modules`, and of all project modules that these import.
+
+    Imports inside functions count: a module that is imported late still makes the result.
+    """
+    found = hashlib.sha256()
+    for path in sorted(reached(script, *modules)):
+        found.update(f"{path.relative_to(SCRIPTS)}\n{_module(path).digest}\n".encode())
+    return found.hexdigest()[:16]
+
+
+def reached(script: str, *modules: str) -> set[Path]:
+    """The files that `digest` covers."""
+    found: set[Path] = set()
+    queue = [SCRIPTS / f"{script}.py", *(path for module in modules for path in _files(module))]
+    while queue:
+        path = queue.pop()
+        if path not in found:
+            found.add(path)
+            queue.extend(_module(path).imports)
+    return found
+
+
+def content(path: str | Path) -> str:
+    """Digest (16 hex digits) of a file's bytes."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
+
+
+@cache
+def _module(path: Path) -> Module:
+    """Read one file. It is parsed once a process, because most scripts share most modules."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names: set[str] = set()
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute(node, path)
+            # `from package import name`: the name may be a module of it.
+            names.update((base, *(f"{base}.{alias.name}" for alias in node.names)))
+        elif isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return Module(digest, frozenset(file for name in names - WITHOUT_EFFECT for file in _files(name)))
+
+
+def _absolute(node: ast.ImportFrom, path: Path) -> str:
+    if not node.level:
+        return node.module or ""
+    package = path.relative_to(SCRIPTS).parent.parts
+    package = package[: len(package) - node.level + 1]
+    return ".".join((*package, node.module) if node.module else package)
+
+
+def _files(name: str) -> list[Path]:
+    """The module's file and the `__init__` of every package above it; nothing for foreign modules."""
+    parts = name.split(".")
+    if parts[0] != "glioma":
+        return []
+    packages = [SCRIPTS.joinpath(*parts[:n], "__init__.py") for n in range(2, len(parts) + 1)]
+    module = SCRIPTS.joinpath(*parts).with_suffix(".py")
+    return [file for file in (*packages, module) if file.is_file()]

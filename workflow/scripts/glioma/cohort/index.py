@@ -1,0 +1,164 @@
+"""Which patients there are: a folder of scans as one table, checked once, all faults listed together."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from glioma.base.errors import UserError
+from glioma.cohort import grade_tables, layouts
+from glioma.cohort import labels as conventions
+from glioma.cohort.sequences import SCANS
+
+COLUMNS = (*grade_tables.COLUMNS, *SCANS)
+SHOWN_FAULTS = 20
+
+
+def is_phantom(settings: Mapping) -> bool:
+    """Whether the section `cohort` names no data, so that the phantom cohort takes its place."""
+    if settings.get("root") or settings.get("table"):
+        return False
+    for key, values in (("layout", ("", "auto", "brats2020")), ("grades", ("",)), ("exclude", ("",))):
+        if (settings.get(key) or "") not in values:
+            raise UserError(f"cohort.root: empty, but cohort.{key} is {settings[key]}; name the folder of the scans")
+    return True
+
+
+def index(settings: Mapping) -> pd.DataFrame:
+    """The table of a cohort, a row a patient: patient, subject, grade, site, and the paths flair, t1, t1ce, t2, mask.
+
+    `settings` is the section `cohort`: root, layout (auto, brats2020, brats2021, brats2023, table), table, grades and
+    exclude; what is left out is empty. Looks at names and tables only, so that it can run before every workflow start.
+    Raises `UserError` listing every fault found.
+    """
+    place = layouts.find(settings)
+    exclude = set(settings.get("exclude") or ())
+    table, present, faults = (_of_table if place.layout == "table" else _of_year)(place, exclude)
+    unknown = sorted(exclude - present)
+    _complain([f"cohort.exclude: {name} is not in {place.table} or {place.folder}" for name in unknown] + faults, place)
+    if table.empty:
+        raise UserError(f"{place.table}: names no patient of {place.folder} that is not excluded")
+    return table[list(COLUMNS)]
+
+
+def labels(settings: Mapping) -> dict[int, str]:
+    """What the values of the cohort's masks mean: `cohort.labels`, or the convention of its layout."""
+    if settings.get("labels"):
+        return conventions.read(settings["labels"])
+    layout = "brats2020" if is_phantom(settings) else layouts.find(settings).layout
+    if layout == "table":
+        raise UserError(
+            "cohort.labels: empty, but a table's masks have no convention; "
+            "say what their values mean, such as {1: necrosis, 2: oedema, 4: enhancing} or {1: tumour}"
+        )
+    return conventions.read(layouts.YEARS[layout].labels)
+
+
+def sources(settings: Mapping) -> list[str]:
+    """The tables that `index` reads: they are inputs, beside the scans."""
+    return [str(layouts.find(settings).table)]
+
+
+def expected(root: str | Path, roster: pd.DataFrame) -> pd.DataFrame:
+    """The table that `index` will give for a phantom roster (patient, grade) once its files are written."""
+    table = roster[["patient", "grade"]].assign(subject=roster["patient"], site="")
+    for scan, end in layouts.YEARS["brats2020"].ends.items():
+        table[scan] = [f"{root}/{patient}/{patient}{end}.nii.gz" for patient in table["patient"]]
+    return table[list(COLUMNS)]
+
+
+def check(table: pd.DataFrame, labels: Mapping[int, str], threads: int = 1) -> None:
+    """Open every file of a cohort: readable and whole, one grid a patient, masks with declared labels and a tumour.
+
+    Masks are read; of the other scans the header and the size are held against each other. Raises `UserError` listing
+    every fault found.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        found = pool.map(lambda row: _faults(row, labels), table[["patient", *SCANS]].itertuples(index=False))
+        _complain([fault for faults in found for fault in faults], "the cohort")
+
+
+def _faults(row: Any, labels: Mapping[int, str]) -> list[str]:
+    """The faults in one patient's files."""
+    # Only here: the table is made at every start of the workflow, where no scan is opened.
+    from glioma.cohort import nifti
+
+    faults, opened = [], {}
+    for scan in SCANS:
+        path = getattr(row, scan)
+        try:
+            image = nifti.open_scan(path)
+            opened[path] = (tuple(image.shape), image.affine)
+            nifti.check_size(image, path)
+            if scan == "mask" and not conventions.canonical(nifti.read(path)[0], labels, path).any():
+                faults.append(f"{path}: no tumour in this mask; list {row.patient} under cohort.exclude")
+        except UserError as fault:
+            faults.append(str(fault))
+    first = next(iter(opened), None)
+    return faults + [
+        f"{path}: another shape or affine than {first}; co-register the scans of {row.patient} to one grid"
+        for path, grid in opened.items()
+        if not nifti.same_grid(grid, opened[first])
+    ]
+
+
+class _Cohort(NamedTuple):
+    """A table of patients, all ids that may be excluded, and the faults found."""
+
+    table: pd.DataFrame
+    present: set[str]
+    faults: list[str]
+
+
+def _of_year(place: layouts.Place, exclude: set[str]) -> _Cohort:
+    """The patients of a BraTS folder: those of its mapping, or of its folders where grades come from elsewhere."""
+    folders, year = layouts.cases(place), layouts.YEARS[place.layout]
+    named = sorted(name for names in folders.values() for name in names if year.case.fullmatch(name))
+    if place.layout == "brats2020":
+        everyone = grade_tables.name_mapping(place.table)
+    else:
+        everyone = grade_tables.by_grades(place.table, {name: year.case.fullmatch(name)[1] for name in named})
+    roster = everyone[~everyone["patient"].isin(exclude)].reset_index(drop=True)
+    faults = grade_tables.faults(roster, place.table)
+    listed = set(everyone["patient"].str.lower()) | {name.lower() for name in exclude}
+    faults += [
+        f"{place.folder / name}: not in {place.table.name}; add its grade there, or list it under cohort.exclude"
+        for name in named
+        if name.lower() not in listed
+    ]
+    rows = []
+    for patient in roster["patient"]:
+        paths, its_faults = layouts.files(place, patient, folders)
+        rows.append(paths)
+        faults += its_faults
+    table = roster.join(pd.DataFrame(rows, columns=SCANS, index=roster.index))
+    return _Cohort(table, {*everyone["patient"], *named}, faults)
+
+
+def _of_table(place: layouts.Place, exclude: set[str]) -> _Cohort:
+    """The patients of a table of files, whose paths are absolute or relative to the root."""
+    everyone, paths = grade_tables.of_table(place.table)
+    kept = ~everyone["patient"].isin(exclude)
+    roster, paths = everyone[kept], paths[kept]
+    faults = grade_tables.faults(roster, place.table)
+    for scan in SCANS:
+        empty = roster.loc[paths[scan] == "", "patient"]
+        faults += [f"{place.table}: no {scan} of {patient}; name the file, or exclude the case" for patient in empty]
+    paths = paths.map(lambda path: str(place.folder / path) if path else "")
+    named = paths.stack()
+    named = named[named != ""]
+    faults += [f"{place.table}: {path} stands there twice" for path in sorted(set(named[named.duplicated()]))]
+    faults += layouts.missing_files(list(dict.fromkeys(named)))
+    return _Cohort(roster.join(paths).reset_index(drop=True), set(everyone["patient"]), faults)
+
+
+def _complain(faults: list[str], where: object) -> None:
+    if not faults:
+        return
+    if isinstance(where, layouts.Place):
+        where = where.folder if where.layout != "table" else where.table
+    shown = "; ".join(faults[:SHOWN_FAULTS])
+    more = f"; and {len(faults) - SHOWN_FAULTS} more" if len(faults) > SHOWN_FAULTS else ""
+    raise UserError(f"{where}: {len(faults)} fault{'s' if len(faults) > 1 else ''}: {shown}{more}")

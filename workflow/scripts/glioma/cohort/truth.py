@@ -1,0 +1,19 @@
+"""The truth that scores are held against: label volumes and voxel sizes of crops, by patient."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from glioma.base.files import read_json
+from glioma.cohort import crops
+
+
+def masks(folder: str | Path, patients: Iterable[str]) -> dict[str, np.ndarray]:
+    """Label volumes, uint8 (slice, row, column), memory-mapped."""
+    return {patient: crops.load_mask(folder, patient) for patient in patients}
+
+
+def spacings(folder: str | Path, patients: Iterable[str]) -> dict[str, tuple[float, float, float]]:
+    """Voxel sizes in mm along (slice, row, column)."""
+    return {patient: tuple(read_json(Path(folder) / f"{patient}.json")["spacing"]) for patient in patients}

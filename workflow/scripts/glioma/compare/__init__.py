@@ -1,0 +1,1 @@
+"""What is above single scores: declared pairs, the leak audit, and the published tables re-analysed."""

@@ -1,0 +1,1 @@
+"""The configuration: read, checked and handed to the rules in narrow pieces."""

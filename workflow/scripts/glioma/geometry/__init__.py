@@ -1,0 +1,1 @@
+"""Slices, shapes and coordinates: arrays in, arrays out."""

@@ -1,0 +1,137 @@
+"""Per-patient spread of the localisation scores: what a mean hides."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from glioma.metrics import centre, segmentation
+from glioma.report.figures import style
+from glioma.report.score_tables import AS_VOLUME, cohort_words, crop_notes, only_test, place, read_patients
+
+METRIC_NAMES = {
+    "dice": "Dice",
+    "hd95": "HD95",
+    "precision": "Precision",
+    "recall": "Recall",
+    "specificity": "Specificity",
+    "fraction_in_box": "Points in true box",
+    "p95_distance_to_box": "Distance to box, P95",
+    "p95_euclidean_distance": "Distance to centre, P95",
+}
+TITLES = {
+    "segmentation": "Masks, patient by patient",
+    "bounding_box": "Bounding boxes, patient by patient",
+    "polygon": "Polygons, patient by patient",
+    "center_point": "Centre points, patient by patient",
+}
+LARGEST = 36
+"""Bands of a figure at most."""
+_KEYS = ["slices", "orientation", "task", "arm", "model", "run", "crops"]
+
+
+def distributions(
+    tables: Sequence[str | Path],
+    hd95_unit: str,
+    cohort_label: str,
+    out: str | Path | Sequence[str | Path],
+    cohort: str = "pooled",
+    task: str = "segmentation",
+) -> Figure:
+    """The scores of every patient in one task, a band per reader under the slices that it was scored on.
+
+    `tables` are patients.csv of segmenters, runs and baselines; those of other tasks are left out. A dot is a patient,
+    the box spans the quartiles, its line is the median. Distances of centre points are in pixels.
+    """
+    if not tables:
+        return style.empty(TITLES[task], cohort_label, out)
+    patients = read_patients(tables, cohort)
+    patients = patients[patients["task"] == task]
+    if patients.empty:
+        return style.empty(TITLES[task], cohort_label, out)
+    groups, hidden = _capped(_groups(patients))
+    metrics = centre.METRICS if task == "center_point" else segmentation.METRICS
+    with style.styled():
+        figure = style.new_figure(
+            12.5, 0.3 * sum(len(bands) + 1 for _, bands in groups) + 1.6, TITLES[task],
+            f"{cohort_label}, {cohort_words(patients)}; dot: one patient, box: quartiles, line: median"
+            + ("; † slices chosen by the true mask" if any("†" in name for name, _ in groups) else "") + hidden,
+        )  # fmt: skip
+        for axes, metric in zip(figure.subplots(1, len(metrics)), metrics, strict=True):
+            _column(axes, groups, metric)
+            axes.set_title(METRIC_NAMES[metric])
+            if metric == "hd95" or metric.startswith("p95"):
+                axes.set_xlabel(hd95_unit if metric == "hd95" else "px")
+                axes.set_xlim(left=0)
+            else:
+                axes.set(xlim=(-0.02, 1.02), xticks=np.linspace(0, 1, 3))
+            axes.label_outer(remove_inner_ticks=True)
+        arms = [arm for arm in style.ARM_ORDER if any(band[0] == arm for _, bands in groups for band in bands)]
+        figure.legend(handles=[style.arm_handle(arm) for arm in arms], loc="outside lower center", ncols=len(arms))
+        return style.save(figure, out)
+
+
+def _groups(patients: pd.DataFrame) -> list[tuple[str, list[tuple[str, str, pd.DataFrame]]]]:
+    """(place, [(arm, label, rows)]), volumes before slices, then by arm and name."""
+    patients = patients.assign(note=crop_notes(patients) + only_test(patients))
+    found: dict[tuple, list] = {}
+    for (slices, orientation, _, arm, model, _, _), table in patients.groupby(_KEYS):
+        kind = style.arm(arm, model)
+        label = f"{style.readable(model)}{table['note'].iloc[0]} (n={table['patient'].nunique()})"
+        where = place(slices, orientation)
+        order = (where != "whole volume", slices not in AS_VOLUME, where)
+        found.setdefault((order, where), []).append((kind, label, table))
+    for bands in found.values():
+        bands.sort(key=lambda band: (style.ARM_ORDER.index(band[0]), band[1]))
+    return [(where, found[order, where]) for order, where in sorted(found)]
+
+
+def _capped(groups: list) -> tuple[list, str]:
+    """The groups with about `LARGEST` bands in all, the first of each, and what to say of the others."""
+    most = max(LARGEST // max(len(groups), 1), 4)
+    hidden = sum(max(len(bands) - most, 0) for _, bands in groups)
+    return [(where, bands[:most]) for where, bands in groups], f"; {hidden} more in the tables" if hidden else ""
+
+
+def _column(axes: Axes, groups: list, metric: str) -> None:
+    position, ticks, labels = 0, [], []
+    first = axes.get_subplotspec().is_first_col()
+    for heading, bands in groups:
+        if first:
+            axes.text(
+                -0.02,
+                position,
+                heading[0].upper() + heading[1:],
+                transform=axes.get_yaxis_transform(),
+                ha="right",
+                va="center",
+                weight="bold",
+            )
+        position += 1
+        for arm, label, table in bands:
+            _band(axes, position, table[metric].dropna().to_numpy(), style.ARM_COLOURS[arm])
+            ticks.append(position)
+            labels.append(label)
+            position += 1
+    axes.set_yticks(ticks, labels)
+    axes.set_ylim(position - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")
+
+
+def _band(axes: Axes, position: float, values: np.ndarray, colour: str) -> None:
+    """Dots spread by a fixed pattern (no random jitter: equal data, equal picture) over a box of the quartiles."""
+    if not len(values):
+        axes.text(0.5, position, "–", ha="center", va="center", color=style.GREY, transform=axes.get_yaxis_transform())
+        return
+    spread = 0.26 * (2 * ((np.arange(len(values)) * 0.6180339887) % 1) - 1)
+    axes.boxplot(
+        values, positions=[position], orientation="horizontal", widths=0.62, showfliers=False, showcaps=False,
+        whis=(0, 100), manage_ticks=False, boxprops={"color": colour, "lw": 1},
+        whiskerprops={"color": colour, "lw": 0.8}, medianprops={"color": colour, "lw": 2},
+    )  # fmt: skip
+    axes.scatter(values, position + spread, s=7, color=colour, alpha=0.45, linewidths=0, zorder=2.5, clip_on=False)

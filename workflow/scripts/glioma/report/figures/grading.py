@@ -1,0 +1,209 @@
+"""Pictures of the grading task: slice votes, confusion matrices, repeated answers."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from glioma.report.figures import style
+from glioma.report.score_tables import (
+    cohort_words,
+    crop_notes,
+    only_test,
+    place,
+    read_patients,
+    without_repeated_constants,
+)
+from glioma.tasks.answers import read_answers
+
+GRADES = ("HGG", "LGG")
+ANSWERS = ("LGG", "HGG", "no glioma", "unreadable")
+LARGEST = 24
+"""Panels, or bars, of a figure at most: all slices come before chosen ones, axial before the others."""
+
+
+def gldr(
+    tables: Sequence[str | Path],
+    cohort_label: str,
+    out: str | Path | Sequence[str | Path],
+    cohort: str = "pooled",
+    denominator: str = "graded",
+) -> Figure:
+    """The share of HGG slices of each patient, a panel per model, orientation and slice subset.
+
+    The study's Figures 11-16. `tables` are patients.csv of classification runs with columns grade and gldr (NaN where
+    no slice was graded). Patients stand in order of their value within their true grade. `denominator` is the key
+    votes.gldr_denominator.
+    """
+    if not tables:
+        return style.empty("GLDR: share of slices called high-grade, per patient", cohort_label, out)
+    patients = read_patients(tables, cohort)
+    voted = patients["gldr"].notna() if "gldr" in patients else patients["arm"].eq("vlm")
+    voters = patients[patients["arm"].ne("baseline") & voted.groupby(patients["run"]).transform("any")]
+    panels, hidden = _capped(_panels(voters))
+    columns = max(min(len(panels), 3 if len(panels) <= 12 else 4), 1)
+    height = max(-(-len(panels) // columns), 1)
+    of = {"graded": "HGG + LGG", "all": "all readable"}[denominator]
+    with style.styled():
+        figure = style.new_figure(
+            max(3.3 * columns, 6) + 0.4, 2.6 * height + 0.95, "GLDR: share of slices called high-grade, per patient",
+            f"{cohort_label}, {cohort_words(voters)}; HGG slices / {of} slices, in order of value{hidden}",
+        )  # fmt: skip
+        grid = figure.subplots(height, columns, squeeze=False, sharey=True).ravel()
+        for axes, (title, table) in zip(grid, panels, strict=False):
+            start, notes = 0, []
+            for grade in GRADES:
+                own = table[table["grade"] == grade]
+                values = own["gldr"].dropna().sort_values().to_numpy()
+                axes.scatter(
+                    start + np.arange(len(values)), values, s=22, color=style.GRADE_COLOURS[grade],
+                    marker=style.GRADE_MARKERS[grade], linewidths=0, clip_on=False, zorder=3, label=grade,
+                )  # fmt: skip
+                missing = len(own) - len(values)
+                notes.append(f"{grade} n={len(values)}" + (f" (+{missing} undefined)" if missing else ""))
+                start += len(values) + 2
+            axes.axhline(0.5, color="#222222", lw=1, ls="--", zorder=1)
+            axes.set(ylim=(-0.03, 1.03), xlim=(-1.5, max(start - 1.5, 1)), xticks=[], xlabel=", ".join(notes))
+            axes.set_title(style.wrapped(title, 2.9), fontsize=8.5)
+            axes.grid(axis="y")
+        for axes in grid[len(panels) :]:
+            axes.set_axis_off()
+        for axes in grid[: len(panels) : columns]:
+            axes.set_ylabel("GLDR")
+        handles = [
+            Line2D([], [], ls="", marker=style.GRADE_MARKERS[g], color=style.GRADE_COLOURS[g], label=f"truly {g}")
+            for g in GRADES
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=2)
+        return style.save(figure, out)
+
+
+def confusion(
+    tables: Sequence[str | Path], cohort_label: str, out: str | Path | Sequence[str | Path], cohort: str = "pooled"
+) -> Figure:
+    """Confusion matrix per model, orientation and slice subset: true grade by decision, undecided in its own column.
+
+    `tables` are patients.csv of classifiers of any arm, with columns grade and label ("LGG", "HGG", "no glioma" or
+    empty for undecided).
+    """
+    if not tables:
+        return style.empty("Confusion matrices", cohort_label, out)
+    patients = read_patients(tables, cohort)
+    graders = without_repeated_constants(patients[patients["task"] == "classification"])
+    panels, hidden = _capped(_panels(graders))
+    columns = max(min(len(panels), 4 if len(panels) <= 12 else 5), 1)
+    height = max(-(-len(panels) // columns), 1)
+    with style.styled():
+        figure = style.new_figure(
+            max(2.6 * columns, 5) + 0.3, 2.15 * height + 0.85, "Confusion matrices",
+            f"{cohort_label}, {cohort_words(graders)}; shade: share of the row"
+            + ("; † slices chosen by the true mask" if any("†" in title for title, _ in panels) else "")
+            + hidden,
+        )  # fmt: skip
+        grid = figure.subplots(height, columns, squeeze=False).ravel()
+        for axes, (title, table) in zip(grid, panels, strict=False):
+            counts = count_decisions(table)
+            share = counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
+            axes.imshow(share, cmap="Greys", vmin=0, vmax=1.25, aspect="auto")
+            for (row, column), number in np.ndenumerate(counts.to_numpy()):
+                dark = share.iat[row, column] > 0.6
+                axes.text(column, row, str(number), ha="center", va="center", color="white" if dark else "black")
+            axes.set_xticks(range(counts.shape[1]), counts.columns, fontsize=7.5)
+            axes.set_yticks(range(2), [f"{grade}\n(n={counts.loc[grade].sum()})" for grade in counts.index])
+            axes.set_title(style.wrapped(title, 2.2), fontsize=8.5)
+            axes.spines[:].set_visible(True)
+            axes.tick_params(length=0)
+        for axes in grid[len(panels) :]:
+            axes.set_axis_off()
+        figure.supxlabel("decision", fontsize=9)
+        figure.supylabel("true grade", fontsize=9)
+        return style.save(figure, out)
+
+
+def _panels(patients: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """(title, rows) per model and place: all slices before chosen ones, axial first, then by arm and model."""
+    keys = ["arm", "model", "run", "crops", "slices", "orientation"]
+    patients = patients.assign(note=crop_notes(patients) + only_test(patients))
+    panels = []
+    for (arm, model, run, crops, slices, orientation), table in patients.groupby(keys):
+        kind = style.arm(arm, model)
+        voted = orientation != "volume"
+        title = style.readable(model) + table["note"].iloc[0] + (f"\n{place(slices, orientation)}" if voted else "\n")
+        order = (slices == "tumour", orientation not in ("axial", "volume"), style.ARM_ORDER.index(kind))
+        panels.append(((*order, model, orientation, run, crops), title, table))
+    return [(title, table) for _, title, table in sorted(panels, key=lambda panel: panel[0])]
+
+
+def _capped(panels: list) -> tuple[list, str]:
+    """The first panels, and what to say of those left out."""
+    hidden = len(panels) - LARGEST
+    return panels[:LARGEST], f"; {hidden} more in the tables" if hidden > 0 else ""
+
+
+def count_decisions(patients: pd.DataFrame) -> pd.DataFrame:
+    """Patients by true grade (rows HGG, LGG) and decision (columns HGG, LGG, undecided; no glioma if there is any)."""
+    labels = patients["label"].replace("", "undecided")
+    decisions = ["HGG", "LGG", *(["no glioma"] if (labels == "no glioma").any() else []), "undecided"]
+    return pd.crosstab(patients["grade"], labels).reindex(index=list(GRADES), columns=decisions, fill_value=0)
+
+
+def consistency(
+    answers: Mapping[str, str | Path],
+    grades: Mapping[str, str],
+    cohort_label: str,
+    out: str | Path | Sequence[str | Path],
+) -> Figure:
+    """How often each answer came when one slice was asked many times: a stacked bar per slice and model.
+
+    `answers` maps a model to the answers CSV of its consistency run, `grades` patient to true grade.
+    """
+    if not answers:
+        return style.empty("The same slice asked again and again", cohort_label, out)
+    bars = [
+        (model, patient, orientation, index, count_choices(table))
+        for model, path in answers.items()
+        for (patient, orientation, index), table in read_answers(path).groupby(["patient", "orientation", "slice"])
+    ]
+    bars.sort(key=lambda bar: (GRADES.index(grades[bar[1]]), bar[1], bar[3]))
+    bars, hidden = _capped(bars)
+    with style.styled():
+        figure = style.new_figure(
+            8.2, 0.46 * len(bars) + 1.75, "The same slice asked again and again",
+            f"{cohort_label}; answers to one unchanged prompt{hidden}",
+        )  # fmt: skip
+        axes = figure.subplots()
+        for position, (*_, counts) in enumerate(bars):
+            left = 0
+            for answer, number in counts.items():
+                axes.barh(
+                    position, number, left=left, height=0.68, color=style.CHOICE_COLOURS[answer], ec="white", lw=0.8
+                )
+                if number >= 0.04 * counts.sum():
+                    axes.text(
+                        left + number / 2, position, str(number), ha="center", va="center", fontsize=8,
+                        color="black" if answer == "no glioma" else "white",
+                    )  # fmt: skip
+                left += number
+        labels = [
+            f"{grades[patient]} slice ({patient}, {orientation} {index})\n{style.readable(model)}"
+            for model, patient, orientation, index, _ in bars
+        ]
+        axes.set_yticks(range(len(bars)), labels)
+        axes.invert_yaxis()
+        axes.set_xlim(0, max((counts.sum() for *_, counts in bars), default=1))
+        axes.set_xlabel("answers")
+        axes.spines["left"].set_visible(False)
+        axes.tick_params(axis="y", length=0)
+        handles = [Patch(color=style.CHOICE_COLOURS[answer], label=answer) for answer in ANSWERS]
+        figure.legend(handles=handles, loc="outside lower center", ncols=4)
+        return style.save(figure, out)
+
+
+def count_choices(answers: pd.DataFrame) -> pd.Series:
+    """Number of answers of each kind of `ANSWERS`; whatever could not be read is "unreadable"."""
+    kinds = answers["choice"].where(answers["status"] == "ok").fillna(3).astype(int)
+    return kinds.map(dict(enumerate(ANSWERS))).value_counts().reindex(list(ANSWERS), fill_value=0)

@@ -1,0 +1,327 @@
+"""Predictions drawn over the scans: truth in blue, predictions in red (and orange for the general VLM)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from glioma.base.files import read_json
+from glioma.cohort import crops
+from glioma.geometry import slices
+from glioma.report.figures import scans, style
+from glioma.report.score_tables import cohort_words
+from glioma.tasks.answers import points_from_text, read_answers
+
+TASK_NAMES = {"center_point": "Centre point", "bounding_box": "Bounding box", "polygon": "Polygon"}
+_COLOURS = {"vlm general": style.GENERAL, "vlm fine-tuned": style.PREDICTION}
+
+
+LARGEST_NETWORKS, LARGEST_RUNS = 12, 6
+RANKS = ("best", "median", "worst")
+
+
+def cnn_overlays(
+    networks: Mapping[str, tuple[str | Path, str | Path, str | Path]],
+    cohort_label: str,
+    out: str | Path | Sequence[str | Path],
+    cohort: str = "pooled",
+) -> Figure:
+    """Best, median and worst patient of each segmentation network by Dice, at the largest true axial section.
+
+    The study's Figures 18-24. `networks` maps a network's name to (its patients.csv with columns patient, cohort,
+    slices, dice; its folder of predicted masks `{patient}.npy`, bool (slice, row, column); its crops' folder).
+    """
+    title = "CNN segmentation: best, median and worst patient"
+    if not networks:
+        return style.empty(title, cohort_label, out)
+    shown = dict(list(networks.items())[:LARGEST_NETWORKS])
+    ranked = {network: _ranked(table, cohort) for network, (table, _, _) in shown.items()}
+    more = f"; {len(networks) - len(shown)} more networks" if len(networks) > len(shown) else ""
+    abreast = 1 if len(shown) <= 3 else 2
+    height = -(-len(shown) // abreast)
+    with style.styled():
+        figure = style.new_figure(
+            8.6 * abreast, 2.9 * height + 0.95, title,
+            f"{cohort_label}, {cohort_words(pd.concat(ranked.values()))}; FLAIR, axial slice with the largest true "
+            f"section; Dice of the volume{more}",
+        )  # fmt: skip
+        grid = figure.subplots(height, 3 * abreast, squeeze=False).reshape(-1, 3)
+        for axes in grid[len(shown) :].ravel():
+            axes.set_axis_off()
+        for row, (network, (_, masks, folder)) in zip(grid, shown.items(), strict=False):
+            own = ranked[network]
+            row[0].text(
+                -0.05, 0.5, f"{network}\n{len(own)} patients", rotation=90, ha="right", va="center",
+                multialignment="center", transform=row[0].transAxes,
+            )  # fmt: skip
+            for axes, rank, position in zip(row, RANKS, _positions(len(own)), strict=True):
+                if own.empty:
+                    style.say(axes, "no patient with a Dice")
+                    continue
+                patient, dice = own.loc[position, ["patient", "dice"]]
+                _volume_overlay(axes, folder, patient, [(masks, style.PREDICTION)])
+                axes.set_title(f"{rank}, Dice {dice:.2f}", loc="center", weight="normal")
+                axes.text(0.03, 0.03, patient, color="white", fontsize=7.5, transform=axes.transAxes)
+        _mask_legend(figure, {"prediction": style.PREDICTION})
+        return style.save(figure, out)
+
+
+def cnn_failures(
+    networks: Mapping[str, tuple[str | Path, str | Path, str | Path]],
+    cohort_label: str,
+    out: str | Path | Sequence[str | Path],
+    cohort: str = "pooled",
+    count: int = 4,
+) -> Figure:
+    """The patients that the best network does worst on, and what every other network makes of them.
+
+    Arguments as `cnn_overlays`. A row per network, best mean Dice first; a column per patient, the worst first. Only
+    networks that see the same crops are comparable slice by slice: those of the best network's crops are shown.
+    """
+    title = "Where the best CNN fails, and the others there"
+    if not networks:
+        return style.empty(title, cohort_label, out)
+    ranked = {network: _ranked(table, cohort) for network, (table, _, _) in networks.items()}
+    ranked = {network: table for network, table in ranked.items() if len(table)}
+    if not ranked:
+        return style.empty(title, cohort_label, out)
+    order = sorted(ranked, key=lambda network: (-ranked[network]["dice"].mean(), network))
+    folder = networks[order[0]][2]
+    order = [network for network in order if str(networks[network][2]) == str(folder)][:LARGEST_RUNS]
+    worst = ranked[order[0]]["patient"].iloc[::-1][:count].tolist()
+    with style.styled():
+        figure = style.new_figure(
+            2.75 * max(len(worst), 2) + 0.6, 2.85 * len(order) + 0.95, title,
+            f"{cohort_label}, {cohort_words(ranked[order[0]])}; Dice of the volume, at the largest true section",
+        )  # fmt: skip
+        grid = figure.subplots(len(order), len(worst), squeeze=False)
+        for row, network in zip(grid, order, strict=True):
+            dice = ranked[network].set_index("patient")["dice"]
+            row[0].text(
+                -0.05, 0.5, f"{network}\nmean Dice {dice.mean():.2f}", rotation=90, ha="right", va="center",
+                multialignment="center", transform=row[0].transAxes,
+            )  # fmt: skip
+            for axes, patient in zip(row, worst, strict=True):
+                if patient not in dice.index:
+                    style.say(axes, f"{patient}: no Dice")
+                    continue
+                _volume_overlay(axes, folder, patient, [(networks[network][1], style.PREDICTION)])
+                axes.set_title(f"{patient}\nDice {dice[patient]:.2f}", loc="center", weight="normal", fontsize=8.5)
+        _mask_legend(figure, {"prediction": style.PREDICTION})
+        return style.save(figure, out)
+
+
+def shape_overlays(
+    answers: Mapping[str, Mapping[str, str | Path]],
+    crops_folder: str | Path,
+    cohort_label: str,
+    out: str | Path | Sequence[str | Path],
+    patients: int = 4,
+    side: int = slices.SIDE,
+) -> Figure:
+    """What the VLM drew, a row per patient and a column per task, each in the patient's largest axial section asked.
+
+    `answers` maps a task (center_point, bounding_box, polygon) to {model: its answers CSV}, with models named as in the
+    summary ("tiny-mllama general", "tiny-mllama finetuned"); of each arm the first is drawn. Patients are those at
+    evenly spaced ranks of tumour size, so that nobody picks them by hand.
+    """
+    if not answers:
+        return style.empty("What the VLM drew", cohort_label, out)
+    tables = {
+        task: {model: _axial(models[model]) for model in _one_of_each_arm(models)} for task, models in answers.items()
+    }
+    chosen = _spread(tables, crops_folder, patients)
+    with style.styled():
+        figure = style.new_figure(
+            2.75 * len(tables) + 0.5, 2.75 * max(len(chosen), 1) + 1.1, "What the VLM drew",
+            f"{cohort_label}; axial FLAIR as shown to the model",
+        )  # fmt: skip
+        grid = figure.subplots(max(len(chosen), 1), len(tables), squeeze=False)
+        if not chosen:
+            for axes in grid.ravel():
+                style.say(axes, "no slice was asked")
+        for row, (patient, index) in zip(grid, chosen, strict=False):
+            image = np.asarray(slices.render(slices.take(crops.load(crops_folder, patient)[0], "axial", index), side))
+            truth = slices.render_mask(slices.take(crops.load_mask(crops_folder, patient), "axial", index), side) > 0
+            for axes, (task, models) in zip(row, tables.items(), strict=True):
+                axes.imshow(image)
+                axes.set_axis_off()
+                scans.draw_shape(axes, task, scans.true_points(task, truth), style.TRUTH, 2.2)
+                notes = [_draw_answer(axes, task, model, table, patient, index) for model, table in models.items()]
+                _write_notes(axes, [note for note in notes if note])
+                if axes.get_subplotspec().is_first_row():
+                    axes.set_title(TASK_NAMES[task], loc="center")
+            row[0].text(
+                -0.05,
+                0.5,
+                f"{patient}, slice {index}",
+                rotation=90,
+                ha="right",
+                va="center",
+                transform=row[0].transAxes,
+            )
+        arms = sorted({style.arm("vlm", model) for models in tables.values() for model in models}, reverse=True)
+        handles = [Line2D([], [], color=style.TRUTH, lw=2, marker="+", ms=8, mew=2, label="truth")]
+        handles += [
+            Line2D([], [], color=_COLOURS[arm], lw=2, marker="x", mew=2, label=style.ARM_NAMES[arm]) for arm in arms
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+        return style.save(figure, out)
+
+
+def answer_overlays(
+    task: str,
+    runs: Sequence[tuple[str, str | Path, str | Path]],
+    cohort_label: str,
+    out: str | Path | Sequence[str | Path],
+    side: int = slices.SIDE,
+) -> Figure:
+    """One task's answers in slices at ranks of the score, a row per rank and a column per run, with the true shape.
+
+    The study's Figures 26-39. `runs` are (model, its slices.csv, its crops' folder); shown are those of the first run's
+    crops, at most `LARGEST_RUNS`, in the order given. Ranked are the tumour slices that all of them were asked, one a
+    patient (its largest), by the runs' mean score: Dice, or the distance of a centre point from the true centre.
+    """
+    title = f"{TASK_NAMES[task]}: best, median and worst slices"
+    same = [run for run in runs if str(run[2]) == str(runs[0][2])]
+    tables = [(model, _scored(path, task), Path(folder)) for model, path, folder in same[:LARGEST_RUNS]]
+    tables = [entry for entry in tables if len(entry[1])]
+    if not tables:
+        return style.empty(title, cohort_label, out)
+    chosen = _picked([table for _, table, _ in tables], ascending=task == "center_point")
+    unit = "distance" if task == "center_point" else "Dice"
+    more = f"; {len(runs) - len(tables)} more runs" if len(runs) > len(tables) else ""
+    with style.styled():
+        figure = style.new_figure(
+            max(2.6 * len(tables), 5.6) + 0.5, 2.75 * max(len(chosen), 1) + 1.0, title,
+            f"{cohort_label}; a patient's largest tumour section, ranked by the runs' mean score{more}",
+        )  # fmt: skip
+        grid = figure.subplots(max(len(chosen), 1), len(tables), squeeze=False)
+        if not chosen:
+            for axes in grid.ravel():
+                style.say(axes, "no slice was asked of all")
+        for row, (rank, (patient, index)) in zip(grid, chosen.items(), strict=False):
+            for axes, (model, table, folder) in zip(row, tables, strict=True):
+                answer = table.loc[(patient, index)]
+                mask = slices.render_mask(slices.take(crops.load_mask(folder, patient), "axial", index), side) > 0
+                axes.imshow(
+                    np.asarray(slices.render(slices.take(crops.load(folder, patient)[0], "axial", index), side))
+                )
+                axes.set_axis_off()
+                scans.draw_shape(axes, task, scans.true_points(task, mask), style.TRUTH, 2.2)
+                colour = _COLOURS[style.arm("vlm", model)]
+                if answer["status"] == "ok":
+                    scans.draw_shape(axes, task, points_from_text(answer["points"]), colour)
+                else:
+                    _write_notes(axes, [(answer["status"].replace("_", " "), colour)])
+                value = f"{answer['score']:.1f} px" if task == "center_point" else f"{answer['score']:.2f}"
+                heading = f"{style.readable(model)}\n" if axes.get_subplotspec().is_first_row() else ""
+                axes.set_title(f"{heading}{unit} {value}", loc="center", weight="normal", fontsize=8.5)
+            row[0].text(
+                -0.05, 0.5, f"{rank}\n{patient}, slice {index}", rotation=90, ha="right", va="center",
+                multialignment="center", fontsize=8.5, transform=row[0].transAxes,
+            )  # fmt: skip
+        arms = [arm for arm in _COLOURS if any(style.arm("vlm", model) == arm for model, _, _ in tables)]
+        handles = [Line2D([], [], color=style.TRUTH, lw=2, label="truth")]
+        handles += [Line2D([], [], color=_COLOURS[arm], lw=2, label=style.ARM_NAMES[arm]) for arm in arms]
+        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+        return style.save(figure, out)
+
+
+def _scored(path: str | Path, task: str) -> pd.DataFrame:
+    """The axial tumour slices of a slices.csv, indexed by patient and slice, with a column score; one row a slice."""
+    table = pd.read_csv(path, dtype={"patient": str, "points": "string"})
+    chosen = table["orientation"].eq("axial") & table["tumour"].astype(bool) & table["repeat"].eq(0)
+    column = "euclidean_distance" if task == "center_point" else "dice"
+    # A development patient's answers may stand there once as out of fold and once as pooled.
+    kept = table[chosen].drop_duplicates(["patient", "slice"]).assign(score=table[column])
+    return kept.dropna(subset="score").set_index(["patient", "slice"])
+
+
+def _picked(tables: Sequence[pd.DataFrame], ascending: bool) -> dict[str, tuple[str, int]]:
+    """Rank -> (patient, slice), of the patients at their largest section that all tables have."""
+    mean = pd.concat([table["score"] for table in tables], axis=1, join="inner").mean(axis=1).rename("score")
+    found = tables[0][["tumour_pixels"]].join(mean, how="inner").reset_index()
+    found = found.sort_values(["tumour_pixels", "slice"], ascending=[False, True]).drop_duplicates("patient")
+    found = found.sort_values(["score", "patient"], ascending=[ascending, True], ignore_index=True)
+    keys = zip(RANKS, _positions(len(found)), strict=True)
+    return {rank: (found.at[position, "patient"], found.at[position, "slice"]) for rank, position in keys if len(found)}
+
+
+def _positions(count: int) -> tuple[int, int, int]:
+    """Where the best, the median and the worst of so many stand, best first."""
+    return 0, (count - 1) // 2, count - 1
+
+
+def _mask_legend(figure: Figure, predictions: Mapping[str, str]) -> None:
+    lines = {"true tumour": style.TRUTH} | predictions
+    handles = [Line2D([], [], color=colour, lw=2, label=name) for name, colour in lines.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+
+
+def _ranked(table: str | Path, cohort: str) -> pd.DataFrame:
+    """The patients of a cohort (of the test set, where it is all there is) with a Dice, best first; ties by name."""
+    patients = pd.read_csv(table, dtype={"patient": str})
+    patients = patients[patients["slices"].eq("volume")].dropna(subset=["dice"])
+    patients = patients[patients["cohort"] == (cohort if patients["cohort"].eq(cohort).any() else "test")]
+    return patients.sort_values(["dice", "patient"], ascending=[False, True], ignore_index=True)
+
+
+def _volume_overlay(
+    axes: Axes, crops_folder: str | Path, patient: str, predicted: Sequence[tuple[str | Path, str]]
+) -> None:
+    """Truth and the masks of (folder, colour) over a patient's FLAIR."""
+    image, mask = crops.load(crops_folder, patient), crops.load_mask(crops_folder, patient)
+    index = scans.largest_section(mask, "axial")
+    spacing = read_json(Path(crops_folder) / f"{patient}.json")["spacing"]
+    scans.show(axes, image[0, index], scans.pixel_size(spacing, "axial"), "axial")
+    scans.outline(axes, mask[index] > 0, style.TRUTH, 1.6)
+    for folder, colour in predicted:
+        scans.outline(axes, np.load(Path(folder) / f"{patient}.npy", mmap_mode="r")[index] > 0, colour, 1.3)
+
+
+def _one_of_each_arm(models: Iterable[str]) -> list[str]:
+    """The first general and the first fine-tuned model: two answers are still told apart in one picture."""
+    first: dict[str, str] = {}
+    for model in models:
+        first.setdefault(style.arm("vlm", model), model)
+    return list(first.values())
+
+
+def _axial(path: str | Path) -> pd.DataFrame:
+    table = read_answers(path)
+    return table[(table["orientation"] == "axial") & (table["repeat"] == 0)]
+
+
+def _spread(tables: Mapping, crops_folder: str | Path, count: int) -> list[tuple[str, int]]:
+    """(patient, slice) at `count` evenly spaced ranks of largest section among the slices every table has."""
+    asked = [set(zip(t["patient"], t["slice"], strict=True)) for models in tables.values() for t in models.values()]
+    largest: dict[str, tuple[int, int]] = {}
+    for patient, index in sorted(set.intersection(*asked)):
+        area = int(np.count_nonzero(crops.load_mask(crops_folder, patient)[index]))
+        if area > largest.get(patient, (0, 0))[0]:
+            largest[patient] = area, index
+    ranked = sorted(largest, key=lambda patient: (-largest[patient][0], patient))
+    ranks = np.unique(np.linspace(0, len(ranked) - 1, min(count, len(ranked))).round().astype(int))
+    return [(ranked[rank], largest[ranked[rank]][1]) for rank in ranks]
+
+
+def _draw_answer(
+    axes: Axes, task: str, model: str, table: pd.DataFrame, patient: str, index: int
+) -> tuple[str, str] | None:
+    """Draw one model's answer, or return (what is wrong with it, colour) to be written instead."""
+    colour = _COLOURS[style.arm("vlm", model)]
+    answer = table[(table["patient"] == patient) & (table["slice"] == index)].iloc[0]
+    if answer["status"] == "ok":
+        scans.draw_shape(axes, task, points_from_text(answer["points"]), colour)
+        return None
+    return answer["status"].replace("_", " "), colour
+
+
+def _write_notes(axes: Axes, notes: Sequence[tuple[str, str]]) -> None:
+    for line, (note, colour) in enumerate(notes):
+        axes.text(0.03, 0.03 + 0.07 * line, f"no shape: {note}", color=colour, fontsize=7.5, transform=axes.transAxes)

@@ -1,0 +1,145 @@
+"""What all figures share: colours that stay with their meaning, type, and how a figure reaches the disk."""
+
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from glioma.base.files import atomic_path
+
+# Okabe and Ito (2008) and Tol's "bright" set: told apart with any common colour-vision deficiency.
+ARM_COLOURS = {
+    "cnn": "#0072B2",
+    "vlm general": "#E69F00",
+    "vlm fine-tuned": "#D55E00",
+    "baseline": "#6E6E6E",
+}
+ARM_MARKERS = {"cnn": "s", "vlm general": "o", "vlm fine-tuned": "D", "baseline": "^"}
+ARM_NAMES = {
+    "cnn": "CNN",
+    "vlm general": "VLM, general",
+    "vlm fine-tuned": "VLM, fine-tuned",
+    "baseline": "Baseline",
+}
+ARM_ORDER = ("cnn", "vlm fine-tuned", "vlm general", "baseline")
+GRADE_COLOURS = {"HGG": "#AA3377", "LGG": "#33A6CC"}
+GRADE_MARKERS = {"HGG": "o", "LGG": "s"}
+CHOICE_COLOURS = {"LGG": "#33A6CC", "HGG": "#AA3377", "no glioma": "#BBBBBB", "unreadable": "#333333"}
+# On a dark scan: the truth in blue, a prediction in red, as in the study; the general model's in orange beside it.
+TRUTH, PREDICTION, GENERAL = "#4DB8FF", "#FF3B30", "#FFB000"
+# The codes of a crop's mask.
+LABEL_COLOURS = {1: "#CC6677", 2: "#44AA99", 3: "#DDCC77", 4: "#882255"}
+LABEL_NAMES = {1: "necrotic / non-enhancing core", 2: "oedema", 3: "enhancing tumour", 4: "tumour"}
+GREY = "#6E6E6E"
+
+_FINE_TUNED = re.compile("fine-?tuned")
+
+PNG_DPI = 150
+_RC = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "grid.color": "#E3E3E3",
+    "grid.linewidth": 0.7,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "figure.titlesize": 11,
+    "figure.titleweight": "bold",
+    "figure.facecolor": "white",
+    "image.interpolation": "none",
+    "svg.hashsalt": "voxels-vs-tokens",
+    "svg.fonttype": "path",
+    "path.simplify": True,
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """The house style, for as long as a figure is drawn and saved."""
+    with matplotlib.rc_context(_RC):
+        yield
+
+
+def arm(arm_name: str, model: str) -> str:
+    """Key of `ARM_COLOURS` for a summary row: its arm, and for a VLM whether its name says that it is fine-tuned."""
+    if arm_name != "vlm":
+        return arm_name
+    return "vlm fine-tuned" if _FINE_TUNED.search(model) else "vlm general"
+
+
+def readable(model: str) -> str:
+    """A model's name as prose: "tiny-mllama finetuned" becomes "tiny-mllama, fine-tuned"."""
+    return re.sub(r"(?<=[^,]) (?=fine-tuned|general)", ", ", _FINE_TUNED.sub("fine-tuned", model))
+
+
+def wrapped(title: str, width: float, size: float = 8.5) -> str:
+    """A panel's title in lines that fit `width` inches in bold type of `size` points."""
+    # A bold letter of the default typeface is some 0.64 em wide.
+    letters = int(width * 72 / (0.64 * size))
+    return "\n".join(textwrap.fill(line, letters) for line in title.split("\n"))
+
+
+def arm_handle(name: str) -> Line2D:
+    """The legend entry of an arm."""
+    return Line2D([], [], color=ARM_COLOURS[name], marker=ARM_MARKERS[name], ms=5.5, lw=1.6, label=ARM_NAMES[name])
+
+
+def new_figure(width: float, height: float, title: str, subtitle: str = "") -> Figure:
+    """A figure of `width` x `height` inches under a left-aligned title; `subtitle` is its second, plain line."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    # The title is a text in a strip that the layout keeps free: suptitle alone cannot hold two weights.
+    strip = (0.54 if subtitle else 0.32) / height
+    figure.get_layout_engine().set(rect=(0, 0, 1, 1 - strip), w_pad=0.06, h_pad=0.06)
+    figure.text(0.12 / width, 1 - 0.08 / height, title, ha="left", va="top", fontsize=11, weight="bold")
+    if subtitle:
+        figure.text(0.12 / width, 1 - 0.31 / height, subtitle, ha="left", va="top", fontsize=8.5, color="#444444")
+    return figure
+
+
+def say(axes: Axes, text: str) -> None:
+    """An empty panel says why it is empty."""
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, text, ha="center", va="center", color=GREY, transform=axes.transAxes)
+
+
+def empty(title: str, cohort_label: str, out: str | Path | Sequence[str | Path]) -> Figure:
+    """The figure of a configuration that has nothing to draw under this title."""
+    with styled():
+        figure = new_figure(6, 2, title, cohort_label)
+        say(figure.subplots(), "nothing of this kind was configured")
+        return save(figure, out)
+
+
+def save(figure: Figure, out: str | Path | Sequence[str | Path]) -> Figure:
+    """Write the figure to `out`: a path without picture suffix (then PNG and SVG beside it), one path, or several.
+
+    No date and no random ids go into the files, so equal figures are equal bytes.
+    """
+    for path in _targets(out):
+        metadata = {"Date": None, "Creator": None} if path.suffix == ".svg" else {"Software": None}
+        with atomic_path(path) as temporary:
+            figure.savefig(temporary, dpi=PNG_DPI, metadata=metadata)
+    return figure
+
+
+def _targets(out: str | Path | Sequence[str | Path]) -> list[Path]:
+    if not isinstance(out, str | Path):
+        return [Path(path) for path in out]
+    if Path(out).suffix in (".png", ".svg"):
+        return [Path(out)]
+    return [Path(f"{out}.png"), Path(f"{out}.svg")]

@@ -1,0 +1,187 @@
+"""The baselines of every task, scored as the models are: what any reader must beat, and what no box can.
+
+Every patient is read by baselines that have not seen it: a development patient by those set up on the other folds, a
+test patient by those set up on all development patients. Each is scored once; the cohorts share the scores.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from glioma import scoring
+from glioma.cohort import crops, folds, truth
+from glioma.cohort.sequences import SEQUENCES
+from glioma.geometry import shapes
+from glioma.metrics import centre, segmentation
+from glioma.scoring import baselines, summaries
+from glioma.scoring.summaries import Entry, Place, Settings
+
+FLAIR = SEQUENCES.index("flair")
+CEILING = "true mask (ceiling)"
+POOLED = "pooled"
+
+
+class Setup(NamedTuple):
+    """What the baselines of one group of patients were set up to: a threshold, a box, and the grades they give."""
+
+    deviations: float
+    box: shapes.Box
+    site_grades: dict[str, str]
+
+
+def score(
+    table: pd.DataFrame,
+    folder: str | Path,
+    settings: Settings,
+    tumour_pixels: int,
+    mode: str,
+    sites: pd.Series | None = None,
+) -> scoring.Scores:
+    """Scores of all baselines on one set of crops, cohorts "validation", "test" and "pooled", all axial slices asked.
+
+    `table` is the folds table, `folder` that of the crops, cut around `mode`. `sites` maps patients to where they were
+    scanned ("" unknown); with fewer than two known ones there is no site-majority baseline. `CEILING` is the true
+    mask's own centre, box or polygon.
+    """
+    grades = folds.grades(table)
+    masks, spacings = truth.masks(folder, grades.index), truth.spacings(folder, grades.index)
+    groups = _groups(table, folder, masks, settings.side, tumour_pixels, sites)
+    shown = scoring.slice_truth(masks, ["axial"], tumour_pixels)
+    asked = shown.assign(repeat=0)
+    entry = partial(Entry, arm="baseline", run="baselines", cohort=POOLED, crops=mode)
+    members = {cohort: folds.grades(table, split) for cohort, split in _COHORTS.items()}
+
+    parts = []
+    for name, found in _grade_answers(asked, groups).items():
+        owner = entry("classification", name)
+        parts += [
+            scoring.score_classification(found, shown, known, replace(owner, cohort=cohort), settings)
+            for cohort, known in members.items()
+        ]
+    bright = {
+        patient: baselines.flair_threshold(_flair(folder, patient), setup.deviations)
+        for setup, patients in groups
+        for patient in patients
+    }
+    owner = entry("segmentation", "FLAIR threshold")
+    scored = scoring.score_cnn_segmenter(bright.items(), masks, owner, settings, spacings, tumour_pixels)
+    parts += _by_cohort(scored, owner, members, settings)
+
+    constant = {}
+    for task in scoring.SHAPE_TASKS:
+        for name, found in _shape_answers(task, asked, groups, bright, masks, settings.side).items():
+            owner = entry(task, name)
+            # Drawn, a constant polygon is the same pixels as its box; only against the true polygon does it differ.
+            if task == "polygon" and settings.truth == "mask" and name in constant:
+                parts += _by_cohort(constant[name], owner, members, settings)
+                continue
+            print(f"scoring {name}, {task}", flush=True)
+            scored = scoring.score_shapes(task, found, masks, owner, settings, spacings, tumour_pixels)
+            parts += _by_cohort(scored, owner, members, settings)
+            if task == "bounding_box" and name not in ("FLAIR threshold", CEILING):
+                constant[name] = scored
+    return scoring.merge(list(_named(parts)))
+
+
+_COHORTS = {"validation": "development", "test": "test", POOLED: None}
+"""The split that makes each cohort; all patients for the last."""
+
+
+def _groups(
+    table: pd.DataFrame,
+    folder: str | Path,
+    masks: Mapping[str, np.ndarray],
+    side: int,
+    tumour_pixels: int,
+    sites: pd.Series | None,
+) -> list[tuple[Setup, list[str]]]:
+    """The patients that are read with one set-up, and that set-up, from development patients not among them."""
+    development = folds.grades(table, "development")
+    dice = {
+        patient: baselines.threshold_dice(_flair(folder, patient), masks[patient])
+        for patient in tqdm(development.index, desc="FLAIR thresholds")
+    }
+    boxes = {
+        patient: baselines.tumour_boxes(masks[patient], "axial", side, tumour_pixels) for patient in development.index
+    }
+    known = sites is not None and sites[sites != ""].nunique() > 1
+    if not known:
+        print("site majority: left out, for fewer than two sites are known")
+    held_out = table.groupby("fold")["patient"].agg(list)
+    groups = []
+    for fold, patients in held_out.items():
+        training = development.drop([patient for patient in patients if patient in development.index])
+        setup = Setup(
+            baselines.choose_deviations(dice[patient] for patient in training.index),
+            baselines.mean_training_box(boxes[patient] for patient in training.index),
+            baselines.site_majority(training, sites, patients) if known else {},
+        )
+        whom = f"fold {fold}" if fold >= 0 else "the test patients"
+        print(
+            f"for {whom}: FLAIR above mean + {setup.deviations} SD, mean box {setup.box}, of {len(training)} patients"
+        )
+        groups.append((setup, patients))
+    return groups
+
+
+def _grade_answers(asked: pd.DataFrame, groups: list[tuple[Setup, list[str]]]) -> dict[str, pd.DataFrame]:
+    """Answers of the grading baselines by name."""
+    found = {"always HGG": baselines.always_hgg(asked)}
+    by_site = {patient: grade for setup, _ in groups for patient, grade in setup.site_grades.items()}
+    return found | ({"site majority": baselines.graded(asked, by_site)} if by_site else {})
+
+
+def _shape_answers(
+    task: str,
+    asked: pd.DataFrame,
+    groups: list[tuple[Setup, list[str]]],
+    bright: Mapping[str, np.ndarray],
+    masks: Mapping[str, np.ndarray],
+    side: int,
+) -> dict[str, pd.DataFrame]:
+    """Answers of the baselines of a localisation task by name."""
+    mean_box = [
+        baselines.constant_box(asked[asked["patient"].isin(patients)], task, setup.box) for setup, patients in groups
+    ]
+    found = {"mean training box": pd.concat(mean_box, ignore_index=True)}
+    if task == "center_point":
+        found["image centre"] = baselines.image_centre(asked, side)
+    else:
+        found["whole frame"] = baselines.whole_frame(asked, task, side)
+    found["FLAIR threshold"] = baselines.answers_from_masks(asked, task, bright, side)
+    # Where there is no tumour the ceiling is an empty answer, which is right and says nothing.
+    truths = {patient: mask > 0 for patient, mask in masks.items()}
+    return found | {CEILING: baselines.answers_from_masks(asked[asked["tumour"]], task, truths, side)}
+
+
+def _by_cohort(
+    scored: scoring.Scores, entry: Entry, members: Mapping[str, pd.Series], settings: Settings
+) -> Iterator[scoring.Scores]:
+    """The scores of all patients as those of each cohort: rows of the same patients, and their means."""
+    names = [name for name in (*segmentation.SCORES, *centre.METRICS) if name in scored.patients]
+    for cohort, grades in members.items():
+        own = scored.patients[scored.patients["patient"].isin(grades.index)].assign(cohort=cohort)
+        owner, rows = replace(entry, cohort=cohort), []
+        for (subset, orientation), group in own.groupby(["slices", "orientation"], sort=False):
+            rows += summaries.mean_rows(owner, Place(subset, orientation), group, names, settings)
+        yield scoring.Scores(pd.DataFrame(), own, summaries.table(rows))
+
+
+def _flair(folder: str | Path, patient: str) -> np.ndarray:
+    return np.asarray(crops.load(folder, patient)[FLAIR])
+
+
+def _named(parts: list[scoring.Scores]) -> Iterator[scoring.Scores]:
+    """The parts, each patients table with the task and the baseline's name before its columns."""
+    for part in parts:
+        first = part.summary.iloc[0]
+        patients = part.patients.copy()
+        patients.insert(0, "task", first["task"])
+        patients.insert(1, "model", first["model"])
+        yield part._replace(slices=pd.DataFrame(), patients=patients)

@@ -1,0 +1,102 @@
+"""From slices to a patient: the majority vote, with every rule the published account leaves open declared."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import pandas as pd
+
+from glioma.base.errors import UserError
+from glioma.tasks.answers import LABELS
+
+RULES = {
+    "tie": ("undecided", "hgg", "lgg", "probability"),
+    "no_glioma": ("exclude", "counts", "undecided"),
+    "unparsed": ("exclude", "counts", "wrong"),
+    "gldr_denominator": ("graded", "all"),
+}
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How slices make a patient; the names are those of the `votes` section of the configuration.
+
+    tie: between the leading choices: "undecided", or "hgg" / "lgg" where that grade is among the leaders, or
+        "probability": HGG or LGG by the mean HGG probability over the slices, undecided without one.
+    no_glioma: "exclude" (such slices have no vote), "undecided" (they vote, and a patient they win is undecided) or
+        "counts" (they vote, and a patient they win is labelled "no glioma": decided, and wrong).
+    unparsed: unreadable slices have no vote ("exclude"), vote for no decision ("counts"), or vote against the
+        patient's true grade ("wrong").
+    gldr_denominator: share of HGG slices among "graded" slices (HGG + LGG, as published) or "all" readable ones.
+    """
+
+    tie: str = "undecided"
+    no_glioma: str = "exclude"
+    unparsed: str = "exclude"
+    gldr_denominator: str = "graded"
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value not in RULES[field.name]:
+                raise UserError(f"votes.{field.name}: {value!r} is unknown; choose from {', '.join(RULES[field.name])}")
+
+
+def vote(answers: pd.DataFrame, policy: Policy | None = None, grades: pd.Series | None = None) -> pd.DataFrame:
+    """One row per patient from one row per slice.
+
+    `answers` has columns patient, status, choice and p_hgg (NaN where unknown); a slice counts as readable when its
+    status is "ok". `grades` (patient -> "LGG"/"HGG") says which patients there are, those without slices included;
+    `unparsed: wrong` cannot do without it.
+
+    Returns, indexed by patient: n_slices, n_lgg, n_hgg, n_no_glioma, n_unparsed, gldr, p_hgg (mean over slices) and
+    label ("LGG", "HGG", "no glioma", or "" for undecided).
+    """
+    policy = policy or Policy()
+    if policy.unparsed == "wrong" and grades is None:
+        raise ValueError("votes.unparsed: wrong needs the patients' grades")
+    patients = pd.Index(answers["patient"].unique() if grades is None else grades.index, name="patient")
+    readable = answers["status"].eq("ok") & answers["choice"].notna()
+    kinds = answers["choice"].where(readable).fillna(3).astype(int)
+    counts = pd.crosstab(answers["patient"], kinds).reindex(index=patients, columns=range(4), fill_value=0).to_numpy()
+    lgg, hgg, none, unparsed = counts.T
+    p_hgg = answers.groupby("patient")["p_hgg"].mean().reindex(patients).astype(float)
+    graded = lgg + hgg + (none if policy.gldr_denominator == "all" else 0)
+    return pd.DataFrame(
+        {
+            "n_slices": counts.sum(axis=1),
+            "n_lgg": lgg,
+            "n_hgg": hgg,
+            "n_no_glioma": none,
+            "n_unparsed": unparsed,
+            "gldr": np.divide(hgg, graded, out=np.full(len(patients), np.nan), where=graded > 0),
+            "p_hgg": p_hgg.to_numpy(),
+            "label": _winners(counts, p_hgg.to_numpy(), policy, None if grades is None else grades.to_numpy()),
+        },
+        index=patients,
+    )
+
+
+def _winners(counts: np.ndarray, p_hgg: np.ndarray, policy: Policy, grades: np.ndarray | None) -> np.ndarray:
+    """Labels (P,) from counts (P, 4) of LGG, HGG, no glioma and unparsed slices."""
+    ballots = counts.copy()
+    if policy.no_glioma == "exclude":
+        ballots[:, 2] = 0
+    if policy.unparsed == "wrong":
+        against = np.where(grades == "HGG", 0, 1)
+        ballots[np.arange(len(ballots)), against] += ballots[:, 3]
+    if policy.unparsed != "counts":
+        ballots[:, 3] = 0
+    leads = (ballots == ballots.max(axis=1, keepdims=True)) & (ballots.max(axis=1, keepdims=True) > 0)
+    tied = leads.sum(axis=1) > 1
+    deciding = LABELS if policy.no_glioma == "counts" else LABELS[:2]
+    labels = np.full(len(ballots), "", dtype=object)
+    for kind, label in enumerate(deciding):
+        labels[~tied & leads[:, kind]] = label
+    if policy.tie == "hgg":
+        labels[tied & leads[:, 1]] = "HGG"
+    elif policy.tie == "lgg":
+        labels[tied & leads[:, 0]] = "LGG"
+    elif policy.tie == "probability":
+        labels[tied & (p_hgg > 0.5)] = "HGG"
+        labels[tied & (p_hgg < 0.5)] = "LGG"
+    return labels

@@ -1,0 +1,1 @@
+"""What a vision-language model can be asked, a module a task."""
