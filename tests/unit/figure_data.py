@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 from glioma.geometry.slices import render_mask
 from glioma.metrics import classification, segmentation
 from glioma.report.figures import scans
-from glioma.tasks import answers
+from glioma.tasks import _answers as answers
 
 SHAPE = (24, 32, 32)
 GRADES = {f"P{number:02d}": "HGG" if number % 3 else "LGG" for number in range(12)}

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from glioma.base.errors import UserError
 from glioma.geometry import coordinates, shapes
-from glioma.tasks import answers
-from glioma.tasks.answers import READINGS, STATUSES, TASKS, Limits, parse
+from glioma.tasks import _answers as answers
+from glioma.tasks._answers import READINGS, STATUSES, TASKS, Limits, parse
 
 POLYGON = [(10, 20), (12, 25), (15, 30), (20, 33), (26, 33), (30, 29), (32, 24), (29, 19), (22, 16), (14, 17)]
 

@@ -10,7 +10,7 @@ from glioma.geometry import shapes
 from glioma.metrics import segmentation
 from glioma.scoring import baselines
 from glioma.scoring.summaries import Entry, Settings
-from glioma.tasks.answers import points_from_text
+from glioma.tasks._answers import points_from_text
 
 SHAPE = (12, 128, 128)
 SETTINGS = Settings(resamples=100)

@@ -15,7 +15,7 @@ from glioma.cnn.recipe import Recipe
 from glioma.cnn.train import train
 from glioma.geometry import slices
 from glioma.scoring.votes import vote
-from glioma.tasks import answers
+from glioma.tasks import _answers as answers
 
 SHAPE = synthetic_cohort.SHAPE
 CLASSIFIER = {"task": "classification", "architecture": "paper:classifier", "batch_size": 4}

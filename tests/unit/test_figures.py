@@ -15,7 +15,7 @@ from statsmodels.stats.proportion import proportion_confint
 from glioma.geometry import shapes
 from glioma.report import score_tables
 from glioma.report.figures import calibration, comparison, distributions, grading, learning, overlays, scans, style
-from glioma.tasks import answers
+from glioma.tasks import _answers as answers
 
 LABEL = "phantom cohort"
 

@@ -14,7 +14,7 @@ from small_crops import PATIENTS, SIDE
 from glioma.base.errors import UserError
 from glioma.base.files import read_json
 from glioma.geometry import slices
-from glioma.tasks import answers
+from glioma.tasks import _answers as answers
 from glioma.vlm import conversations, finetune, generate, generation_evaluator, models
 from glioma.vlm.collate import IGNORED, Collator
 from glioma.vlm.requests import Request

@@ -17,7 +17,7 @@ from docutils.core import publish_parts
 from glioma.report import html, revisions
 from glioma.report.tables import answers as answer_pages
 from glioma.report.tables import derivation, participants, published, scores, timing
-from glioma.tasks import answers
+from glioma.tasks import _answers as answers
 
 ROOT = Path(__file__).parents[2]
 LABEL = "phantom cohort"

@@ -15,7 +15,7 @@ from glioma.metrics import segmentation
 from glioma.scoring import baselines, summaries
 from glioma.scoring.summaries import Entry, Settings
 from glioma.scoring.votes import Policy
-from glioma.tasks.answers import COLUMNS, STATUSES
+from glioma.tasks._answers import COLUMNS, STATUSES
 
 SHAPE = (20, 128, 128)
 SETTINGS = Settings(resamples=300)

@@ -2,7 +2,7 @@
 
 from glioma.base.files import write_csv
 from glioma.base.job import job
-from glioma.tasks import answers
+from glioma.tasks import _answers as answers
 
 with job(snakemake):
     settings = snakemake.params.settings

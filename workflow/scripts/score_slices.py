@@ -7,7 +7,7 @@ from glioma.base.files import write_csv
 from glioma.base.job import job
 from glioma.cohort import folds, truth
 from glioma.scoring.summaries import Entry, Settings
-from glioma.tasks import answers
+from glioma.tasks import _answers as answers
 
 with job(snakemake):
     keys = snakemake.params.settings

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import ndimage
 
 from glioma.geometry import shapes, slices
-from glioma.tasks import answers
+from glioma.tasks import _answers as answers
 
 DEVIATIONS = tuple(float(k) for k in np.arange(0.5, 4.01, 0.25))
 """Thresholds tried, in standard deviations above the brain's mean."""

@@ -10,7 +10,7 @@ from glioma.metrics import centre, segmentation
 from glioma.scoring import summaries
 from glioma.scoring.summaries import Entry, Place, Settings
 from glioma.scoring.tables import Scores, assemble, choose, places, slice_truth, status_rows, with_truth
-from glioma.tasks.answers import points_from_text
+from glioma.tasks._answers import points_from_text
 
 SHAPE_TASKS = ("center_point", "bounding_box", "polygon")
 VOLUMES = {"all": "volume", "tumour": "tumour volume"}

@@ -10,7 +10,7 @@ import pandas as pd
 from glioma.geometry import slices
 from glioma.scoring import summaries
 from glioma.scoring.summaries import Entry, Place
-from glioma.tasks.answers import STATUSES
+from glioma.tasks._answers import STATUSES
 
 KEY = ["patient", "orientation", "slice"]
 

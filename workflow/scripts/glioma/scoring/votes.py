@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from glioma.base.errors import UserError
-from glioma.tasks.answers import LABELS
+from glioma.tasks._answers import LABELS
 
 RULES = {
     "tie": ("undecided", "hgg", "lgg", "probability"),

@@ -10,7 +10,7 @@ import pandas as pd
 
 from glioma.geometry import shapes
 from glioma.metrics import centre, segmentation
-from glioma.tasks import answers
+from glioma.tasks import _answers as answers
 from glioma.vlm.collate import open_image
 from glioma.vlm.generate import Answerer
 from glioma.vlm.requests import Request

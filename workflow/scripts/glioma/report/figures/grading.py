@@ -18,7 +18,7 @@ from glioma.report.score_tables import (
     read_patients,
     without_repeated_constants,
 )
-from glioma.tasks.answers import read_answers
+from glioma.tasks._answers import read_answers
 
 GRADES = ("HGG", "LGG")
 ANSWERS = ("LGG", "HGG", "no glioma", "unreadable")

@@ -14,7 +14,7 @@ from glioma.cohort import crops
 from glioma.geometry import slices
 from glioma.report.figures import scans, style
 from glioma.report.score_tables import cohort_words
-from glioma.tasks.answers import points_from_text, read_answers
+from glioma.tasks._answers import points_from_text, read_answers
 
 TASK_NAMES = {"center_point": "Centre point", "bounding_box": "Bounding box", "polygon": "Polygon"}
 _COLOURS = {"vlm general": style.GENERAL, "vlm fine-tuned": style.PREDICTION}

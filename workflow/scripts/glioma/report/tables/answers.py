@@ -10,7 +10,7 @@ from glioma.cohort import crops
 from glioma.geometry import coordinates, shapes, slices
 from glioma.report.html import UNDEFINED, Cell, Table, write
 from glioma.scoring.votes import LABELS
-from glioma.tasks.answers import STATUSES, read_answers, read_responses
+from glioma.tasks._answers import STATUSES, read_answers, read_responses
 
 LONGEST = 300
 """Characters of an answer that are shown."""
