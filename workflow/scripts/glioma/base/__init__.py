@@ -1,1 +1,1 @@
-"""What every stage stands on: faults, files, seeds, digests of the code, and the frame of a job."""
+"""What every stage builds on: errors, files, seeds, digests of the code, and what surrounds every job."""

@@ -2,4 +2,4 @@
 
 
 class UserError(Exception):
-    """A fault the user can mend: one line that names the file, key or value, and the remedy."""
+    """An error the user can fix: one line that names the file, key or value, and the remedy."""
