@@ -18,8 +18,8 @@ env: .venv/.installed
 demo: env
 	$(BIN)/snakemake --cores $(CORES)
 	@echo "Where the time went (seconds, summed over the jobs of each rule):"
-	@PYTHONPATH=workflow/scripts $(BIN)/python -m glioma.report.tables.timing
-	@echo "Report: $(CURDIR)/results/report/report.html"
+	@PYTHONPATH=workflow/scripts $(BIN)/python -m glioma.report.tables.timing results/demo/benchmarks
+	@echo "Report: $(CURDIR)/results/demo/report/report.html"
 
 test: env
 	$(BIN)/python -m pytest

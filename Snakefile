@@ -44,7 +44,7 @@ rule cohort:
 
 rule crops:
     input:
-        collect("results/crops/{crops}/crops.csv", crops=CROP_SETS),
+        [crops_table(crops) for crops in CROP_SETS],
 
 
 rule cnn:
@@ -54,13 +54,13 @@ rule cnn:
 
 rule vlm:
     input:
-        collect("results/answers/{run}.csv", run=RUNS),
+        collect("<results>/answers/{run}.csv", run=RUNS),
 
 
 # On a machine with a network, before jobs run without one.
 rule fetch_models:
     input:
-        collect("results/models/{hub}/fetched.json", hub=HUB),
+        collect("<models>/{hub}/fetched.json", hub=HUB),
 
 
 rule scores:

@@ -21,9 +21,11 @@ def test_the_demo_is_one_graph(empty):
     ("config", "message"),
     [
         ("crops={mode: brian}", "key crops.mode: 'brian'"),
-        ("phantom={hgg: 8, lgg: 8, mgg: 8}", "'mgg' was unexpected"),
+        ("cohort={layout: phantom, mgg: 8}", "key cohort.mgg: unknown key 'mgg'; did you mean hgg?"),
         ('cohort={"root": "/no/such/folder"}', "cohort.root: /no/such/folder is not a folder"),
-        ("sed=1", "'sed' was unexpected"),
+        ("sed=1", "key sed: unknown key; did you mean seed?"),
+        ("study=paper", "key cohort.root: empty, and the study 'paper' has no cohort of its own"),
+        ("study=papr", "did you mean paper?"),
     ],
 )
 def test_a_fault_is_one_line_and_no_graph(empty, config, message):
@@ -35,9 +37,9 @@ def test_a_fault_is_one_line_and_no_graph(empty, config, message):
     assert not (empty.folder / "results").exists()
 
 
-@pytest.mark.parametrize(("overlay", "networks"), [("paper", 4 * 5), ("brats2020", 8 * 5)])
-def test_both_protocols_are_graphs_without_the_demos_entries(empty, overlay, networks):
-    planned = empty.planned("--configfile", f"config/{overlay}.yaml")
+@pytest.mark.parametrize(("study", "networks"), [("paper", 4 * 5), ("leak-free", 8 * 5)])
+def test_both_protocols_are_graphs_without_the_demos_entries(empty, study, networks):
+    planned = empty.planned("--config", f"study={study}", 'cohort={"layout": "phantom"}')
     assert planned["train_cnn"] == networks
     assert "tiny_vlm" not in planned and planned["fetch_model"] == 1
 
@@ -47,7 +49,7 @@ def test_the_study_at_full_scale_is_a_graph(empty, tmp_path):
     root = tmp_path / "MICCAI_BraTS2020_TrainingData"
     tree = [sys.executable, str(REPOSITORY / "benchmarks" / "brats_tree.py"), str(root), "--layout", "brats2020"]
     subprocess.run([*tree, "--cases", "369"], check=True, capture_output=True)
-    planned = empty.planned("--configfile", "config/paper.yaml", "--config", f'cohort={{"root": "{root}"}}')
+    planned = empty.planned("--config", "study=paper", f'cohort={{"root": "{root}"}}')
     assert planned["crop"] == 369 and planned["train_cnn"] == 20 and planned["finetune"] == 5
     assert "phantom_patient" not in planned
 
@@ -83,7 +85,7 @@ def test_the_plan_counts_the_graph_and_leaves_nothing_but_its_log(empty, tmp_pat
     root = tmp_path / "MICCAI_BraTS2020_TrainingData"
     tree = [sys.executable, str(REPOSITORY / "benchmarks" / "brats_tree.py"), str(root), "--layout", "brats2020"]
     subprocess.run([*tree, "--cases", "369"], check=True, capture_output=True)
-    used = ["--configfile", "config/paper.yaml", "--config", f'cohort={{"root": "{root}"}}', "gpus_per_job=1"]
+    used = ["--config", "study=paper", f'cohort={{"root": "{root}"}}', "gpus_per_job=1"]
     counted = empty.planned(*used)
     done = empty.snakemake("plan", "--cores", "1", *used)
     assert done.returncode == 0, done.stderr
@@ -97,7 +99,7 @@ def test_the_plan_counts_the_graph_and_leaves_nothing_but_its_log(empty, tmp_pat
 
 
 def test_a_plan_without_a_cost_says_what_to_do(empty):
-    done = empty.snakemake("plan", "--cores", "1", "--configfile", "config/paper.yaml", "--config", "gpus_per_job=0")
+    done = empty.snakemake("plan", "--cores", "1", "--config", "study=paper", 'cohort={"layout": "phantom"}', "gpus_per_job=0")
     assert done.returncode != 0
     assert "no cost of rule" in done.stderr and "gpus_per_job=1" in done.stderr and "Traceback" not in done.stderr
 

@@ -47,7 +47,7 @@ def test_a_training_prompt_touches_its_adapter_and_what_follows(workspace):
 
 
 def test_a_hyperparameter_touches_its_network(workspace):
-    workspace.edit("config/config.yaml", "learning_rate: 5e-3", "learning_rate: 4e-3")
+    workspace.edit("config/studies/demo.yaml", "learning_rate: 5e-3", "learning_rate: 4e-3")
     planned = workspace.planned()
     cnn = {"train_cnn", "predict_cnn_mask", "score_segmenter", "draw_learning"}
     assert set(planned) == cnn | SCORED - {"score_run"}
@@ -56,7 +56,7 @@ def test_a_hyperparameter_touches_its_network(workspace):
 
 
 def test_a_vote_rule_touches_scores_alone(workspace):
-    workspace.edit("config/config.yaml", "tie: undecided", "tie: hgg")
+    workspace.edit("config/studies/demo.yaml", "tie: undecided", "tie: hgg")
     assert (
         set(workspace.planned()) == {"score_classifier", "score_segmenter", "score_slices", "score_baselines"} | AUDITED
     )
@@ -64,7 +64,7 @@ def test_a_vote_rule_touches_scores_alone(workspace):
 
 def test_a_new_run_adds_only_its_jobs(workspace):
     workspace.edit(
-        "config/config.yaml",
+        "config/studies/demo.yaml",
         "answers:\n  #",
         "  polygon-again:\n    <<: *paper-polygon\n    label: again\n\nanswers:\n  #",
     )

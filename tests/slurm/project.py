@@ -12,7 +12,9 @@ import observe
 
 from workspace import REPOSITORY, Workspace
 
-CUT = ("--configfile", "tests/slurm/cut.yaml")
+# What follows it on a command line is more of --config.
+CUT = ("--config", "study=tests/slurm/cut.yaml")
+RESULTS = Path("results/cut")
 SLURM = ("--profile", "slurm", *CUT)
 
 
@@ -56,21 +58,21 @@ class Project(Workspace):
 
     def scores(self) -> dict[str, bytes]:
         """All tables of scores, by name."""
-        root = self.folder / "results" / "scores"
+        root = self.folder / RESULTS / "scores"
         return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*.csv"))}
 
-    def times(self, kind: str = "results") -> dict[str, int]:
+    def times(self, kind: str = "") -> dict[str, int]:
         """When each result was written, in nanoseconds."""
         return {
             str(path.relative_to(self.folder)): path.stat().st_mtime_ns
-            for path in sorted((self.folder / kind).rglob("*"))
+            for path in sorted((self.folder / RESULTS / kind).rglob("*"))
             if path.is_file()
         }
 
     def remove(self, *patterns: str) -> None:
         """Take results away, so that exactly they have to be made again."""
         for pattern in patterns:
-            found = list((self.folder / "results").glob(pattern))
+            found = list((self.folder / RESULTS).glob(pattern))
             assert found, f"nothing matches {pattern}"
             for path in found:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -69,11 +69,11 @@ def states(jobs: list[observe.Job]) -> list[str]:
 
 def test_a_cancelled_job_is_submitted_again_with_more_of_everything(drill):
     with drill.of("cnn/monai-unet/fold1", *PREDICTED, redone=("monai-unet", "/summary.log", "/summary.tsv")):
-        fold0 = drill.project.times("results/cnn/monai-unet/fold0")
+        fold0 = drill.project.times("cnn/monai-unet/fold0")
         running = drill.project.start(*SCORES)
         subprocess.run(["scancel", drill.script("train_cnn").job], check=True)
         drill.project.finish(running)
-        assert drill.project.times("results/cnn/monai-unet/fold0") == fold0
+        assert drill.project.times("cnn/monai-unet/fold0") == fold0
     first, second = drill.jobs("train_cnn")
     assert (first.state, second.state) == ("CANCELLED", "COMPLETED")
     assert (second.memory, second.limit, second.gpus) == (2 * first.memory, 2 * first.limit, 1)
@@ -136,7 +136,7 @@ def test_a_killed_snakemake_goes_on_where_it_was(drill):
     with drill.of("cnn/monai-unet/fold1", *PREDICTED, redone=("monai-unet", "/summary.log", "/summary.tsv")):
         running = drill.project.start(*SCORES)
         drill.script("predict_cnn_mask")
-        trained = drill.project.times("results/cnn/monai-unet/fold1")
+        trained = drill.project.times("cnn/monai-unet/fold1")
         running.send_signal(signal.SIGKILL)
         running.wait()
         # As docs/cluster.md says: cancel what runs on, unlock, start again.
@@ -145,6 +145,6 @@ def test_a_killed_snakemake_goes_on_where_it_was(drill):
         observe.wait_for("the end of the job left over", lambda: drill.jobs("predict_cnn_mask")[0].state == "CANCELLED")
         drill.project.run("--unlock", *SLURM)
         drill.project.run(*SCORES)
-        assert drill.project.times("results/cnn/monai-unet/fold1") == trained
+        assert drill.project.times("cnn/monai-unet/fold1") == trained
     assert states(drill.jobs("predict_cnn_mask")) == ["CANCELLED", "COMPLETED"]
     assert drill.submitted() == ["predict_cnn_mask", "predict_cnn_mask", "score_segmenter", "summary", "train_cnn"]

@@ -6,7 +6,7 @@ from collections import Counter
 
 import observe
 import pandas as pd
-from project import CUT
+from project import CUT, RESULTS
 
 LOCAL_RULES = {"all", "report"}
 GROUPED = {"phantom_patient", "crop"}
@@ -41,7 +41,7 @@ def test_slurm_uses_all_gpus_and_one_machine_never_shares_one(done, local):
     before = local.project.scores()
     local.project.remove("cnn/monai-unet/fold*", "cnn/monai-unet/predictions.csv")
     with observe.Watch(local.project.folder) as watch:
-        local.project.run("cnn", "--cores", "2", *CUT, "--config", "gpus_per_job=1")
+        local.project.run("cnn", "--cores", "2", *CUT, "gpus_per_job=1")
     assert Counter(script.rule for script in watch.seen)["train_cnn"] == 2
     assert watch.most_gpu_scripts == 1
     local.project.run("scores", "--cores", "2", *CUT)
@@ -66,4 +66,4 @@ def test_what_scheduling_costs(done, local, record_property):
 
 
 def benchmarks(project):
-    return (project.folder / "results" / "benchmarks").rglob("*.tsv")
+    return (project.folder / RESULTS / "benchmarks").rglob("*.tsv")

@@ -151,7 +151,7 @@ def test_an_epoch_depends_on_seed_number_and_position_alone(folder):
     patients = data.Patients(["a", "b"], recipe(), folder, masks=True)
     order = [0, 1, 0]
     images, masks = (torch.stack(parts) for parts in zip(*(patients[i] for i in order), strict=True))
-    how = Augmentation(0.5, 0.3, 2)
+    how = Augmentation(flip=0.5, intensity=0.3, shift=2)
 
     def epoch(seed, number, sizes=(3,)):
         first, parts = 0, []

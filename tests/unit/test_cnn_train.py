@@ -310,7 +310,7 @@ def test_a_diverged_last_epoch_leaves_no_weights(cohort, tmp_path):
 
 
 def test_a_training_reads_only_its_part_of_the_entry(cohort, tmp_path):
-    entry = SEGMENTER | {"epochs": 2, "threshold": 0.9, "crops": "brain", "replicates": ["1/validation"]}
+    entry = SEGMENTER | {"epochs": 2, "threshold": 0.9}
     training.train(**call(cohort, entry, tmp_path / "whole"))
     training.train(**call(cohort, training_entry(entry), tmp_path / "part"))
     weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("whole", "part")]

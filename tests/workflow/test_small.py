@@ -12,7 +12,10 @@ from workspace import REPOSITORY, Workspace
 
 SMALL = str(REPOSITORY / "tests" / "workflow" / "small.yaml")
 COLUMNS = ["task", "model", "cohort", "slices", "metric", "value", "n", "n_undecided"]
-CONFIG = ("--configfile", SMALL)
+# What follows it on a command line is more of --config.
+CONFIG = ("--config", f"study={SMALL}")
+RESULTS = "results/small"
+COHORT = "results/cohorts/phantom-5-5-2020"
 
 
 @pytest.fixture(scope="session")
@@ -24,15 +27,15 @@ def done(tmp_path_factory):
 
 
 def test_the_report_says_what_it_is(done):
-    report = (done.folder / "results/report/report.html").read_text()
+    report = (done.folder / RESULTS / "report/report.html").read_text()
     assert "Phantom cohort." in report and "Not for clinical use" in report
     for name in ("comparison", "gldr", "cnn_overlays", "shape_overlays", "consistency", "learning_curves_cnn"):
         for suffix in (".png", ".svg"):
-            assert (done.folder / "results/report/figures" / (name + suffix)).stat().st_size > 5000
+            assert (done.folder / RESULTS / "report/figures" / (name + suffix)).stat().st_size > 5000
 
 
 def test_the_summary_holds_every_task_and_arm(done):
-    summary = pd.read_csv(done.folder / "results/scores/summary.csv")
+    summary = pd.read_csv(done.folder / RESULTS / "scores/summary.csv")
     assert set(COLUMNS) <= set(summary.columns)
     assert set(summary["task"]) == {"classification", "segmentation", "center_point", "bounding_box", "polygon"}
     assert set(summary["arm"]) == {"cnn", "vlm", "baseline"}
@@ -43,9 +46,9 @@ def test_the_summary_holds_every_task_and_arm(done):
 
 
 def test_predictions_lie_in_the_scans_own_space(done):
-    for path in sorted((done.folder / "results/cnn/monai-unet/nifti").glob("*.nii.gz")):
+    for path in sorted((done.folder / RESULTS / "cnn/monai-unet/nifti").glob("*.nii.gz")):
         patient = path.name.removesuffix(".nii.gz")
-        scan = nib.load(done.folder / f"results/phantom/{patient}/{patient}_flair.nii.gz")
+        scan = nib.load(done.folder / COHORT / f"scans/{patient}/{patient}_flair.nii.gz")
         predicted = nib.load(path)
         assert predicted.shape == scan.shape == (240, 240, 155)
         np.testing.assert_array_equal(predicted.affine, scan.affine)
@@ -53,15 +56,15 @@ def test_predictions_lie_in_the_scans_own_space(done):
 
 
 def test_every_slice_asked_has_one_answer(done):
-    folds = pd.read_csv(done.folder / "results/folds/folds.csv")
+    folds = pd.read_csv(done.folder / RESULTS / "folds/folds.csv")
     test = set(folds.loc[folds["split"] == "test", "patient"])
     for run in ("paper-classification-finetuned", "paper-polygon-general", "consistency-general"):
         lines = [
             json.loads(line)
-            for shard in sorted((done.folder / "results/responses" / run).glob("*.jsonl"))
+            for shard in sorted((done.folder / RESULTS / "responses" / run).glob("*.jsonl"))
             for line in shard.read_text().splitlines()
         ]
-        answers = pd.read_csv(done.folder / f"results/answers/{run}.csv")
+        answers = pd.read_csv(done.folder / RESULTS / f"answers/{run}.csv")
         assert len(lines) == len(answers) > 0
         assert {line["patient"] for line in lines} <= test
         assert not answers.duplicated(["patient", "orientation", "slice", "repeat"]).any()
@@ -80,17 +83,16 @@ def test_a_second_run_does_nothing_and_an_edited_prompt_little(done):
 
 def test_a_brats_folder_gives_the_same_crops_and_a_broken_one_is_named(done, tmp_path):
     root = tmp_path / "brats"
-    shutil.copytree(done.folder / "results/phantom", root)
+    shutil.copytree(done.folder / COHORT / "scans", root)
     work = tmp_path / "work"
     work.mkdir()
     workspace = Workspace.copy(work)
-    config = (*CONFIG, "--config", f'cohort={{"root": "{root}"}}')
+    config = (*CONFIG, f'cohort={{"root": "{root}"}}')
     ran = workspace.snakemake("--cores", "2", "crops", *config)
     assert ran.returncode == 0, ran.stderr[-3000:]
     for name in ("BraTS20_Training_001.npy", "BraTS20_Training_001.mask.npy"):
-        assert (workspace.folder / "results/crops/brain" / name).read_bytes() == (
-            done.folder / "results/crops/brain" / name
-        ).read_bytes()
+        (found,) = (workspace.folder / "results/cohorts").glob(f"brats-*/crops-95x128x128/brain/{name}")
+        assert found.read_bytes() == (done.folder / COHORT / "crops-95x128x128/brain" / name).read_bytes()
     broken = root / "BraTS20_Training_002" / "BraTS20_Training_002_t1ce.nii.gz"
     broken.write_bytes(broken.read_bytes()[:100_000])
     ran = workspace.snakemake("--cores", "2", "crops", *config)

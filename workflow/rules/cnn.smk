@@ -1,7 +1,7 @@
 # The 3D CNNs: one network a fold, then what each says of patients it never saw.
 
 CNN_PREDICTIONS = [
-    f"results/cnn/{network}/{'answers' if network in SLICERS else 'predictions'}.csv" for network in NETWORKS
+    f"{RESULTS}/cnn/{network}/{'answers' if network in SLICERS else 'predictions'}.csv" for network in NETWORKS
 ]
 
 
@@ -10,12 +10,12 @@ rule train_cnn:
         crops=lambda wildcards: crop_table(NETWORKS[wildcards.network]),
         folds=FOLDS,
     output:
-        weights="results/cnn/{network}/fold{fold}/weights.safetensors",
-        history="results/cnn/{network}/fold{fold}/history.csv",
+        weights="<results>/cnn/{network}/fold{fold}/weights.safetensors",
+        history="<results>/cnn/{network}/fold{fold}/history.csv",
     log:
-        "results/logs/train_cnn/{network}.fold{fold}.log",
+        "<logs>/train_cnn/{network}.fold{fold}.log",
     benchmark:
-        "results/benchmarks/train_cnn/{network}.fold{fold}.tsv"
+        "<benchmarks>/train_cnn/{network}.fold{fold}.tsv"
     conda:
         "../envs/main.yaml"
     # Beside a GPU three more processes read crops; on CPUs folds side by side are faster than threads.
@@ -37,13 +37,13 @@ rule predict_cnn_grade:
     input:
         crops=lambda wildcards: crop_table(NETWORKS[wildcards.classifier]),
         folds=FOLDS,
-        weights=collect("results/cnn/{{classifier}}/fold{fold}/weights.safetensors", fold=FOLD_NUMBERS),
+        weights=collect("<results>/cnn/{{classifier}}/fold{fold}/weights.safetensors", fold=FOLD_NUMBERS),
     output:
-        "results/cnn/{classifier}/predictions.csv",
+        "<results>/cnn/{classifier}/predictions.csv",
     log:
-        "results/logs/predict_cnn_grade/{classifier}.log",
+        "<logs>/predict_cnn_grade/{classifier}.log",
     benchmark:
-        "results/benchmarks/predict_cnn_grade/{classifier}.tsv"
+        "<benchmarks>/predict_cnn_grade/{classifier}.tsv"
     conda:
         "../envs/main.yaml"
     resources:
@@ -62,17 +62,17 @@ rule predict_cnn_mask:
     input:
         crops=lambda wildcards: crop_table(NETWORKS[wildcards.segmenter]),
         folds=FOLDS,
-        weights=collect("results/cnn/{{segmenter}}/fold{fold}/weights.safetensors", fold=FOLD_NUMBERS),
+        weights=collect("<results>/cnn/{{segmenter}}/fold{fold}/weights.safetensors", fold=FOLD_NUMBERS),
     output:
-        table="results/cnn/{segmenter}/predictions.csv",
-        masks=collect("results/cnn/{{segmenter}}/masks/{patient}.npy", patient=PATIENTS),
+        table="<results>/cnn/{segmenter}/predictions.csv",
+        masks=collect("<results>/cnn/{{segmenter}}/masks/{patient}.npy", patient=PATIENTS),
         # Masks of patients that a model was trained on, for the published training rows.
-        seen=directory("results/cnn/{segmenter}/seen"),
-        scans=collect("results/cnn/{{segmenter}}/nifti/{patient}.nii.gz", patient=PATIENTS),
+        seen=directory("<results>/cnn/{segmenter}/seen"),
+        scans=collect("<results>/cnn/{{segmenter}}/nifti/{patient}.nii.gz", patient=PATIENTS),
     log:
-        "results/logs/predict_cnn_mask/{segmenter}.log",
+        "<logs>/predict_cnn_mask/{segmenter}.log",
     benchmark:
-        "results/benchmarks/predict_cnn_mask/{segmenter}.tsv"
+        "<benchmarks>/predict_cnn_mask/{segmenter}.tsv"
     conda:
         "../envs/main.yaml"
     resources:
@@ -91,13 +91,13 @@ rule predict_cnn_slices:
     input:
         crops=lambda wildcards: crop_table(NETWORKS[wildcards.slicer]),
         folds=FOLDS,
-        weights=collect("results/cnn/{{slicer}}/fold{fold}/weights.safetensors", fold=FOLD_NUMBERS),
+        weights=collect("<results>/cnn/{{slicer}}/fold{fold}/weights.safetensors", fold=FOLD_NUMBERS),
     output:
-        "results/cnn/{slicer}/answers.csv",
+        "<results>/cnn/{slicer}/answers.csv",
     log:
-        "results/logs/predict_cnn_slices/{slicer}.log",
+        "<logs>/predict_cnn_slices/{slicer}.log",
     benchmark:
-        "results/benchmarks/predict_cnn_slices/{slicer}.tsv"
+        "<benchmarks>/predict_cnn_slices/{slicer}.tsv"
     conda:
         "../envs/main.yaml"
     resources:

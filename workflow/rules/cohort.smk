@@ -3,11 +3,11 @@
 
 rule phantom_template:
     output:
-        directory("results/phantom_template"),
+        directory("<cohort>/template"),
     log:
-        "results/logs/phantom_template.log",
+        "<logs>/phantom_template.log",
     benchmark:
-        "results/benchmarks/phantom_template.tsv"
+        "<benchmarks>/phantom_template.tsv"
     conda:
         "../envs/main.yaml"
     resources:
@@ -21,10 +21,10 @@ rule phantom_template:
 
 rule phantom_patient:
     input:
-        "results/phantom_template",
+        "<cohort>/template",
     output:
         multiext(
-            f"{PHANTOM}/{{patient}}/{{patient}}_",
+            "<scans>/{patient}/{patient}_",
             "flair.nii.gz",
             "t1.nii.gz",
             "t1ce.nii.gz",
@@ -32,9 +32,9 @@ rule phantom_patient:
             "seg.nii.gz",
         ),
     log:
-        "results/logs/phantom_patient/{patient}.log",
+        "<logs>/phantom_patient/{patient}.log",
     benchmark:
-        "results/benchmarks/phantom_patient/{patient}.tsv"
+        "<benchmarks>/phantom_patient/{patient}.tsv"
     conda:
         "../envs/main.yaml"
     resources:
@@ -42,7 +42,7 @@ rule phantom_patient:
         runtime=10,
     params:
         grade=lambda wildcards: GRADES[wildcards.patient],
-        seed=config["seed"],
+        seed=config["cohort"]["seed"],
         code=code("phantom_patient"),
     script:
         "../scripts/phantom_patient.py"
@@ -50,16 +50,15 @@ rule phantom_patient:
 
 rule phantom_mapping:
     output:
-        f"{PHANTOM}/name_mapping.csv",
+        "<scans>/name_mapping.csv",
     log:
-        "results/logs/phantom_mapping.log",
+        "<logs>/phantom_mapping.log",
     benchmark:
-        "results/benchmarks/phantom_mapping.tsv"
+        "<benchmarks>/phantom_mapping.tsv"
     conda:
         "../envs/main.yaml"
     params:
-        phantom=config["phantom"],
-        seed=config["seed"],
+        cohort=settings.only(config["cohort"], "hgg", "lgg", "seed"),
         code=code("phantom_mapping"),
     script:
         "../scripts/phantom_mapping.py"
@@ -72,16 +71,16 @@ rule patients:
     output:
         COHORT,
     log:
-        "results/logs/patients.log",
+        "<logs>/patients.log",
     benchmark:
-        "results/benchmarks/patients.tsv"
+        "<benchmarks>/patients.tsv"
     conda:
         "../envs/main.yaml"
     resources:
         mem_mb=1000,
         runtime=30,
     params:
-        cohort=settings.ordered({**config["cohort"], "root": PHANTOM} if IS_PHANTOM else config["cohort"]),
+        cohort=ordered(cohort_index.as_written(config["cohort"], PHANTOM)),
         code=code("patients"),
     script:
         "../scripts/patients.py"
@@ -91,20 +90,20 @@ rule crop:
     input:
         **{scan: (lambda wildcards, scan=scan: TABLE.at[wildcards.patient, scan]) for scan in SCANS},
     output:
-        image="results/crops/{crops}/{patient}.npy",
-        mask="results/crops/{crops}/{patient}.mask.npy",
-        geometry="results/crops/{crops}/{patient}.json",
+        image="<crops>/{crops}/{patient}.npy",
+        mask="<crops>/{crops}/{patient}.mask.npy",
+        geometry="<crops>/{crops}/{patient}.json",
     log:
-        "results/logs/crop/{crops}.{patient}.log",
+        "<logs>/crop/{crops}.{patient}.log",
     benchmark:
-        "results/benchmarks/crop/{crops}.{patient}.tsv"
+        "<benchmarks>/crop/{crops}.{patient}.tsv"
     conda:
         "../envs/main.yaml"
     resources:
         mem_mb=2000,
         runtime=10,
     params:
-        crops=lambda wildcards: settings.ordered({"mode": wildcards.crops, "shape": config["crops"]["shape"]}),
+        crops=lambda wildcards: ordered({"mode": wildcards.crops, "shape": config["crops"]["shape"]}),
         labels=LABELS,
         code=code("crop"),
     script:
@@ -114,13 +113,13 @@ rule crop:
 # What later stages depend on: one table that changes when any crop does, instead of three files a patient.
 rule crop_table:
     input:
-        collect("results/crops/{{crops}}/{patient}{kind}", patient=PATIENTS, kind=[".npy", ".mask.npy", ".json"]),
+        collect("<crops>/{{crops}}/{patient}{kind}", patient=PATIENTS, kind=[".npy", ".mask.npy", ".json"]),
     output:
-        "results/crops/{crops}/crops.csv",
+        f"{CROPS}/{{crops}}/{STUDY}.csv",
     log:
-        "results/logs/crop_table/{crops}.log",
+        "<logs>/crop_table/{crops}.log",
     benchmark:
-        "results/benchmarks/crop_table/{crops}.tsv"
+        "<benchmarks>/crop_table/{crops}.tsv"
     conda:
         "../envs/main.yaml"
     params:
@@ -136,13 +135,13 @@ rule folds:
     output:
         FOLDS,
     log:
-        "results/logs/folds.log",
+        "<logs>/folds.log",
     benchmark:
-        "results/benchmarks/folds.tsv"
+        "<benchmarks>/folds.tsv"
     conda:
         "../envs/main.yaml"
     params:
-        folds=settings.ordered(config["folds"]),
+        folds=ordered(config["folds"]),
         seed=config["seed"],
         code=code("folds"),
     script:

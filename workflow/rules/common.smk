@@ -8,38 +8,57 @@ sys.path.insert(0, f"{workflow.basedir}/workflow/scripts")
 from glioma.base import provenance
 from glioma.base.errors import UserError
 from glioma.base.provenance import code, content
+from glioma.base.section import ordered
 from glioma.cnn import recipe
 from glioma.cohort import index as cohort_index
 from glioma.cohort.sequences import SCANS
-from glioma.config import settings
+from glioma.config import check, settings, study
 from glioma.demo import phantom, tiny_vlm
 
-PHANTOM = "results/phantom"
-COHORT = "results/cohort/patients.csv"
-FOLDS = "results/folds/folds.csv"
-SUMMARY = "results/scores/summary.csv"
-REPORT = "results/report/report.html"
-
-# A fault of the user's ends in its one line, not in a traceback.
+# An error of the user's ends in its one line, not in a traceback.
 try:
-    settings.check(config, workflow.basedir)
+    resolved, STUDY = study.resolve(config)
+    config.clear()
+    config.update(resolved)
+    check.check(config)
     provenance.configuration(config, job=workflow.remote_exec)
-    IS_PHANTOM = cohort_index.is_phantom(config["cohort"])
+    COHORT_FOLDER = f"results/cohorts/{cohort_index.name(config['cohort'])}"
+    PHANTOM = f"{COHORT_FOLDER}/scans"
+    IS_PHANTOM = config["cohort"]["layout"] == "phantom"
     LABELS = cohort_index.labels(config["cohort"])
     if IS_PHANTOM:
         TABLE = cohort_index.expected(
-            PHANTOM, phantom.roster(config["phantom"]["hgg"], config["phantom"]["lgg"], config["seed"])
+            PHANTOM, phantom.roster(*(config["cohort"][key] for key in ("hgg", "lgg", "seed")))
         )
     else:
         TABLE = cohort_index.index(config["cohort"])
-    LEFT_OUT = settings.drop_site_pairs(config, TABLE["site"])
-except UserError as fault:
-    sys.exit(f"Error: {fault}")
+    LEFT_OUT = check.drop_site_pairs(config, TABLE["site"])
+except UserError as error:
+    sys.exit(f"Error: {error}")
+
+# What belongs to the study lies apart from other studies; scans and crops are shared by all that cut a cohort alike.
+RESULTS = f"results/{STUDY}"
+CROPS = f"{COHORT_FOLDER}/crops-{'x'.join(map(str, config['crops']['shape']))}"
+COHORT = f"{RESULTS}/cohort/patients.csv"
+FOLDS = f"{RESULTS}/folds/folds.csv"
+SUMMARY = f"{RESULTS}/scores/summary.csv"
+REPORT = f"{RESULTS}/report/report.html"
+
+
+pathvars:
+    results=RESULTS,
+    crops=CROPS,
+    cohort=COHORT_FOLDER,
+    scans=PHANTOM,
+    models="results/models",
+    logs=f"{RESULTS}/logs",
+    benchmarks=f"{RESULTS}/benchmarks",
+
 
 TABLE = TABLE.set_index("patient", drop=False)
 PATIENTS = TABLE["patient"].tolist()
 GRADES = TABLE["grade"].to_dict()
-NETWORKS = config["cnn"]["networks"]
+NETWORKS = config["networks"]
 SEGMENTERS = [name for name, entry in NETWORKS.items() if entry["task"] == "segmentation"]
 # Networks on single slices, whose patients' grades are voted as those of a VLM are.
 SLICERS = [name for name, entry in NETWORKS.items() if entry["architecture"].startswith("slice:")]
@@ -49,8 +68,8 @@ ADAPTERS = config["adapters"]
 RUNS = config["runs"]
 CROP_SETS = settings.crop_sets(config)
 GPU = settings.gpus(config)
-HUB = [name for name, entry in config["models"].items() if settings.kind(entry) == "hub"]
-EMBEDDED = [name for name, entry in config["models"].items() if settings.kind(entry) == "embedded"]
+HUB = [name for name, entry in config["models"].items() if settings.origin(entry) == "hub"]
+EMBEDDED = [name for name, entry in config["models"].items() if settings.origin(entry) == "embedded"]
 CLASSIFICATION_RUNS = [run for run, entry in RUNS.items() if entry["task"] == "classification" and not entry["repeats"]]
 CONSISTENCY_RUNS = [run for run, entry in RUNS.items() if entry["repeats"]]
 SHAPE_RUNS = [run for run, entry in RUNS.items() if entry["task"] != "classification"]
@@ -74,7 +93,7 @@ wildcard_constraints:
 
 
 def check_cohort():
-    """List all faults of the user's scans at once; not again while the cohort's table is newer than every scan."""
+    """List all errors of the user's scans at once; not again while the cohort's table is newer than every scan."""
     if IS_PHANTOM:
         return
     scans = [Path(TABLE.at[patient, scan]) for patient in PATIENTS for scan in SCANS]
@@ -83,8 +102,8 @@ def check_cohort():
         return
     try:
         cohort_index.check(TABLE, LABELS, workflow.cores or 1)
-    except UserError as fault:
-        sys.exit(f"Error: {fault}")
+    except UserError as error:
+        sys.exit(f"Error: {error}")
 
 
 def digest(path):
@@ -95,14 +114,15 @@ def digest(path):
 def base(name):
     """What the package needs to load a model: its name, folder and quantisation (a hub id is in a folder by then)."""
     entry = config["models"][name]
-    folder = entry["source"] if settings.kind(entry) == "local" else f"results/models/{name}"
+    folder = {"local": entry["source"], "embedded": f"{RESULTS}/models/{name}", "hub": f"results/models/{name}"}
+    folder = folder[settings.origin(entry)]
     return {"name": name, "path": folder, "quantisation": entry["quantisation"]}
 
 
 def base_files(name):
     """The files of a model, so that an edited one is seen; a fetched model is pinned by its revision instead."""
     if name in EMBEDDED:
-        return collect("results/models/{name}/{file}", name=name, file=tiny_vlm.FILES)
+        return collect(f"{RESULTS}/models/{name}/{{file}}", file=tiny_vlm.FILES)
     if name in HUB:
         return [f"results/models/{name}/fetched.json"]
     return settings.model_files(config["models"][name]["source"])
@@ -111,7 +131,7 @@ def base_files(name):
 def adapter_folder(run, part):
     """The folder of the adapter that answers for a part of a run; None for the model as it comes."""
     adapter = RUNS[run]["adapter"]
-    return adapter and f"results/adapters/{adapter}/fold{settings.adapter_fold(config, run, part)}"
+    return adapter and f"{RESULTS}/adapters/{adapter}/fold{settings.adapter_fold(config, run, part)}"
 
 
 def adapter_files(run, part):
@@ -123,37 +143,44 @@ def crops_of(entry):
     return settings.crops_of(config, entry)
 
 
+def crops_table(crops):
+    """The table of the study's crops of one set, beside the crops."""
+    return f"{CROPS}/{crops}/{STUDY}.csv"
+
+
 def crop_table(entry):
     """What depends on crops depends on their table, which changes when any of them does."""
-    return f"results/crops/{crops_of(entry)}/crops.csv"
+    return crops_table(crops_of(entry))
 
 
 def scored_patients(name):
     """The scores by patient of a network or a run."""
-    return f"results/scores/{'cnn/' if name in NETWORKS else ''}{name}/patients.csv"
+    return f"{RESULTS}/scores/{'cnn/' if name in NETWORKS else ''}{name}/patients.csv"
 
 
 def responses(run, kind=".jsonl"):
     """The files of all parts and shards of a run, in the order of their answers."""
     shards = range(RUNS[run]["shards"])
-    return [f"results/responses/{run}/{part}-{shard}{kind}" for part in settings.parts(config, run) for shard in shards]
+    return [
+        f"{RESULTS}/responses/{run}/{part}-{shard}{kind}" for part in settings.parts(config, run) for shard in shards
+    ]
 
 
 def figure(name, category):
     """A figure in both formats; the report shows the PNG."""
     shown = report(
-        f"results/report/figures/{name}.png",
+        f"{RESULTS}/report/figures/{name}.png",
         category=category,
         caption=f"../report/{name}.rst",
         labels={"what": name.replace("_", " "), "as": "figure"},
     )
-    return [shown, f"results/report/figures/{name}.svg"]
+    return [shown, f"{RESULTS}/report/figures/{name}.svg"]
 
 
 def table(name, category):
     """A table as one HTML file that needs nothing else."""
     return report(
-        f"results/report/tables/{name}.html",
+        f"{RESULTS}/report/tables/{name}.html",
         category=category,
         caption=f"../report/{name}.rst",
         labels={"what": name.replace("_", " "), "as": "table"},
@@ -161,4 +188,4 @@ def table(name, category):
 
 
 def model_label(run):
-    return f"{RUNS[run]['model']} {RUNS[run]['label']}"
+    return f"{RUNS[run]['model']} {settings.label(config, run)}"

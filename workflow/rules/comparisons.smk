@@ -1,21 +1,21 @@
 # Reader against reader: the declared tests, and what cropping around the tumour is worth.
 
 
-BASELINE_PATIENTS = collect("results/scores/baselines/{crops}/patients.csv", crops=CROP_SETS)
+BASELINE_PATIENTS = collect("<results>/scores/baselines/{crops}/patients.csv", crops=CROP_SETS)
 SCORED_RUNS = CLASSIFICATION_RUNS + SHAPE_RUNS
 
 
 rule compare:
     input:
-        networks=collect("results/scores/cnn/{network}/patients.csv", network=NETWORKS),
-        runs=collect("results/scores/{run}/patients.csv", run=SCORED_RUNS),
+        networks=collect("<results>/scores/cnn/{network}/patients.csv", network=NETWORKS),
+        runs=collect("<results>/scores/{run}/patients.csv", run=SCORED_RUNS),
         baselines=BASELINE_PATIENTS,
     output:
-        "results/scores/comparisons.csv",
+        "<results>/scores/comparisons.csv",
     log:
-        "results/logs/compare.log",
+        "<logs>/compare.log",
     benchmark:
-        "results/benchmarks/compare.tsv"
+        "<benchmarks>/compare.tsv"
     conda:
         "../envs/main.yaml"
     params:
@@ -38,13 +38,13 @@ rule leak_audit:
         brain=[scored_patients(name) for name, _ in config["leak_audit"]],
         tumour=[scored_patients(name) for _, name in config["leak_audit"]],
     output:
-        table="results/scores/audit.csv",
+        table="<results>/scores/audit.csv",
         page=table("audit_table", "3 Leak audit"),
         figure=figure("leak_audit", "3 Leak audit"),
     log:
-        "results/logs/leak_audit.log",
+        "<logs>/leak_audit.log",
     benchmark:
-        "results/benchmarks/leak_audit.tsv"
+        "<benchmarks>/leak_audit.tsv"
     conda:
         "../envs/main.yaml"
     params:

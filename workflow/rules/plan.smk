@@ -3,7 +3,7 @@
 
 rule plan:
     log:
-        "results/logs/plan.log",
+        "<logs>/plan.log",
     localrule: True
     conda:
         "../envs/main.yaml"

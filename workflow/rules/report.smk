@@ -3,16 +3,16 @@
 
 rule draw_cohort:
     input:
-        crops=f"results/crops/{config['crops']['mode']}/crops.csv",
+        crops=crops_table(config["crops"]["mode"]),
         folds=FOLDS,
     output:
         sample_scans=figure("sample_scans", "1 Cohort"),
         orientations=figure("orientations", "1 Cohort"),
         shapes_truth=figure("shapes_truth", "1 Cohort"),
     log:
-        "results/logs/draw_cohort.log",
+        "<logs>/draw_cohort.log",
     benchmark:
-        "results/benchmarks/draw_cohort.tsv"
+        "<benchmarks>/draw_cohort.tsv"
     conda:
         "../envs/main.yaml"
     params:
@@ -25,9 +25,9 @@ rule draw_cohort:
 
 rule draw_learning:
     input:
-        networks=collect("results/cnn/{network}/fold{fold}/history.csv", network=NETWORKS, fold=FOLD_NUMBERS),
+        networks=collect("<results>/cnn/{network}/fold{fold}/history.csv", network=NETWORKS, fold=FOLD_NUMBERS),
         adapters=[
-            f"results/adapters/{adapter}/fold{fold}/history.csv"
+            f"{RESULTS}/adapters/{adapter}/fold{fold}/history.csv"
             for adapter in ADAPTERS
             for fold in settings.adapter_folds(config, adapter)
         ],
@@ -36,9 +36,9 @@ rule draw_learning:
         learning_rates=figure("learning_rates", "6 Training"),
         learning_curves_vlm=figure("learning_curves_vlm", "6 Training"),
     log:
-        "results/logs/draw_learning.log",
+        "<logs>/draw_learning.log",
     benchmark:
-        "results/benchmarks/draw_learning.tsv"
+        "<benchmarks>/draw_learning.tsv"
     conda:
         "../envs/main.yaml"
     params:
@@ -50,16 +50,16 @@ rule draw_learning:
 rule draw_results:
     input:
         summary=SUMMARY,
-        crops=collect("results/crops/{crops}/crops.csv", crops=CROP_SETS),
+        crops=[crops_table(crops) for crops in CROP_SETS],
         folds=FOLDS,
-        classifiers=collect("results/scores/cnn/{network}/patients.csv", network=CLASSIFIERS + SLICERS),
-        segmenters=collect("results/scores/cnn/{network}/patients.csv", network=SEGMENTERS),
+        classifiers=collect("<results>/scores/cnn/{network}/patients.csv", network=CLASSIFIERS + SLICERS),
+        segmenters=collect("<results>/scores/cnn/{network}/patients.csv", network=SEGMENTERS),
         baselines=BASELINE_PATIENTS,
-        classification=collect("results/scores/{run}/patients.csv", run=CLASSIFICATION_RUNS),
-        shapes=collect("results/scores/{run}/patients.csv", run=SHAPE_RUNS),
-        slices=collect("results/scores/{run}/slices.csv", run=SHAPE_RUNS),
-        answers=collect("results/answers/{run}.csv", run=SHAPE_RUNS),
-        consistency=collect("results/answers/{run}.csv", run=CONSISTENCY_RUNS),
+        classification=collect("<results>/scores/{run}/patients.csv", run=CLASSIFICATION_RUNS),
+        shapes=collect("<results>/scores/{run}/patients.csv", run=SHAPE_RUNS),
+        slices=collect("<results>/scores/{run}/slices.csv", run=SHAPE_RUNS),
+        answers=collect("<results>/answers/{run}.csv", run=SHAPE_RUNS),
+        consistency=collect("<results>/answers/{run}.csv", run=CONSISTENCY_RUNS),
     output:
         comparison=figure("comparison", "2 Results"),
         gldr=figure("gldr", "2 Results"),
@@ -77,9 +77,9 @@ rule draw_results:
         centre_overlays=figure("centre_overlays", "5 Pictures"),
         shape_overlays=figure("shape_overlays", "5 Pictures"),
     log:
-        "results/logs/draw_results.log",
+        "<logs>/draw_results.log",
     benchmark:
-        "results/benchmarks/draw_results.tsv"
+        "<benchmarks>/draw_results.tsv"
     conda:
         "../envs/main.yaml"
     params:
@@ -90,7 +90,7 @@ rule draw_results:
         bins=config["scores"]["calibration_bins"],
         side=config["slices"]["side"],
         gldr=config["votes"]["gldr_denominator"],
-        segmenters=[[name, crops_of(NETWORKS[name])] for name in SEGMENTERS],
+        segmenters=[[name, crops_of(NETWORKS[name]), f"{RESULTS}/cnn/{name}/masks"] for name in SEGMENTERS],
         shapes=[[RUNS[run]["task"], model_label(run), crops_of(RUNS[run])] for run in SHAPE_RUNS],
         consistency=[model_label(run) for run in CONSISTENCY_RUNS],
         code=code("draw_results"),
@@ -101,11 +101,11 @@ rule draw_results:
 rule write_tables:
     input:
         summary=SUMMARY,
-        comparisons="results/scores/comparisons.csv",
+        comparisons="<results>/scores/comparisons.csv",
         patients=COHORT,
         folds=FOLDS,
-        crops=collect("results/crops/{crops}/crops.csv", crops=CROP_SETS),
-        answers=collect("results/answers/{run}.csv", run=RUNS),
+        crops=[crops_table(crops) for crops in CROP_SETS],
+        answers=collect("<results>/answers/{run}.csv", run=RUNS),
         responses=[path for run in RUNS for path in responses(run)],
     output:
         participants=table("participants_table", "1 Cohort"),
@@ -118,9 +118,9 @@ rule write_tables:
         sample_answers=table("sample_answers", "5 Pictures"),
         answer_status=table("answer_status", "2 Results"),
     log:
-        "results/logs/write_tables.log",
+        "<logs>/write_tables.log",
     benchmark:
-        "results/benchmarks/write_tables.tsv"
+        "<benchmarks>/write_tables.tsv"
     conda:
         "../envs/main.yaml"
     params:
@@ -129,7 +129,7 @@ rule write_tables:
         phantom=IS_PHANTOM,
         exclude=config["cohort"]["exclude"],
         config=settings.study(config),
-        scoring=settings.ordered(config["scores"] | config["slices"]),
+        scoring=ordered(config["scores"] | config["slices"]),
         replicates={name: entry["replicates"] for name, entry in (NETWORKS | RUNS).items() if entry.get("replicates")},
         tasks={run: RUNS[run]["task"] for run in RUNS},
         crops={run: crops_of(RUNS[run]) for run in RUNS},
@@ -146,13 +146,14 @@ rule write_timing:
     output:
         table("timing_table", "6 Training"),
     log:
-        "results/logs/write_timing.log",
+        "<logs>/write_timing.log",
     benchmark:
-        "results/benchmarks/write_timing.tsv"
+        "<benchmarks>/write_timing.tsv"
     conda:
         "../envs/main.yaml"
     params:
         label=COHORT_LABEL,
+        benchmarks=f"{RESULTS}/benchmarks",
         code=code("write_timing"),
     script:
         "../scripts/write_timing.py"
@@ -174,9 +175,9 @@ rule report:
     output:
         REPORT,
     log:
-        "results/logs/report.log",
+        "<logs>/report.log",
     benchmark:
-        "results/benchmarks/report.tsv"
+        "<benchmarks>/report.tsv"
     localrule: True
     conda:
         "../envs/main.yaml"

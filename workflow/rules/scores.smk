@@ -1,7 +1,7 @@
 # Scores: raw text, parsed answer and score are three files; everything ends in one tidy table.
 
 # What all scores depend on besides what they score.
-SCORING = settings.ordered(
+SCORING = ordered(
     {
         "scores": config["scores"],
         "votes": config["votes"],
@@ -15,11 +15,11 @@ rule answers:
     input:
         lambda wildcards: responses(wildcards.run),
     output:
-        "results/answers/{run}.csv",
+        "<results>/answers/{run}.csv",
     log:
-        "results/logs/answers/{run}.log",
+        "<logs>/answers/{run}.log",
     benchmark:
-        "results/benchmarks/answers/{run}.tsv"
+        "<benchmarks>/answers/{run}.tsv"
     conda:
         "../envs/main.yaml"
     resources:
@@ -36,22 +36,22 @@ rule score_run:
     input:
         crops=lambda wildcards: crop_table(RUNS[wildcards.run]),
         folds=FOLDS,
-        answers="results/answers/{run}.csv",
+        answers="<results>/answers/{run}.csv",
     output:
-        slices="results/scores/{run}/slices.csv",
-        patients="results/scores/{run}/patients.csv",
-        summary="results/scores/{run}/summary.csv",
+        slices="<results>/scores/{run}/slices.csv",
+        patients="<results>/scores/{run}/patients.csv",
+        summary="<results>/scores/{run}/summary.csv",
     log:
-        "results/logs/score_run/{run}.log",
+        "<logs>/score_run/{run}.log",
     benchmark:
-        "results/benchmarks/score_run/{run}.tsv"
+        "<benchmarks>/score_run/{run}.tsv"
     conda:
         "../envs/main.yaml"
     resources:
         mem_mb=2000,
         runtime=30,
     params:
-        run=lambda wildcards: settings.only(RUNS[wildcards.run], "task", "model", "label", "repeats", "orientations"),
+        run=lambda wildcards: settings.only(RUNS[wildcards.run], "task", "model", "adapter", "repeats", "orientations"),
         crops=lambda wildcards: crops_of(RUNS[wildcards.run]),
         settings=SCORING,
         seed=config["seed"],
@@ -63,14 +63,14 @@ rule score_run:
 rule score_classifier:
     input:
         folds=FOLDS,
-        predictions="results/cnn/{classifier}/predictions.csv",
+        predictions="<results>/cnn/{classifier}/predictions.csv",
     output:
-        patients="results/scores/cnn/{classifier}/patients.csv",
-        summary="results/scores/cnn/{classifier}/summary.csv",
+        patients="<results>/scores/cnn/{classifier}/patients.csv",
+        summary="<results>/scores/cnn/{classifier}/summary.csv",
     log:
-        "results/logs/score_classifier/{classifier}.log",
+        "<logs>/score_classifier/{classifier}.log",
     benchmark:
-        "results/benchmarks/score_classifier/{classifier}.tsv"
+        "<benchmarks>/score_classifier/{classifier}.tsv"
     conda:
         "../envs/main.yaml"
     params:
@@ -86,14 +86,14 @@ rule score_segmenter:
     input:
         crops=lambda wildcards: crop_table(NETWORKS[wildcards.segmenter]),
         folds=FOLDS,
-        predictions="results/cnn/{segmenter}/predictions.csv",
+        predictions="<results>/cnn/{segmenter}/predictions.csv",
     output:
-        patients="results/scores/cnn/{segmenter}/patients.csv",
-        summary="results/scores/cnn/{segmenter}/summary.csv",
+        patients="<results>/scores/cnn/{segmenter}/patients.csv",
+        summary="<results>/scores/cnn/{segmenter}/summary.csv",
     log:
-        "results/logs/score_segmenter/{segmenter}.log",
+        "<logs>/score_segmenter/{segmenter}.log",
     benchmark:
-        "results/benchmarks/score_segmenter/{segmenter}.tsv"
+        "<benchmarks>/score_segmenter/{segmenter}.tsv"
     conda:
         "../envs/main.yaml"
     resources:
@@ -112,15 +112,15 @@ rule score_slices:
     input:
         crops=lambda wildcards: crop_table(NETWORKS[wildcards.slicer]),
         folds=FOLDS,
-        answers="results/cnn/{slicer}/answers.csv",
+        answers="<results>/cnn/{slicer}/answers.csv",
     output:
-        slices="results/scores/cnn/{slicer}/slices.csv",
-        patients="results/scores/cnn/{slicer}/patients.csv",
-        summary="results/scores/cnn/{slicer}/summary.csv",
+        slices="<results>/scores/cnn/{slicer}/slices.csv",
+        patients="<results>/scores/cnn/{slicer}/patients.csv",
+        summary="<results>/scores/cnn/{slicer}/summary.csv",
     log:
-        "results/logs/score_slices/{slicer}.log",
+        "<logs>/score_slices/{slicer}.log",
     benchmark:
-        "results/benchmarks/score_slices/{slicer}.tsv"
+        "<benchmarks>/score_slices/{slicer}.tsv"
     conda:
         "../envs/main.yaml"
     resources:
@@ -138,15 +138,15 @@ rule score_slices:
 rule score_baselines:
     input:
         cohort=COHORT,
-        crops="results/crops/{crops}/crops.csv",
+        crops=lambda wildcards: crops_table(wildcards.crops),
         folds=FOLDS,
     output:
-        patients="results/scores/baselines/{crops}/patients.csv",
-        summary="results/scores/baselines/{crops}/summary.csv",
+        patients="<results>/scores/baselines/{crops}/patients.csv",
+        summary="<results>/scores/baselines/{crops}/summary.csv",
     log:
-        "results/logs/score_baselines/{crops}.log",
+        "<logs>/score_baselines/{crops}.log",
     benchmark:
-        "results/benchmarks/score_baselines/{crops}.tsv"
+        "<benchmarks>/score_baselines/{crops}.tsv"
     conda:
         "../envs/main.yaml"
     resources:
@@ -162,15 +162,15 @@ rule score_baselines:
 
 rule summary:
     input:
-        collect("results/scores/cnn/{network}/summary.csv", network=NETWORKS),
-        collect("results/scores/{run}/summary.csv", run=RUNS),
-        collect("results/scores/baselines/{crops}/summary.csv", crops=CROP_SETS),
+        collect("<results>/scores/cnn/{network}/summary.csv", network=NETWORKS),
+        collect("<results>/scores/{run}/summary.csv", run=RUNS),
+        collect("<results>/scores/baselines/{crops}/summary.csv", crops=CROP_SETS),
     output:
         SUMMARY,
     log:
-        "results/logs/summary.log",
+        "<logs>/summary.log",
     benchmark:
-        "results/benchmarks/summary.tsv"
+        "<benchmarks>/summary.tsv"
     conda:
         "../envs/main.yaml"
     params:

@@ -3,12 +3,12 @@
 
 rule tiny_vlm:
     output:
-        collect("results/models/{{embedded}}/{file}", file=tiny_vlm.FILES),
-        history="results/models/{embedded}/history.csv",
+        collect("<results>/models/{{embedded}}/{file}", file=tiny_vlm.FILES),
+        history="<results>/models/{embedded}/history.csv",
     log:
-        "results/logs/tiny_vlm/{embedded}.log",
+        "<logs>/tiny_vlm/{embedded}.log",
     benchmark:
-        "results/benchmarks/tiny_vlm/{embedded}.tsv"
+        "<benchmarks>/tiny_vlm/{embedded}.tsv"
     priority: 50
     conda:
         "../envs/main.yaml"
@@ -16,7 +16,7 @@ rule tiny_vlm:
         mem_mb=4000,
         runtime=60,
     params:
-        settings=settings.ordered(config["tiny_vlm"]),
+        settings=lambda wildcards: ordered(config["models"][wildcards.embedded]["recipe"]),
         seed=config["seed"],
         code=code("tiny_vlm"),
     script:
@@ -26,11 +26,11 @@ rule tiny_vlm:
 # The one rule that talks to the hub: run it where there is a network (`snakemake fetch_models`), all others run without.
 rule fetch_model:
     output:
-        "results/models/{hub}/fetched.json",
+        "<models>/{hub}/fetched.json",
     log:
-        "results/logs/fetch_model/{hub}.log",
+        "<logs>/fetch_model/{hub}.log",
     benchmark:
-        "results/benchmarks/fetch_model/{hub}.tsv"
+        "<benchmarks>/fetch_model/{hub}.tsv"
     localrule: True
     conda:
         "../envs/main.yaml"
@@ -47,14 +47,14 @@ rule conversations:
         folds=FOLDS,
         prompt=lambda wildcards: settings.prompt_file(ADAPTERS[wildcards.adapter]["prompt"]),
     output:
-        images=directory("results/conversations/{adapter}/images"),
-        train=collect("results/conversations/{{adapter}}/fold{fold}/train.jsonl", fold=FOLD_NUMBERS),
-        validation=collect("results/conversations/{{adapter}}/fold{fold}/validation.jsonl", fold=FOLD_NUMBERS),
-        test="results/conversations/{adapter}/test.jsonl",
+        images=directory("<results>/conversations/{adapter}/images"),
+        train=collect("<results>/conversations/{{adapter}}/fold{fold}/train.jsonl", fold=FOLD_NUMBERS),
+        validation=collect("<results>/conversations/{{adapter}}/fold{fold}/validation.jsonl", fold=FOLD_NUMBERS),
+        test="<results>/conversations/{adapter}/test.jsonl",
     log:
-        "results/logs/conversations/{adapter}.log",
+        "<logs>/conversations/{adapter}.log",
     benchmark:
-        "results/benchmarks/conversations/{adapter}.tsv"
+        "<benchmarks>/conversations/{adapter}.tsv"
     conda:
         "../envs/main.yaml"
     resources:
@@ -74,17 +74,17 @@ rule finetune:
     input:
         lambda wildcards: base_files(ADAPTERS[wildcards.adapter]["model"]),
         # The images are read through the conversations; naming them makes a lost one be written again.
-        images="results/conversations/{adapter}/images",
-        train="results/conversations/{adapter}/fold{fold}/train.jsonl",
-        validation="results/conversations/{adapter}/fold{fold}/validation.jsonl",
+        images="<results>/conversations/{adapter}/images",
+        train="<results>/conversations/{adapter}/fold{fold}/train.jsonl",
+        validation="<results>/conversations/{adapter}/fold{fold}/validation.jsonl",
     output:
-        "results/adapters/{adapter}/fold{fold}/adapter_config.json",
-        "results/adapters/{adapter}/fold{fold}/adapter_model.safetensors",
-        history="results/adapters/{adapter}/fold{fold}/history.csv",
+        "<results>/adapters/{adapter}/fold{fold}/adapter_config.json",
+        "<results>/adapters/{adapter}/fold{fold}/adapter_model.safetensors",
+        history="<results>/adapters/{adapter}/fold{fold}/history.csv",
     log:
-        "results/logs/finetune/{adapter}.fold{fold}.log",
+        "<logs>/finetune/{adapter}.fold{fold}.log",
     benchmark:
-        "results/benchmarks/finetune/{adapter}.fold{fold}.tsv"
+        "<benchmarks>/finetune/{adapter}.fold{fold}.tsv"
     conda:
         "../envs/unsloth.yaml"
     resources:
@@ -94,7 +94,7 @@ rule finetune:
     params:
         base=lambda wildcards: base(ADAPTERS[wildcards.adapter]["model"]),
         reading=lambda wildcards: settings.adapter_reading(config, wildcards.adapter),
-        settings=lambda wildcards: settings.ordered(ADAPTERS[wildcards.adapter]["training"]),
+        settings=lambda wildcards: ordered(ADAPTERS[wildcards.adapter]["training"]),
         seed=config["seed"],
         code=code("finetune"),
     script:
@@ -109,12 +109,12 @@ rule respond:
         folds=FOLDS,
         prompt=lambda wildcards: settings.prompt_file(RUNS[wildcards.run]["prompt"]),
     output:
-        responses="results/responses/{run}/{part}-{shard}.jsonl",
-        timing="results/responses/{run}/{part}-{shard}.timing.csv",
+        responses="<results>/responses/{run}/{part}-{shard}.jsonl",
+        timing="<results>/responses/{run}/{part}-{shard}.timing.csv",
     log:
-        "results/logs/respond/{run}.{part}-{shard}.log",
+        "<logs>/respond/{run}.{part}-{shard}.log",
     benchmark:
-        "results/benchmarks/respond/{run}.{part}-{shard}.tsv"
+        "<benchmarks>/respond/{run}.{part}-{shard}.tsv"
     conda:
         "../envs/unsloth.yaml"
     resources:

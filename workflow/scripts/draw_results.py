@@ -32,8 +32,8 @@ with job(snakemake):
 
     folders = {Path(path).parent.name: Path(path).parent for path in given.crops}
     networks = {
-        name: (path, f"results/cnn/{name}/masks", folders[crops])
-        for (name, crops), path in zip(keys.segmenters, given.segmenters, strict=True)
+        name: (path, masks, folders[crops])
+        for (name, crops, masks), path in zip(keys.segmenters, given.segmenters, strict=True)
     }
     overlays.cnn_overlays(networks, label, out.cnn_overlays, cohort)
     overlays.cnn_failures(networks, label, out.cnn_failures, cohort)

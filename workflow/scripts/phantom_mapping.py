@@ -4,5 +4,5 @@ from glioma.base.job import job
 from glioma.demo import phantom
 
 with job(snakemake):
-    sizes = snakemake.params.phantom
-    phantom.write_name_mapping(snakemake.output[0], phantom.roster(sizes["hgg"], sizes["lgg"], snakemake.params.seed))
+    cohort = snakemake.params.cohort
+    phantom.write_name_mapping(snakemake.output[0], phantom.roster(cohort["hgg"], cohort["lgg"], cohort["seed"]))

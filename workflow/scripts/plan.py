@@ -5,19 +5,16 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
 from glioma.base.job import job
-from glioma.config import settings
 from glioma.planning import costs, jobs, summary
 from glioma.planning.units import Study
 
 with job(snakemake), tempfile.TemporaryDirectory() as folder:
     config, params = snakemake.config, snakemake.params
-    defaults = yaml.safe_load(Path("config/config.yaml").read_text(encoding="utf-8"))
     used = Path(folder) / "config.json"
-    # "auto" means this machine, in the dry-run as here. Not sorted: see `overlay`.
-    used.write_text(json.dumps(settings.overlay({**config, "gpus_per_job": params.gpu}, defaults)), encoding="utf-8")
+    # "auto" means this machine, in the dry-run as here.
+    used.write_text(json.dumps({**config, "gpus_per_job": params.gpu}), encoding="utf-8")
     snakefile = Path(snakemake.scriptdir).resolve().parents[1] / "Snakefile"
     listed = jobs.dry_run(["--snakefile", str(snakefile), "--configfile", str(used)])
     table = costs.read(params.costs)

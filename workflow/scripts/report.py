@@ -1,22 +1,21 @@
 """`snakemake --report`, from the configuration that was used."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
-import yaml
-
 from glioma.base.errors import UserError
-from glioma.base.files import atomic_path, write_json
+from glioma.base.files import atomic_path
 from glioma.base.job import job
-from glioma.config import settings
 from glioma.report.revisions import fetched
 
 with job(snakemake):
     configuration = Path(snakemake.output[0]).with_name("config.json")
-    defaults = yaml.safe_load(Path("config/config.yaml").read_text(encoding="utf-8"))
+    # Not sorted: entries keep their order, in another one Snakemake would take finished results for outdated.
     used = snakemake.config | {"models": fetched(snakemake.config["models"], "results/models")}
-    write_json(settings.overlay(used, defaults), configuration)
+    with atomic_path(configuration) as temporary:
+        temporary.write_text(json.dumps(used, indent=1) + "\n", encoding="utf-8")
     snakefile = Path(snakemake.scriptdir).resolve().parents[1] / "Snakefile"
     with atomic_path(snakemake.output[0]) as temporary:
         command = [sys.executable, "-m", "snakemake", "report_parts", "--snakefile", str(snakefile), "--nolock"]

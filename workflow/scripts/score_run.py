@@ -12,7 +12,7 @@ from glioma.tasks import _answers as answers
 with job(snakemake):
     run, keys = snakemake.params.run, snakemake.params.settings
     settings = Settings.from_config(keys["scores"], keys["votes"], keys["side"], snakemake.params.seed)
-    model = f"{run['model']} {run['label']}"
+    model = f"{run['model']} {'general' if run['adapter'] is None else 'fine-tuned'}"
     entry = Entry(run["task"], model, "vlm", snakemake.wildcards.run, "", snakemake.params.crops)
     crops, table = Path(snakemake.input.crops).parent, folds.read(snakemake.input.folds)
     asked = answers.read_answers(snakemake.input.answers)

@@ -6,7 +6,7 @@ from glioma.base.job import job
 from glioma.report.tables import timing
 
 with job(snakemake):
-    benchmarks = timing.by_rule("results/benchmarks")
+    benchmarks = timing.by_rule(snakemake.params.benchmarks)
     runs = {}
     for path in map(Path, snakemake.input.timing):
         runs.setdefault(path.parent.name, []).append(path)

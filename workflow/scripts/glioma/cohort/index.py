@@ -1,5 +1,8 @@
 """Which patients there are: a folder of scans as one table, checked once, all faults listed together."""
 
+import hashlib
+import json
+import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,14 +19,21 @@ COLUMNS = (*grade_tables.COLUMNS, *SCANS)
 SHOWN_FAULTS = 20
 
 
-def is_phantom(settings: Mapping) -> bool:
-    """Whether the section `cohort` names no data, so that the phantom cohort takes its place."""
-    if settings.get("root") or settings.get("table"):
-        return False
-    for key, values in (("layout", ("", "auto", "brats2020")), ("grades", ("",)), ("exclude", ("",))):
-        if (settings.get(key) or "") not in values:
-            raise UserError(f"cohort.root: empty, but cohort.{key} is {settings[key]}; name the folder of the scans")
-    return True
+def name(settings: Mapping) -> str:
+    """What the results of a cohort are kept under: readable, and another one for other scans, labels or phantoms."""
+    if settings["layout"] == "phantom":
+        return f"phantom-{settings['hgg']}-{settings['lgg']}-{settings['seed']}"
+    # Excluding a patient leaves the others' crops as they are.
+    causes = {key: value for key, value in settings.items() if key not in ("exclude", "grades", "hgg", "lgg", "seed")}
+    for key in ("root", "table"):
+        causes[key] = str(Path(settings[key]).expanduser().resolve()) if settings[key] else ""
+    shown = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(causes["root"] or causes["table"]).stem).strip("-") or "cohort"
+    return f"{shown}-{hashlib.sha256(json.dumps(causes, sort_keys=True).encode()).hexdigest()[:6]}"
+
+
+def as_written(settings: Mapping, folder: str) -> dict:
+    """The settings that find a cohort on the disk: phantoms are written to `folder` as BraTS 2020 lies."""
+    return {**settings, "root": folder, "layout": "brats2020"} if settings["layout"] == "phantom" else dict(settings)
 
 
 def index(settings: Mapping) -> pd.DataFrame:
@@ -47,7 +57,7 @@ def labels(settings: Mapping) -> dict[int, str]:
     """What the values of the cohort's masks mean: `cohort.labels`, or the convention of its layout."""
     if settings.get("labels"):
         return conventions.read(settings["labels"])
-    layout = "brats2020" if is_phantom(settings) else layouts.find(settings).layout
+    layout = "brats2020" if settings["layout"] == "phantom" else layouts.find(settings).layout
     if layout == "table":
         raise UserError(
             "cohort.labels: empty, but a table's masks have no convention; "

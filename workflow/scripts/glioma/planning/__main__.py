@@ -15,20 +15,16 @@ from glioma.base.files import read_json, write_csv
 from glioma.planning import costs, jobs
 from glioma.planning.units import Study
 
-USED, COHORT = Path("results/report/config.json"), Path("results/cohort/patients.csv")
 
-
-def main(basis: str, table: Path) -> None:
-    for path in (USED, COHORT):
+def main(study: str, basis: str, table: Path) -> None:
+    used, cohort = (Path("results") / study / name for name in ("report/config.json", "cohort/patients.csv"))
+    for path in (used, cohort):
         if not path.is_file():
             raise UserError(f"{path}: missing; finish a run in this folder first")
-    config = read_json(USED)
-    for level in (config["cnn"]["networks"], config["models"], config["adapters"], config["runs"]):
-        for name in [name for name, entry in level.items() if entry is None]:
-            del level[name]
-    every = jobs.dry_run(["--forceall", "--configfile", str(USED)])
-    study = Study(config, pd.read_csv(COHORT, dtype=str, keep_default_na=False))
-    measured = costs.measure([job for job in every if job.rule != "all"], study, ".", basis)
+    config = read_json(used)
+    every = jobs.dry_run(["--forceall", "--configfile", str(used)])
+    held = Study(config, pd.read_csv(cohort, dtype=str, keep_default_na=False))
+    measured = costs.measure([job for job in every if job.rule != "all"], held, ".", basis)
     if table.is_file():
         old = costs.read(table)
         key = [*costs.KEY, "unit"]
@@ -41,10 +37,11 @@ def main(basis: str, table: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--study", default="demo", help="whose finished run in results/ is measured")
     parser.add_argument("--basis", required=True, help="what it was measured on")
     parser.add_argument("--costs", type=Path, default=Path("resources/unit_costs.csv"), help="the table to write into")
     chosen = parser.parse_args()
     try:
-        main(chosen.basis, chosen.costs)
+        main(chosen.study, chosen.basis, chosen.costs)
     except UserError as fault:
         sys.exit(f"Error: {fault}")

@@ -49,7 +49,7 @@ class Study:
         if entries is None:
             return ""
         entry = entries[job.wildcards["run" if job.rule == "respond" else "adapter"]]
-        kind = settings.kind(self.config["models"][entry["model"]])
+        kind = settings.origin(self.config["models"][entry["model"]])
         return kind if kind == "embedded" else "other"
 
     def answers(self, run: str, part: str) -> int:

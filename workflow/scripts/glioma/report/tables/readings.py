@@ -54,7 +54,7 @@ def same(value: Any, wanted: Any) -> bool:
 def general(pattern: str) -> str:
     """A pattern whatever its entries are called: `runs.box-*.selection` becomes `runs.*.selection`."""
     parts = pattern.split(".")
-    named = {"cnn": 2, "models": 1, "adapters": 1, "runs": 1}.get(parts[0])
+    named = {"networks": 1, "models": 1, "adapters": 1, "runs": 1}.get(parts[0])
     if named is not None:
         parts[named] = "*"
     return ".".join(parts)

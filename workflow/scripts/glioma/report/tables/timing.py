@@ -1,5 +1,6 @@
 """Where the time went: Snakemake's benchmark files and the VLM's own counts."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -87,4 +88,4 @@ def _seconds(value: float) -> Cell:
 
 
 if __name__ == "__main__":
-    print(totals("results/benchmarks").round(0).astype({"wall_s": int, "cpu_s": int}).to_string(index=False))
+    print(totals(sys.argv[1]).round(0).astype({"wall_s": int, "cpu_s": int}).to_string(index=False))

@@ -1,0 +1,97 @@
+"""What one key of a study says about another, checked before any job starts."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from glioma.base.errors import UserError
+from glioma.base.section import nearest
+from glioma.config import settings
+from glioma.config.entries import TAKEN
+
+BASELINES = ("always HGG", "site majority", "FLAIR threshold", "mean training box", "whole frame", "image centre")
+
+
+def check(config: dict[str, Any]) -> None:
+    """Raise `UserError` naming the key of a complete configuration that does not go with another."""
+    networks, adapters, runs = config["networks"], config["adapters"], config["runs"]
+    for name, adapter in adapters.items():
+        _known(f"adapters.{name}.model", adapter["model"], config["models"])
+        _prompt(f"adapters.{name}.prompt", adapter["prompt"])
+        if (last := max(adapter["folds"])) >= config["folds"]["count"]:
+            raise UserError(
+                f"configuration, key adapters.{name}.folds: no fold {last}; "
+                f"folds.count is {config['folds']['count']}, the first fold is 0"
+            )
+    for name, run in runs.items():
+        _known(f"runs.{name}.model", run["model"], config["models"])
+        _prompt(f"runs.{name}.prompt", run["prompt"])
+        if name in TAKEN:
+            raise UserError(f"configuration, key runs.{name}: that name is taken in the scores; choose another")
+        if run["adapter"] is not None:
+            _known(f"runs.{name}.adapter", run["adapter"], adapters)
+            _agreement(config, name)
+    if both := sorted(networks.keys() & runs.keys()):
+        raise UserError(f"configuration, key runs.{both[0]}: a network has that name, too; give one of them another")
+    for pair in config["comparisons"]:
+        for name in pair:
+            _known("comparisons", name, [*networks, *runs, *BASELINES])
+    for pair in config["leak_audit"]:
+        for name, crops in zip(pair, ("brain", "tumour"), strict=True):
+            _known("leak_audit", name, [*networks, *runs])
+            found = settings.crops_of(config, networks.get(name) or runs[name])
+            if found != crops:
+                raise UserError(
+                    f"configuration, key leak_audit: {name!r} has {found} crops; name the entry with brain crops "
+                    "first, then the same with tumour crops"
+                )
+
+
+def drop_site_pairs(config: dict[str, Any], sites: Iterable[str]) -> list[str]:
+    """Take the pairs with the site majority out of `comparisons` where fewer than two sites ("" unknown) are known.
+
+    Returns a line on each for the user, who declared the pair before anybody knew what the cohort tells.
+    """
+    known = set(sites) - {""}
+    if len(known) > 1:
+        return []
+    out = [pair for pair in config["comparisons"] if "site majority" in pair]
+    config["comparisons"] = [pair for pair in config["comparisons"] if pair not in out]
+    reason = f"left out, for the cohort names {len(known)} sites and its majority needs two"
+    return [f"comparisons: [{', '.join(pair)}] is {reason}" for pair in out]
+
+
+def _agreement(config: dict[str, Any], name: str) -> None:
+    """A run and its adapter must agree on model, task and order, and the adapter must have a model for everybody."""
+    run = config["runs"][name]
+    adapter = config["adapters"][run["adapter"]]
+    for key in ("model", "task"):
+        if adapter[key] != run[key]:
+            raise UserError(
+                f"configuration, key runs.{name}.{key}: {run[key]!r}, but its adapter {run['adapter']!r} "
+                f"was made for {adapter[key]!r}; use the same {key} for both"
+            )
+    trained = adapter["conversations"]["image_first"]
+    if run["generation"]["image_first"] not in (None, trained):
+        raise UserError(
+            f"configuration, key runs.{name}.generation.image_first: its adapter {run['adapter']!r} was trained with "
+            f"image_first: {str(trained).lower()}; leave the key out, and the run follows its adapter"
+        )
+    missing = set(settings.parts(config, name)) - {"test", *(f"fold{fold}" for fold in adapter["folds"])}
+    if missing:
+        raise UserError(
+            f"configuration, key runs.{name}.patients: all, but adapter {run['adapter']!r} has no model of "
+            f"{', '.join(sorted(missing))}; set its folds to {list(range(config['folds']['count']))}"
+        )
+
+
+def _known(key: str, name: str, names: Iterable[str]) -> None:
+    names = list(names)
+    if name not in names:
+        raise UserError(f"configuration, key {key}: no entry {name!r}{nearest(name, names) or '; there are none'}")
+
+
+def _prompt(key: str, name: str) -> None:
+    path = settings.prompt_file(name)
+    if not Path(path).is_file():
+        raise UserError(f"configuration, key {key}: {path} does not exist; write the prompt there")

@@ -1,0 +1,158 @@
+"""A study and its entries, typed: what stands in config/config.yaml, config/studies/ and config/models/."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator, model_validator
+
+from glioma import tasks
+from glioma.base.section import Count, Section, Whole
+from glioma.cnn.recipe import Recipe
+from glioma.cohort.settings import Cohort, CropMode, Crops, Folds, Slices
+from glioma.demo.tiny_vlm.settings import Recipe as TinyRecipe
+from glioma.scoring.settings import Scores, Votes
+from glioma.vlm.settings import Conversations, Coordinates, Generation, Orientation, Training
+
+GRADES = ("LGG", "HGG", "no glioma")
+TAKEN = ("cnn", "baselines")
+"""Names that results/<study>/scores/ needs for itself."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+PromptName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_/-]*$")]
+Replicates = tuple[Annotated[str, StringConstraints(pattern=r"^[0-9]+/[a-z0-9-]+$")], ...]
+
+
+def _query(name: str) -> str:
+    if name not in tasks.queries():
+        raise ValueError(f"{name!r} is no task of a VLM; use one of {', '.join(tasks.queries())}")
+    return name
+
+
+QueryName = Annotated[str, AfterValidator(_query)]
+
+
+class Network(Recipe):
+    """A CNN."""
+
+    crops: CropMode | None = None
+    """brain or tumour; null: crops.mode."""
+    replicates: Replicates = ()
+    """Published rows that it stands beside, as table/setting of resources/published_tables.csv."""
+
+
+class Model(Section):
+    """A vision-language model."""
+
+    source: Annotated[str, StringConstraints(min_length=1)]
+    """embedded (a tiny Mllama that a rule trains), a local save_pretrained folder, or a hub id (owner/name)."""
+    revision: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")] | None = None
+    """The commit of a hub id, its 40 hexadecimal digits."""
+    coordinates: Coordinates = Coordinates()
+    quantisation: Literal["none", "4bit"] = "none"
+    """4bit needs CUDA."""
+    recipe: TinyRecipe = TinyRecipe()
+    """Of the embedded model: how it is trained."""
+
+
+class Adapter(Section):
+    """A LoRA adapter."""
+
+    task: QueryName
+    model: Name
+    prompt: PromptName
+    """What it is trained with: a file under config/prompts/."""
+    crops: CropMode | None = None
+    """brain or tumour; null: crops.mode."""
+    folds: tuple[Whole, ...] = (0,)
+    """Which folds validate, one adapter each; test patients are judged by the first."""
+    conversations: Conversations = Conversations()
+    training: Training = Training()
+
+    @field_validator("folds")
+    @classmethod
+    def _some(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if not value or len(set(value)) < len(value):
+            raise ValueError(f"{list(value)}: name at least one fold, and each once")
+        return value
+
+
+class Run(Section):
+    """What a model is asked about whom."""
+
+    task: QueryName
+    model: Name
+    prompt: PromptName
+    """A file under config/prompts/."""
+    adapter: Name | None = None
+    """null: the model off the shelf."""
+    crops: CropMode | None = None
+    """brain or tumour; null: those of its adapter, or crops.mode."""
+    patients: Literal["test", "all"] = "test"
+    """all: the development patients too, each by an adapter that has not seen them."""
+    choices: tuple[Literal["LGG", "HGG", "no glioma"], ...] = GRADES
+    """What 0, 1 and 2 mean in its prompt."""
+    orientations: tuple[Orientation, ...] = ("axial",)
+    selection: Literal["all", "range", "tumour"] = "all"
+    """all slices, the range from first to last tumour slice, or tumour slices (the last two use the truth)."""
+    every: Count = 1
+    """Every n-th of these."""
+    shards: Count = 1
+    """Jobs that it is split into."""
+    repeats: Count | None = None
+    """A number makes it the consistency test: one HGG and one LGG slice, so often."""
+    generation: Generation = Generation()
+    replicates: Replicates = ()
+    """Published rows that it stands beside, as table/setting of resources/published_tables.csv."""
+
+    @model_validator(mode="after")
+    def _lists(self) -> "Run":
+        if sorted(self.choices) != sorted(GRADES):
+            raise ValueError(f"choices: {list(self.choices)} is no order of {', '.join(GRADES)}; name each once")
+        if not self.orientations or len(set(self.orientations)) < len(self.orientations):
+            raise ValueError("orientations: name at least one, and each once")
+        return self
+
+
+def _pair(value: Any) -> Any:
+    if isinstance(value, list | tuple) and (len(value) != 2 or value[0] == value[1]):
+        raise ValueError(f"{list(value)} is no pair of two names")
+    return value
+
+
+Pairs = tuple[Annotated[tuple[str, ...], BeforeValidator(_pair)], ...]
+
+
+class Study(Section):
+    """One complete study."""
+
+    title: str = ""
+    """What it is, in a line."""
+    seed: Whole = 2020
+    """Every random choice derives from it and from the item's own name."""
+    cohort: Cohort
+    crops: Crops = Crops()
+    folds: Folds = Folds()
+    slices: Slices = Slices()
+    networks: dict[Name, Network] = Field(default_factory=dict)
+    models: dict[Name, Model] = Field(default_factory=dict)
+    """In place of, or over, files under config/models/."""
+    adapters: dict[Name, Adapter] = Field(default_factory=dict)
+    runs: dict[Name, Run] = Field(default_factory=dict)
+    parsing: Literal["strict", "lenient"] = "strict"
+    """strict: only the format that the prompt demands. lenient: the first legible choice or list of coordinates."""
+    votes: Votes = Votes()
+    scores: Scores = Scores()
+    comparisons: Pairs = ()
+    """The declared family of tests: pairs of networks, runs and baselines."""
+    leak_audit: Pairs = ()
+    """Pairs of a network or run with brain crops and the same with tumour crops."""
+
+
+class Site(Section):
+    """config/config.yaml: which study, on which cohort, on which machine."""
+
+    study: str = "demo"
+    """A name under config/studies/, or the path of a file."""
+    cohort: dict[str, Any] = Field(default_factory=dict)
+    """The keys of a cohort; with any, it takes the place of the study's own."""
+    gpus_per_job: Annotated[int, Field(ge=0, le=1)] | Literal["auto"] = "auto"
+    """GPUs that training and inference ask for: 0, 1, or auto (one where the machine has any)."""

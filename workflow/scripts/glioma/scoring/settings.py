@@ -1,0 +1,43 @@
+"""How answers become scores: the sections `votes` and `scores` of a study."""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from glioma.base.section import Count, Number, Section
+
+
+class Votes(Section):
+    """How slices make a patient."""
+
+    tie: Literal["undecided", "hgg", "lgg", "probability"] = "undecided"
+    """Between the leading choices: undecided, that grade where it leads, or HGG or LGG by the mean probability."""
+    no_glioma: Literal["exclude", "counts", "undecided"] = "exclude"
+    """exclude: such slices have no vote. undecided: a patient they win is undecided. counts: he is labelled so."""
+    unparsed: Literal["exclude", "counts", "wrong"] = "exclude"
+    """Unreadable slices have no vote, vote for no decision, or vote against the true grade."""
+    gldr_denominator: Literal["graded", "all"] = "graded"
+    """Glioma-level decision rate: the share of HGG among graded slices (as published), or among all readable ones."""
+
+
+class Scores(Section):
+    """How answers and masks are scored."""
+
+    truth: Literal["mask", "shape"] = "mask"
+    """A box or polygon is scored against the true mask, or against the mask's own box or polygon."""
+    unreadable: Literal["empty", "exclude"] = "empty"
+    """A shape that cannot be read is an empty prediction, or its slice is left out."""
+    hd95_unit: Literal["px", "mm"] = "mm"
+    hd95_empty: Number | None = None
+    """HD95 where exactly one of two masks is empty; null: the diagonal of the frame."""
+    nsd_tolerance: Number = 2.0
+    """Normalised surface distance: the share of the surface within this distance, in the unit of HD95."""
+    box_maximum: Literal["inclusive", "exclusive"] = "inclusive"
+    """Whether a box holds its last row and column."""
+    square_box: bool = False
+    """Whether true boxes are squares, where they are scored as shapes."""
+    dimension: Literal["2d", "3d"] = "3d"
+    """Boxes and polygons beside published ones and in tests: means over slices (2d), or stacked to a volume (3d)."""
+    calibration_bins: Count = 10
+    confidence: Annotated[float, BeforeValidator(float), Field(gt=0, lt=1)] = 0.95
+    resamples: Annotated[int, Field(ge=100)] = 2000

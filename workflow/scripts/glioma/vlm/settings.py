@@ -1,0 +1,112 @@
+"""What may be said of a vision-language model, of its adapters, and of how it answers."""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from glioma.base.section import Count, Number, Rate, Section, Share, Whole
+
+Orientation = Literal["axial", "coronal", "sagittal"]
+
+
+class Coordinates(Section):
+    """The coordinates that a model uses, see `geometry.coordinates`."""
+
+    order: Literal["row_col", "x_y"] = "row_col"
+    scale: Annotated[Literal["128", "pixels", "1000", "unit"], BeforeValidator(str)] = "128"
+
+
+class Conversations(Section):
+    """Which slices an adapter is trained on, and what the true answers look like."""
+
+    orientations: tuple[Orientation, ...] = ("axial",)
+    """Slices of these; of the tasks that locate, axial ones only."""
+    every: Count = 1
+    """Every n-th slice of an orientation."""
+    limit: Count | None = None
+    """Slices of one patient at most."""
+    no_glioma_slices: Annotated[float, BeforeValidator(float), Field(ge=0, lt=1)] = 0.0
+    """Share of tumour-free slices among a patient's."""
+    balance: bool = True
+    """Repeat rows of the rarer grade in training."""
+    image_first: bool = False
+    """Order of image and text."""
+    box: Literal["rectangle", "square"] = "rectangle"
+    """Form of true boxes."""
+    polygon_points: tuple[Annotated[int, Field(ge=3)], Annotated[int, Field(ge=3)]] = (10, 15)
+    """Fewest and most points of true polygons."""
+
+    @field_validator("polygon_points")
+    @classmethod
+    def _rising(cls, value: tuple[int, int]) -> tuple[int, int]:
+        if value[0] > value[1]:
+            raise ValueError(f"{list(value)}: the fewest points come first; write [{value[1]}, {value[0]}]")
+        return value
+
+
+class Training(Section):
+    """How an adapter is trained."""
+
+    backend: Literal["auto", "peft", "unsloth"] = "auto"
+    """auto: Unsloth where it works (CUDA), else PEFT."""
+    steps: Count | None = None
+    """Optimiser steps; null: as many as `epochs` take."""
+    epochs: Rate = 1
+    batch: Count = 8
+    """Conversations in one forward pass."""
+    accumulation: Count = 1
+    """Forward passes in one optimiser step."""
+    learning_rate: Rate = 2e-4
+    warmup: Whole = 5
+    """Steps."""
+    scheduler: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "linear"
+    optimizer: Literal["auto", "adamw_torch", "adamw_8bit"] = "auto"
+    """auto: adamw_8bit with CUDA and bitsandbytes, else adamw_torch."""
+    weight_decay: Number = 0.01
+    rank: Count = 16
+    alpha: Rate = 16
+    dropout: Annotated[float, BeforeValidator(float), Field(ge=0, lt=1)] = 0.0
+    gradient_checkpointing: bool = False
+    loss: Literal["answer", "conversation"] = "answer"
+    """answer: the loss covers the answer alone; conversation: the prompt as well."""
+    evaluate_every: Count | None = 25
+    """Steps; null: no validation, which keeps the last step."""
+    validation_rows: Count = 64
+    """Conversations to validate on at most, evenly spread."""
+    select_by: Literal["loss", "generation"] = "loss"
+    """What makes a step the best: the validation loss, or a score of generated answers."""
+    generation_rows: Count = 32
+    """Conversations to answer at every evaluation at most, evenly spread."""
+    patience: Count | None = None
+    """Evaluations without a better one after which training ends; null: it never does."""
+    keep: Literal["best", "last"] = "best"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unvalidated(cls, values: dict) -> dict:
+        if isinstance(values, dict) and "evaluate_every" in values and values["evaluate_every"] is None:
+            return {"keep": "last", **values}
+        return values
+
+    @model_validator(mode="after")
+    def _validated_where_it_chooses(self) -> "Training":
+        if self.evaluate_every is None:
+            for key, value in (("keep", "best"), ("select_by", "generation")):
+                if getattr(self, key) == value:
+                    raise ValueError(f"{key} is {value!r} without validation; give evaluate_every a number of steps")
+            if self.patience is not None:
+                raise ValueError("patience counts evaluations; give evaluate_every a number of steps, or null here")
+        return self
+
+
+class Generation(Section):
+    """How a model answers."""
+
+    batch_size: Count = 16
+    max_new_tokens: Count = 256
+    temperature: Number = 0.0
+    """0 is greedy."""
+    top_p: Annotated[float, BeforeValidator(float), Field(gt=0, le=1)] = 1.0
+    min_p: Share = 0.0
+    image_first: bool | None = None
+    """Order of image and text; null: as the adapter was trained, text first without one."""
