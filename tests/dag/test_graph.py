@@ -21,7 +21,7 @@ def test_the_demo_is_one_graph(empty):
     ("config", "message"),
     [
         ("crops={mode: brian}", "key crops.mode: 'brian'"),
-        ("cohort={layout: phantom, mgg: 8}", "key cohort.mgg: unknown key 'mgg'; did you mean hgg?"),
+        ("cohort={layout: phantom, hhg: 8}", "key cohort.hhg: unknown key 'hhg'; did you mean hgg?"),
         ('cohort={"root": "/no/such/folder"}', "cohort.root: /no/such/folder is not a folder"),
         ("sed=1", "key sed: unknown key; did you mean seed?"),
         ("study=paper", "key cohort.root: empty, and the study 'paper' has no cohort of its own"),
@@ -99,7 +99,9 @@ def test_the_plan_counts_the_graph_and_leaves_nothing_but_its_log(empty, tmp_pat
 
 
 def test_a_plan_without_a_cost_says_what_to_do(empty):
-    done = empty.snakemake("plan", "--cores", "1", "--config", "study=paper", 'cohort={"layout": "phantom"}', "gpus_per_job=0")
+    done = empty.snakemake(
+        "plan", "--cores", "1", "--config", "study=paper", 'cohort={"layout": "phantom"}', "gpus_per_job=0"
+    )
     assert done.returncode != 0
     assert "no cost of rule" in done.stderr and "gpus_per_job=1" in done.stderr and "Traceback" not in done.stderr
 

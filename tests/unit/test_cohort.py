@@ -13,6 +13,7 @@ from glioma.base.errors import UserError
 from glioma.cohort import folds, labels
 from glioma.cohort import index as cohort_index
 from glioma.cohort.sequences import SCANS
+from glioma.cohort.settings import Cohort
 
 REPOSITORY = Path(__file__).parents[2]
 HEADER = (
@@ -288,13 +289,14 @@ def test_faults_of_a_table(tmp_path):
     assert "cohort.table: empty" in fault(tmp_path, layout="table")
 
 
-@pytest.mark.parametrize(
-    "settings", [{"layout": "brats2023"}, {"grades": "grades.csv"}, {"exclude": ["BraTS20_Training_001"]}]
-)
-def test_data_without_a_root_is_no_phantom(settings):
-    assert cohort_index.is_phantom({"root": "", "table": "", "layout": "auto", "exclude": []})
-    with pytest.raises(UserError, match=r"cohort\.root: empty, but"):
-        cohort_index.is_phantom({"root": ""} | settings)
+def test_the_name_of_a_cohort_tells_apart_what_is_cut_otherwise(tmp_path):
+    settings = Cohort(root=str(tmp_path / "BraTS 2020")).plain()
+    name = cohort_index.name(settings)
+    assert name.startswith("BraTS-2020-")
+    assert name == cohort_index.name(settings | {"exclude": ["one"], "grades": "other.csv"})
+    others = [settings | {"labels": {"1": "tumour"}}, settings | {"root": str(tmp_path / "x" / "BraTS 2020")}]
+    assert len({name, *(cohort_index.name(other) for other in others)}) == 3
+    assert cohort_index.name(Cohort(layout="phantom", lgg=3).plain()) == "phantom-24-3-2020"
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import small_crops
 import torch
-import yaml
 from torch.utils.flop_counter import FlopCounterMode
 
+from configuration import resolved
 from glioma.base.errors import UserError
 from glioma.cnn import networks
 from glioma.cnn.recipe import Recipe
@@ -48,11 +48,8 @@ job          count
 
 
 @pytest.fixture
-def config(monkeypatch):
-    monkeypatch.chdir(BASE)
-    config = yaml.safe_load((BASE / "config" / "config.yaml").read_text())
-    settings.check(config, BASE)
-    return config
+def config():
+    return resolved()
 
 
 @pytest.fixture

@@ -1,83 +1,60 @@
-"""Every ambiguity of the study is a key: paper.yaml holds its published reading, brats2020.yaml the defensible one."""
+"""Every ambiguity of the study is a key: paper.yaml holds its published interpretation, leak-free.yaml ours."""
 
-import copy
 import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
-import yaml
-from snakemake.utils import update_config
 
-from glioma.cnn.recipe import Recipe
-from glioma.config import settings
+from configuration import resolved
+from glioma.config import schema
 from glioma.report.tables import readings
 
 ROOT = Path(__file__).parents[2]
 AMBIGUITIES = ROOT / "resources" / "ambiguities.yaml"
 ENTRIES = readings.read(AMBIGUITIES)
-OVERLAYS = {"paper": "paper", "default": "brats2020"}
-DEMO = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+STUDIES = {"paper": "paper", "default": "leak-free"}
+SCHEMA = schema.schema("study")
 
 
-def read_config(overlay: str) -> dict:
-    """The demo's configuration under an overlay, merged and checked as the workflow does it."""
-    config = copy.deepcopy(DEMO)
-    update_config(config, yaml.safe_load((ROOT / f"config/{overlay}.yaml").read_text(encoding="utf-8")))
-    settings.check(config, ROOT)
-    return config
+@pytest.fixture(scope="module", params=sorted(STUDIES))
+def reading(request):
+    """The name of an interpretation, and the configuration that must hold it."""
+    return request.param, resolved(STUDIES[request.param])
 
 
-@pytest.fixture(autouse=True, scope="module")
-def at_the_root():
-    # Prompts are looked up in the working directory.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)
-        yield
-
-
-@pytest.fixture(scope="module", params=sorted(OVERLAYS))
-def reading(request, at_the_root):
-    """The name of a reading, and the configuration that must hold it."""
-    return request.param, read_config(OVERLAYS[request.param])
-
-
-def in_schema(schema: dict, pattern: str, place: dict) -> bool:
+def in_schema(pattern: str, level: dict = SCHEMA) -> bool:
     """Whether the schema knows a dotted pattern."""
-    place = schema["$defs"][place["$ref"].rsplit("/", 1)[1]] if "$ref" in place else place
+    level = SCHEMA["$defs"][level["$ref"].rsplit("/", 1)[1]] if "$ref" in level else level
     if not pattern:
         return True
     part, _, rest = pattern.partition(".")
-    if part in place.get("properties", {}):
-        return in_schema(schema, rest, place["properties"][part])
-    return isinstance(place.get("additionalProperties"), dict) and in_schema(
-        schema, rest, place["additionalProperties"]
-    )
+    if part in level.get("properties", {}):
+        return in_schema(rest, level["properties"][part])
+    return any(in_schema(rest, entry) for entry in level.get("patternProperties", {}).values())
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["id"])
 def test_an_ambiguity_is_a_key_of_the_schema_with_a_reason(entry):
-    schema = yaml.safe_load((ROOT / settings.SCHEMA).read_text(encoding="utf-8"))
     assert set(entry) == {"id", "question", "paper", "default", "reason"}
     assert entry["question"].endswith("?") and len(entry["reason"]) > 60
     for pattern in (*entry["paper"], *entry["default"]):
-        assert in_schema(schema, pattern, schema), pattern
+        assert in_schema(pattern), pattern
 
 
 def test_the_schema_walk_knows_what_is_no_key():
-    schema = yaml.safe_load((ROOT / settings.SCHEMA).read_text(encoding="utf-8"))
-    assert in_schema(schema, "cnn.networks.*.keep", schema)
-    assert not in_schema(schema, "cnn.networks.*.kept", schema) and not in_schema(schema, "votes.draw", schema)
+    assert in_schema("networks.*.keep")
+    assert not in_schema("networks.*.kept") and not in_schema("votes.draw")
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["id"])
-def test_the_overlays_hold_their_readings(entry, reading):
+def test_the_studies_hold_their_interpretations(entry, reading):
     name, config = reading
     for pattern, wanted in entry[name].items():
         found = readings.resolve(config, pattern)
-        assert found, f"{OVERLAYS[name]}.yaml: no key {pattern}"
+        assert found, f"{STUDIES[name]}.yaml: no key {pattern}"
         for key, value in found.items():
-            assert readings.same(value, wanted), f"{OVERLAYS[name]}.yaml: {key} is {value!r}, not {wanted!r}"
+            assert readings.same(value, wanted), f"{STUDIES[name]}.yaml: {key} is {value!r}, not {wanted!r}"
 
 
 # What the study's own account leaves open, and the key that must therefore be listed.
@@ -85,7 +62,7 @@ OPEN = {
     "votes.tie",
     "votes.no_glioma",
     "votes.unparsed",
-    "answers.reading",
+    "parsing",
     "votes.gldr_denominator",
     "crops.mode",
     "runs.*.selection",
@@ -96,10 +73,10 @@ OPEN = {
     "scores.truth",
     "scores.hd95_unit",
     "scores.dimension",
-    "cnn.networks.*.epochs",
-    "cnn.networks.*.learning_rate",
-    "cnn.networks.*.batch_size",
-    "cnn.networks.*.multiple",
+    "networks.*.epochs",
+    "networks.*.learning_rate",
+    "networks.*.batch_size",
+    "networks.*.multiple",
     "runs.*.generation.temperature",
     "runs.*.generation.min_p",
     "adapters.*.training.loss",
@@ -124,16 +101,11 @@ def test_nothing_left_open_is_missing():
     assert len({entry["id"] for entry in ENTRIES}) == len(ENTRIES)
 
 
-def test_no_demo_entry_survives_in_an_overlay(reading):
+def test_no_demo_entry_is_in_another_study(reading):
     _, config = reading
-    for section in ("models", "adapters", "runs"):
-        assert not set(config[section]) & set(DEMO[section])
-    assert not set(config["cnn"]["networks"]) & set(DEMO["cnn"]["networks"])
-
-
-def test_networks_of_the_overlays_are_recipes(reading):
-    for entry in reading[1]["cnn"]["networks"].values():
-        Recipe.read(entry)
+    demo = resolved()
+    for section in ("networks", "models", "adapters", "runs"):
+        assert not set(config[section]) & set(demo[section])
 
 
 PUBLISHED = {
@@ -148,8 +120,8 @@ PUBLISHED = {
 
 
 def test_every_published_experiment_is_an_entry_of_paper_yaml():
-    config = read_config("paper")
-    entries = {**config["cnn"]["networks"], **config["runs"]}
+    config = resolved("paper")
+    entries = {**config["networks"], **config["runs"]}
     replicated = {name: set(entry.get("replicates", [])) for name, entry in entries.items()}
     assert set().union(*replicated.values()) == PUBLISHED
     assert replicated["classifier-sweep"] == {"1/baseline"} and len(entries["classifier-sweep"]["learning_rate"]) == 6
@@ -189,12 +161,12 @@ def verdicts(config: dict, out: Path) -> list[str]:
 
 
 def test_the_report_says_how_this_run_reads(tmp_path):
-    paper, default = read_config("paper"), read_config("brats2020")
+    paper, default = resolved("paper"), resolved("leak-free")
     for config, expected in ((paper, "as published"), (default, "as defensible")):
         assert set(verdicts(config, tmp_path / "r.html")) == {expected, "as both"}
     before = verdicts(paper, tmp_path / "r.html")
     paper["votes"]["tie"] = "hgg"
-    paper["cnn"]["networks"]["segmenter-methods"]["keep"] = "last"
+    paper["networks"]["segmenter-methods"]["keep"] = "last"
     paper["runs"] = {"mine": {"selection": "range", "prompt": "classify"}, "yours": {"selection": "all"}}
     after = dict(zip([entry["id"] for entry in ENTRIES], verdicts(paper, tmp_path / "r.html"), strict=True))
     assert after["tie"] == "otherwise"

@@ -11,9 +11,9 @@ import jinja2
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from docutils.core import publish_parts
 
+from configuration import resolved
 from glioma.report import html, revisions
 from glioma.report.tables import answers as answer_pages
 from glioma.report.tables import derivation, participants, published, scores, timing
@@ -395,7 +395,7 @@ def test_revisions_left_open_are_those_that_were_fetched(tmp_path):
         "renamed": None,
         "missing": None,
     }
-    config = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+    config = resolved()
     assert f"revision ``{'a' * 40}``" in render(config | {"models": found})
 
 
@@ -410,14 +410,14 @@ def body(text: str) -> str:
 
 
 def test_methods_text_follows_the_configuration():
-    config = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+    config = resolved()
     text = render(config)
     assert "Phantom cohort" in text and "Not for clinical use" in text
-    for name in (*config["cnn"]["networks"], *config["models"], *config["runs"], *config["adapters"]):
+    for name in (*config["networks"], *config["models"], *config["runs"], *config["adapters"]):
         assert name in text
     assert "2509.10683" in body(text)
     real = config | {
-        "cohort": {"root": "/data/`odd`_*name*_", "exclude": ["a_", "b*"]},
+        "cohort": {"layout": "auto", "root": "/data/`odd`_*name*_", "exclude": ["a_", "b*"]},
         "crops": config["crops"] | {"mode": "tumour"},
     }
     text = render(real)
@@ -425,18 +425,13 @@ def test_methods_text_follows_the_configuration():
     body(text)
 
 
-@pytest.mark.parametrize("overlay", ["paper", "brats2020"])
-def test_methods_text_of_the_overlays_names_what_they_hold(overlay):
-    """The overlay alone, its removed entries and all: no key of the configuration below it is there."""
-    config = yaml.safe_load((ROOT / f"config/{overlay}.yaml").read_text(encoding="utf-8"))
-    sections = [config["cnn"]["networks"], *(config[name] for name in ("models", "adapters", "runs"))]
-    for section in sections:
-        for name in [name for name, entry in section.items() if entry is None]:
-            del section[name]
-    config["cohort"]["root"] = "/data/brats"
+@pytest.mark.parametrize("name", ["paper", "leak-free"])
+def test_methods_text_of_a_study_names_what_it_holds(name):
+    config = resolved(name, cohort={"root": "/data/brats"})
+    sections = [config[section] for section in ("networks", "models", "adapters", "runs")]
     text = render(config)
-    for name in (name for section in sections for name in section):
-        assert f"**{name}**" in text or f"``{name}``" in text
+    for entry in (entry for section in sections for entry in section):
+        assert f"**{entry}**" in text or f"``{entry}``" in text
     for first, second in config["comparisons"] + config["leak_audit"]:
         assert f"``{first}``" in text and f"``{second}``" in text
     page = body(text)
@@ -451,7 +446,7 @@ def test_methods_text_of_the_overlays_names_what_they_hold(overlay):
     )
     for said in (*headings, "optimism", "Holm", "cannot be excluded", "No sample size was calculated"):
         assert said in page
-    assert ("last epoch is kept" in text) == (overlay == "brats2020")
+    assert ("last epoch is kept" in text) == (name == "leak-free")
 
 
 def test_methods_text_and_captions_render_without_a_configuration():

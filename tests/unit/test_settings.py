@@ -1,88 +1,204 @@
-import copy
+"""What makes a configuration: studies, what they extend, and every error in one line."""
+
+import json
+import re
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 
+from configuration import resolved
 from glioma.base.errors import UserError
-from glioma.config import settings
+from glioma.base.section import ordered
+from glioma.config import check, schema, settings, study
+from workspace import REPOSITORY
 
-BASE = Path(__file__).parents[2]
+STUDIES = sorted(path.stem for path in (REPOSITORY / "config/studies").glob("*.yaml"))
 
 
 @pytest.fixture
-def config(monkeypatch):
-    monkeypatch.chdir(BASE)
-    return yaml.safe_load((BASE / "config" / "config.yaml").read_text())
+def config():
+    return resolved()
 
 
-def at(config, path, value):
-    changed = copy.deepcopy(config)
-    *parents, key = path.split(".")
-    place = changed
-    for parent in parents:
-        place = place[parent]
-    place[key] = value
-    return changed
+@pytest.fixture
+def written(tmp_path):
+    """A function that writes a study of one's own and resolves it."""
+
+    def write(text: str, name: str = "own", **more) -> dict:
+        (tmp_path / f"{name}.yaml").write_text(text)
+        return resolved(str(tmp_path / f"{name}.yaml"), **more)
+
+    return write
 
 
-def test_the_default_is_valid(config):
-    settings.check(config, BASE)
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_studies_are_complete_and_hold_nothing_of_each_other(name):
+    """No study stands on another, takes anything out, or sets what would otherwise come from elsewhere to null."""
+    content = yaml.safe_load((REPOSITORY / f"config/studies/{name}.yaml").read_text())
+    assert not {"extends", "without"} & set(content)
+    assert all(entry for section in study.ENTRIES for entry in content[section].values())
+    assert resolved(name)["study"] == name
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "message"),
+    ("more", "message"),
     [
-        ("cohort.rot", "x", r"key cohort: .*'rot' was unexpected"),
-        ("folds.count", "many", r"key folds\.count"),
-        ("crops.mode", "brian", r"key crops\.mode: 'brian'"),
-        ("runs.paper-polygon-general.prompt", "nowhere", r"key runs\.paper-polygon-general\.prompt"),
+        ({"cohort": {"rot": "x"}}, r"key cohort\.rot: unknown key 'rot'; did you mean root\?"),
+        ({"sed": 1}, r"key sed: unknown key; did you mean seed\?"),
+        ({"seed": "2.5"}, r"key seed: 2\.5 must be"),
+        ({"seed": True}, "key seed: true and false are no numbers"),
+        ({"slices": None}, "key slices: an empty section"),
+        ({"scores": {"confidence": float("nan")}}, r"key scores\.confidence: nan must be"),
+        ({"scores": {"nsd_tolerance": ".inf"}}, r"key scores\.nsd_tolerance: "),
+        ({"folds": {"count": "many"}}, r"key folds\.count: 'many'"),
+        ({"crops": {"mode": "brian"}}, r"key crops\.mode: 'brian' must be 'brain' or 'tumour'"),
+        ({"runs": {"paper-polygon-general": {"prompt": "nowhere"}}}, r"key runs\.paper-polygon-general\.prompt"),
         (
-            "runs.paper-polygon-general.model",
-            "gpt",
-            r"key runs\.paper-polygon-general\.model: no entry 'gpt'; there are tiny-mllama",
+            {"runs": {"paper-polygon-general": {"model": "tiny-mlama"}}},
+            r"key runs\.paper-polygon-general\.model: no entry 'tiny-mlama'; did you mean tiny-mllama\?",
         ),
-        ("runs.paper-polygon-finetuned.adapter", "paper-classification", r"key runs\.paper-polygon-finetuned\.task"),
-        ("adapters.paper-polygon.training", {"learning_rat": 1}, r"'learning_rat' was unexpected"),
-        ("runs.bad name", {}, r"key runs"),
-        ("adapters.bounding_box.folds", [3], r"key adapters\.bounding_box\.folds: no fold 3"),
-        ("runs.bounding_box-finetuned.patients", "all", r"adapter 'bounding_box' has no model of fold1, fold2"),
-        ("runs.bounding_box-finetuned.generation.image_first", True, r"trained with image_first: false"),
-        ("cnn.networks.monai-unet.patience", 3, r"key cnn\.networks\.monai-unet: "),
-        ("comparisons", [["monai-unet", "nobody"]], r"key comparisons: no entry 'nobody'"),
-        ("leak_audit", [["paper-classifier", "paper-classifier-brain"]], r"'paper-classifier' has tumour crops"),
-        ("cohort.labels", {"4": "bone"}, r"key cohort\.labels"),
+        (
+            {"runs": {"paper-polygon-finetuned": {"adapter": "paper-classification"}}},
+            r"key runs\.paper-polygon-finetuned\.task",
+        ),
+        (
+            {"adapters": {"paper-polygon": {"training": {"learning_rat": 1}}}},
+            r"unknown key 'learning_rat'; did you mean learning_rate\?",
+        ),
+        ({"runs": {"bad name": {"like": "wording-plain"}}}, r"key runs\.bad name"),
+        ({"runs": {"baselines": {"like": "wording-plain"}}}, r"key runs\.baselines: that name is taken"),
+        ({"runs": {"other": {"like": "wording-plane"}}}, r"key runs\.other\.like: no entry 'wording-plane'; did you"),
+        ({"runs": {"other": {"like": "other"}}}, r"key runs\.other: is like itself"),
+        ({"runs": {"wording-plain": None}}, r"key runs\.wording-plain: None is no entry"),
+        ({"runs": {"wording-plain": {"task": "segmentation"}}}, "is no task of a VLM; use one of classification"),
+        ({"runs": {"wording-plain": {"choices": ["LGG", "LGG", "HGG"]}}}, "is no order of LGG, HGG, no glioma"),
+        ({"adapters": {"bounding_box": {"folds": [3]}}}, r"key adapters\.bounding_box\.folds: no fold 3"),
+        ({"adapters": {"paper-polygon": {"conversations": {"polygon_points": [12, 3]}}}}, r"write \[3, 12\]"),
+        ({"runs": {"bounding_box-finetuned": {"patients": "all"}}}, "'bounding_box' has no model of fold1, fold2"),
+        (
+            {"runs": {"bounding_box-finetuned": {"generation": {"image_first": True}}}},
+            "trained with image_first: false",
+        ),
+        ({"networks": {"monai-unet": {"patience": 3}}}, r"key networks\.monai-unet: keep: last does not go with"),
+        ({"networks": {"wording-plain": {"like": "monai-unet"}}}, "a network has that name, too"),
+        ({"comparisons": [["monai-unet", "nobody"]]}, r"key comparisons: no entry 'nobody'"),
+        ({"comparisons": [["monai-unet"]]}, "is no pair of two names"),
+        ({"leak_audit": [["paper-classifier", "paper-classifier-brain"]]}, r"'paper-classifier' has tumour crops"),
+        ({"cohort": {"root": "/x", "labels": {"4": "bone"}}}, r"key cohort\.labels: 'bone' is no tissue"),
+        ({"cohort": {"root": "/x", "layout": "phantom"}}, "root is given, but the layout is phantom"),
+        ({"cohort": {"root": "/x", "hgg": 5}}, "hgg is given, but the layout is auto"),
+        ({"study": "papr"}, r"key study: 'papr' is no study; did you mean paper\?"),
     ],
 )
-def test_a_fault_names_its_key_in_one_line(config, path, value, message):
-    with pytest.raises(UserError, match=message) as fault:
-        settings.check(at(config, path, value), BASE)
-    assert "\n" not in str(fault.value)
+def test_an_error_names_its_key_in_one_line(more, message):
+    with pytest.raises(UserError, match=message) as error:
+        resolved(**({"name": more.pop("study")} if "study" in more else {}), **more)
+    assert "\n" not in str(error.value)
 
 
-def test_numbers_that_arrive_as_text_are_read(config):
-    """`--config 'phantom={"hgg": 8}'` and an exponent without a decimal point reach the workflow as text."""
-    changed = at(at(config, "phantom.hgg", "8"), "cnn.networks.paper-segmenter.learning_rate", ["1e-4", "5E-7"])
-    settings.check(changed, BASE)
-    assert changed["phantom"]["hgg"] == 8
-    assert changed["cnn"]["networks"]["paper-segmenter"]["learning_rate"] == [1e-4, 5e-7]
-    assert changed["models"]["tiny-mllama"]["coordinates"]["scale"] == "128"
+@pytest.mark.parametrize("name", [name for name in STUDIES if name != "demo"])
+def test_a_cohort_is_named_and_never_guessed(name):
+    with pytest.raises(UserError, match=rf"no cohort of its own.*--config study={name} 'cohort=") as error:
+        resolved(name, cohort={})
+    # The remedy works when it is typed.
+    assert resolved(name, cohort=yaml.safe_load(re.search(r"'cohort=(\{\"layout.*?\})'", str(error.value))[1]))
 
 
-def test_an_entry_that_is_null_is_taken_out_and_an_overlay_says_so(config):
-    defaults = copy.deepcopy(config)
-    changed = at(at(config, "runs.wording-plain", None), "cnn.networks.flair-classifier", None)
-    changed["comparisons"] = []
-    settings.check(changed, BASE)
-    assert "wording-plain" not in changed["runs"] and "flair-classifier" not in changed["cnn"]["networks"]
-    again = settings.overlay(changed, defaults)
-    assert again["runs"]["wording-plain"] is None and again["cnn"]["networks"]["flair-classifier"] is None
-    settings.check(again, BASE)
-    assert settings.ordered(again) == settings.ordered(changed)
+def test_the_cohort_of_the_site_takes_the_place_of_the_studys():
+    cohort = resolved(cohort={"root": "/data/brats"})["cohort"]
+    assert (cohort["layout"], cohort["root"]) == ("auto", "/data/brats")
+
+
+def test_numbers_that_arrive_as_text_are_read():
+    """`--config 'cohort={"hgg": 8}'` and an exponent without a decimal point reach the workflow as text."""
+    config = resolved(
+        cohort={"layout": "phantom", "hgg": "8"},
+        networks={"paper-segmenter": {"learning_rate": ["1e-4", "5E-7"], "epochs": 3.0, "micro_batch": "null"}},
+    )
+    assert config["cohort"]["hgg"] == 8
+    network = config["networks"]["paper-segmenter"]
+    assert network["learning_rate"] == [1e-4, 5e-7] and network["epochs"] == 3 and network["micro_batch"] is None
+    assert config["models"]["tiny-mllama"]["coordinates"]["scale"] == "128"
+
+
+def test_a_study_extends_another_and_takes_out_what_it_does_not_want(written):
+    config = written(
+        """
+        extends: demo
+        without: [runs.wording-plain, networks.flair-classifier]
+        seed: 7
+        comparisons: []
+        runs:
+          wording-expert: {every: 9}
+          mine: {like: wording-expert, prompt: classify}
+        """
+    )
+    demo = resolved()
+    assert list(config["runs"]) == [*(name for name in demo["runs"] if name != "wording-plain"), "mine"]
+    assert set(demo["networks"]) - set(config["networks"]) == {"flair-classifier"}
+    assert config["seed"] == 7 and config["study"] == "own"
+    assert config["runs"]["wording-expert"] == demo["runs"]["wording-expert"] | {"every": 9}
+    assert config["runs"]["mine"] == config["runs"]["wording-expert"] | {"prompt": "classify"}
+
+
+def test_what_a_study_extends_is_found_beside_it_and_in_no_circle(written):
+    written("extends: demo\nseed: 5\n", "base")
+    assert written("extends: base\n")["seed"] == 5
+    with pytest.raises(UserError, match="extends itself"):
+        written("extends: base\n", "base")
+    with pytest.raises(UserError, match=r"key without: no entry runs\.nothing"):
+        written("extends: demo\nwithout: [runs.nothing]\n")
+
+
+def test_entries_like_another_and_in_variants(written):
+    config = written(
+        """
+        cohort: {layout: phantom}
+        networks:
+          unet:
+            task: segmentation
+            architecture: monai:UNet
+            augmentation: {flip: 0.5, shift: 2}
+            replicates: [4/baseline]
+            variants: {a: {}, b: {augmentation: {flip: 0.1}, epochs: 3}}
+          last: {like: unet-b, keep: last}
+        """
+    )
+    networks = config["networks"]
+    assert list(networks) == ["unet-a", "unet-b", "last"]
+    assert networks["unet-b"]["augmentation"] == {"flip": 0.1, "intensity": 0, "shift": 2}
+    # A published row is repeated by the entry that says so.
+    assert networks["unet-b"]["replicates"] == ["4/baseline"] and networks["last"]["replicates"] == []
+    assert networks["last"]["epochs"] == 3 and networks["last"]["keep"] == "last"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("seed: 1\ncohort: {layout: phantom}\nseed: 2\n", r"line 1: key seed stands twice"),
+        ("- a\n", "holds no keys"),
+        ("a: [\n", "not valid YAML"),
+        ("cohort: {layout: phantom}\nfolds:\n", "key folds: an empty section"),
+    ],
+)
+def test_a_file_that_is_no_study_is_named(written, text, message):
+    with pytest.raises(UserError, match=message) as error:
+        written(text)
+    assert "own.yaml" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_settings_are_complete(config):
+    """A job is told every value: nothing is left to a default of the code that it runs."""
+    for name in config["networks"]:
+        assert settings.network_entry(config, name)["optimiser"] == "adam"
+    for name in config["adapters"]:
+        assert {"rank", "alpha", "dropout", "validation_rows"} <= set(config["adapters"][name]["training"])
+    assert config["scores"]["resamples"] == 2000 and config["votes"]["tie"] == "undecided"
 
 
 def test_who_answers_for_whom(config):
-    settings.check(config, BASE)
     assert settings.parts(config, "classification-general") == ["test", "development"]
     assert settings.parts(config, "classification-finetuned") == ["test", "fold0", "fold1", "fold2"]
     assert settings.adapter_fold(config, "classification-finetuned", "fold2") == 2
@@ -92,22 +208,49 @@ def test_who_answers_for_whom(config):
 
 
 def test_names_match_themselves_only():
-    import re
-
     pattern = re.compile(settings.alternatives(["a.b", "c"]))
     assert pattern.fullmatch("a.b") and pattern.fullmatch("c") and not pattern.fullmatch("axb")
     assert not re.compile(settings.alternatives([])).fullmatch("")
 
 
 def test_order_of_keys_does_not_matter():
-    assert str(settings.ordered({"b": [{"d": 1, "c": 2}], "a": 1})) == str(
-        settings.ordered({"a": 1, "b": [{"c": 2, "d": 1}]})
-    )
+    assert str(ordered({"b": [{"d": 1, "c": 2}], "a": 1})) == str(ordered({"a": 1, "b": [{"c": 2, "d": 1}]}))
 
 
 def test_the_site_majority_is_compared_only_where_sites_are_known(config):
     config["comparisons"] = [["monai-unet", "FLAIR threshold"], ["flair-classifier", "site majority"]]
-    assert settings.drop_site_pairs(config, ["TCIA01", "CBICA", ""]) == [] and len(config["comparisons"]) == 2
-    (line,) = settings.drop_site_pairs(config, ["CBICA", "", "CBICA"])
+    assert check.drop_site_pairs(config, ["TCIA01", "CBICA", ""]) == [] and len(config["comparisons"]) == 2
+    (line,) = check.drop_site_pairs(config, ["CBICA", "", "CBICA"])
     assert "[flair-classifier, site majority]" in line and "1 sites" in line
     assert config["comparisons"] == [["monai-unet", "FLAIR threshold"]]
+
+
+@pytest.mark.parametrize("name", schema.FILES)
+def test_the_schemas_for_editors_are_fresh(name):
+    """Made by: PYTHONPATH=workflow/scripts python -m glioma.config.schema workflow/schemas"""
+    assert (REPOSITORY / f"workflow/schemas/{name}.schema.json").read_text() == schema.text(name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        ("config", REPOSITORY / "config/config.yaml"),
+        *(("study", REPOSITORY / f"config/studies/{name}.yaml") for name in STUDIES),
+        *(("study", REPOSITORY / "tests" / name) for name in ("workflow/small.yaml", "slurm/cut.yaml")),
+        *(("model", path) for path in sorted((REPOSITORY / "config/models").glob("*.yaml"))),
+    ],
+    ids=lambda value: value.name if isinstance(value, Path) else value,
+)
+def test_the_projects_own_files_follow_the_schemas(kind, path):
+    content = json.loads(json.dumps(study.load_yaml(path)))
+    # YAML 1.1 has 1e-3 for text, which the workflow reads as a number and an editor's YAML 1.2 does, too.
+    text = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
+
+    def numbers(value):
+        if isinstance(value, dict):
+            return {key: numbers(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [numbers(item) for item in value]
+        return float(value) if isinstance(value, str) and text.fullmatch(value) else value
+
+    jsonschema.validate(numbers(content), schema.schema(kind))

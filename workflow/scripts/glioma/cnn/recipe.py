@@ -74,7 +74,9 @@ class Recipe(Section):
     loss: str = ""
     """bce; of segmentation dice, bce or dice_bce; of slices cross_entropy. The first of these is the default."""
     optimiser: Literal["adam", "adamw"] = "adam"
-    learning_rate: Annotated[tuple[Rate, ...], BeforeValidator(_listed)] = (1e-4,)
+    learning_rate: Annotated[
+        tuple[Rate, ...], BeforeValidator(_listed, json_schema_input_type=Rate | tuple[Rate, ...])
+    ] = (1e-4,)
     """More than one is a sweep: each is trained in full, and the best validation epoch of all is kept."""
     weight_decay: Number = 0.0
     epochs: Count = 100

@@ -57,7 +57,7 @@ def labels(settings: Mapping) -> dict[int, str]:
     """What the values of the cohort's masks mean: `cohort.labels`, or the convention of its layout."""
     if settings.get("labels"):
         return conventions.read(settings["labels"])
-    layout = "brats2020" if settings["layout"] == "phantom" else layouts.find(settings).layout
+    layout = "brats2020" if settings.get("layout") == "phantom" else layouts.find(settings).layout
     if layout == "table":
         raise UserError(
             "cohort.labels: empty, but a table's masks have no convention; "
