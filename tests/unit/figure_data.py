@@ -8,7 +8,7 @@ import pandas as pd
 from safetensors.numpy import save_file
 
 from glioma.geometry.slices import render_mask
-from glioma.metrics import classification, segmentation
+from glioma.metrics import classification, records, segmentation
 from glioma.report.figures import scans
 from glioma.tasks import _answers as answers
 
@@ -61,17 +61,26 @@ def write_history(folder: Path, metric: str, epochs: int = 30, kept: int = 17, r
     return folder / "history.csv"
 
 
-def summary_row(task, model, arm, run, metric, value, half, slices="volume", orientation="volume", **more) -> dict:
+def facts(task: str, name: str, family: str, run: str = "") -> dict[str, str]:
+    """Whose rows they are: a VLM's `name` is its model and "general" or "finetuned", that of others their run."""
+    if family != "vlm":
+        return {"task": task, "family": family, "run": name, "model": "", "adapter": ""}
+    model, _, kind = name.rpartition(" ")
+    adapter = "an-adapter" if kind == "finetuned" else ""
+    return {"task": task, "family": family, "run": run, "model": model, "adapter": adapter}
+
+
+def summary_row(task, model, family, run, metric, value, half, slices="volume", orientation="volume", **more) -> dict:
     low, high = (max(value - half, 0), min(value + half, 1)) if np.isfinite(half) else (np.nan, np.nan)
     return {
-        "task": task, "model": model, "arm": arm, "run": run, "cohort": "test", "crops": "brain", "slices": slices,
+        **facts(task, model, family, run), "cohort": "test", "crops": "brain", "slices": slices,
         "orientation": orientation, "unit": "patient", "metric": metric, "value": value, "low": low, "high": high,
         "n": 10, "n_undecided": 0,
     } | more  # fmt: skip
 
 
 def write_summary(path: Path) -> Path:
-    """A summary.csv with every arm and task; one VLM run has two undecided patients, one metric is undefined."""
+    """A summary.csv with every group and task; one VLM run has two undecided patients, one metric is undefined."""
     rng = np.random.default_rng(0)
     table = []
     graders = [
@@ -86,7 +95,7 @@ def write_summary(path: Path) -> Path:
         ("always HGG", "baseline", "", "all", "axial"),
         ("enhancing brightness", "baseline", "", "volume", "volume"),
     ]
-    for model, arm, run, slices, orientation in graders:
+    for model, family, run, slices, orientation in graders:
         undecided = 2 if run == "classify-general-sagittal" else 0
         for metric in classification.METRICS:
             value = np.nan if (model, metric) == ("always HGG", "mcc") else float(rng.uniform(0.4, 0.9))
@@ -95,7 +104,7 @@ def write_summary(path: Path) -> Path:
                     summary_row(
                         "classification",
                         model,
-                        arm,
+                        family,
                         run,
                         metric + suffix,
                         value - 0.05 * undecided * bool(suffix),
@@ -113,12 +122,12 @@ def write_summary(path: Path) -> Path:
             (task, f"tiny-mllama {kind}", "vlm", f"{task}-{kind}", "tumour volume") for kind in ("general", "finetuned")
         ]
         locators += [(task, name, "baseline", "", "tumour volume") for name in ("whole frame", "mean training box")]
-    for task, model, arm, run, slices in locators:
+    for task, model, family, run, slices in locators:
         orientation = "volume" if slices == "volume" else "axial"
-        for metric in segmentation.METRICS:
+        for metric in records.names("region", published=True):
             scale = 60 if metric == "hd95" else 1
             value = float(rng.uniform(0.2, 0.8)) * scale
-            row = summary_row(task, model, arm, run, metric, value, 0.1, slices, orientation)
+            row = summary_row(task, model, family, run, metric, value, 0.1, slices, orientation)
             table.append(row | {"low": value - 0.1 * scale, "high": value + 0.1 * scale})
     for kind in ("general", "finetuned"):
         for metric, value in (
@@ -134,15 +143,8 @@ def write_summary(path: Path) -> Path:
     return path
 
 
-def identify(path: Path, task: str, model: str, arm: str, run: str, crops: str = "brain") -> Path:
-    """Write the summary.csv beside a patients.csv that says whose it is."""
-    row = {"task": task, "model": model, "arm": arm, "run": run, "crops": crops}
-    pd.DataFrame([row]).to_csv(path.with_name("summary.csv"), index=False)
-    return path
-
-
-def write_grader(folder: Path, model: str, arm: str, cohorts=("test",), places=(("all", "axial"),), **more) -> Path:
-    """patients.csv of a reader that grades `GRADES` (the first four are the test patients), with probabilities."""
+def write_grader(folder: Path, model: str, family: str, cohorts=("test",), places=(("all", "axial"),), **more) -> Path:
+    """patients.csv of a method that grades `GRADES` (the first four are the test patients), with probabilities."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(list(folder.name.encode()))
     rows = []
@@ -156,20 +158,26 @@ def write_grader(folder: Path, model: str, arm: str, cohorts=("test",), places=(
                      "grade": GRADES[patient], "label": label, "p_hgg": p_hgg, "gldr": p_hgg}
                 )  # fmt: skip
     table = pd.DataFrame(rows)
-    if arm == "cnn":
-        table = table.drop(columns=["slices", "orientation", "gldr"])
-    table.to_csv(folder / "patients.csv", index=False)
-    return identify(folder / "patients.csv", "classification", model, arm, folder.name, **more)
+    if family == "cnn":
+        table = table.drop(columns="gldr").assign(slices="volume", orientation="volume")
+    return write_patients(folder, table, **facts("classification", model, family, folder.name) | more)
 
 
-def write_locator(folder: Path, task: str, model: str, arm: str, cohorts=("test",), **more) -> Path:
-    """patients.csv of a reader that draws or points, for `GRADES`; one patient's scores are undefined."""
+def write_patients(folder: Path, table: pd.DataFrame, **columns: str) -> Path:
+    """A patients.csv with the facts that say whose it is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table.assign(**{"crops": "brain"} | columns).to_csv(folder / "patients.csv", index=False)
+    return folder / "patients.csv"
+
+
+def write_locator(folder: Path, task: str, model: str, family: str, cohorts=("test",), **more) -> Path:
+    """patients.csv of a method that draws or points, for `GRADES`; one patient's scores are undefined."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(list(folder.name.encode()))
     if task == "center_point":
         places, names = [("tumour", "axial")], ("fraction_in_box", "p95_distance_to_box", "p95_euclidean_distance")
     else:
-        names = segmentation.METRICS
+        names = records.names("region", published=True)
         places = [("tumour", "axial"), ("tumour volume", "axial")] + [("volume", "volume")] * (task == "segmentation")
     rows = []
     for cohort in cohorts:
@@ -181,8 +189,7 @@ def write_locator(folder: Path, task: str, model: str, arm: str, cohorts=("test"
                 rows.append(
                     {"cohort": cohort, "patient": patient, "slices": slices, "orientation": orientation} | scores
                 )
-    pd.DataFrame(rows).to_csv(folder / "patients.csv", index=False)
-    return identify(folder / "patients.csv", task, model, arm, folder.name, **more)
+    return write_patients(folder, pd.DataFrame(rows), **facts(task, model, family, folder.name) | more)
 
 
 def write_slices(path: Path, task: str, crops: Path, seed: int, side: int = 32) -> Path:

@@ -1,5 +1,6 @@
 """The leak audit: cells and effects recomputed by hand from the patients' tables."""
 
+import figure_data as data
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,7 +23,11 @@ def boxes(cohort: str, shift: float, seed: int) -> pd.DataFrame:
         for name in ("all", "tumour", "volume", "tumour volume")
     ]
     return pd.concat(parts, ignore_index=True).assign(
-        task="bounding_box", model="whole frame", cohort=cohort, orientation="axial", grade=np.nan, label=np.nan
+        **data.facts("bounding_box", "whole frame", "baseline"),
+        cohort=cohort,
+        orientation="axial",
+        grade=np.nan,
+        label=np.nan,
     )
 
 
@@ -33,7 +38,7 @@ def labels(cohort: str, seed: int, slices=("all", "tumour")) -> pd.DataFrame:
         found = rng.choice(["HGG", "LGG", ""], len(PATIENTS), p=[0.5, 0.4, 0.1])
         parts.append(pd.DataFrame({"patient": PATIENTS, "slices": name, "grade": GRADES, "label": found}))
     table = pd.concat(parts, ignore_index=True)
-    return table.assign(task="classification", model="always HGG", cohort=cohort, orientation="axial")
+    return table.assign(**data.facts("classification", "always HGG", "baseline"), cohort=cohort, orientation="axial")
 
 
 @pytest.fixture
@@ -49,7 +54,7 @@ def paths(tmp_path):
 
 @pytest.fixture
 def table(paths):
-    return leak_audit.audit(leak_audit.baseline_readers(paths), 1, 500, 0.95)
+    return leak_audit.audit(leak_audit.baselines(paths), 1, 500, 0.95)
 
 
 def one(table, **where) -> pd.Series:
@@ -114,15 +119,16 @@ def test_a_run_of_tumour_slices_on_test_patients_has_one_effect(tmp_path):
         path = tmp_path / mode / "patients.csv"
         path.parent.mkdir()
         rows = boxes("test", 0.1, number)
-        rows[rows["slices"].str.startswith("tumour")].drop(columns=["task", "model"]).to_csv(path, index=False)
-        pd.DataFrame([{"task": "bounding_box", "model": "tiny general", "arm": "vlm"}]).to_csv(
-            path.with_name("summary.csv"), index=False
-        )
+        rows = rows.assign(**data.facts("bounding_box", "tiny finetuned", "vlm", "box-run"))
+        rows[rows["slices"].str.startswith("tumour")].to_csv(path, index=False)
         tables[mode] = path
-    reader = leak_audit.model_reader("box-run", tables)
-    table = leak_audit.audit([reader], 1, 100, 0.95)
+    table = leak_audit.audit([leak_audit.model(tables)], 1, 100, 0.95)
     found = table[table["factor"] != ""]
-    assert set(table["cohort"]) == {"test"} and set(table["model"]) == {"tiny general"}
+    assert (
+        set(table["cohort"]) == {"test"}
+        and set(table["run"]) == {"box-run"}
+        and set(table["adapter"]) == {"an-adapter"}
+    )
     assert found[["metric", "factor", "slices"]].to_numpy().tolist() == [
         ["dice_volume", "crops", "tumour"], ["dice_slices", "crops", "tumour"]
     ]  # fmt: skip
@@ -134,13 +140,13 @@ def test_patients_of_one_cell_alone_are_left_out(tmp_path):
         tables[mode] = tmp_path / f"{mode}.csv"
         rows = boxes("pooled", 0.1, number)
         rows[rows["patient"] != PATIENTS[number]].to_csv(tables[mode], index=False)
-    table = leak_audit.audit(leak_audit.baseline_readers(tables), 1, 100, 0.95)
+    table = leak_audit.audit(leak_audit.baselines(tables), 1, 100, 0.95)
     assert set(table.loc[table["factor"] == "", "n"]) == {23}
     assert set(table.loc[table["factor"].isin(["crops", "both"]), "n"]) == {22}
 
 
 def test_one_set_of_crops_still_shows_what_slices_are_worth(paths, tmp_path):
-    table = leak_audit.audit(leak_audit.baseline_readers({"brain": paths["brain"]}), 1, 100, 0.95)
+    table = leak_audit.audit(leak_audit.baselines({"brain": paths["brain"]}), 1, 100, 0.95)
     assert set(table["factor"]) == {"", "slices"}
     table.to_csv(tmp_path / "a.csv", index=False)
     leaks.leak_audit(tmp_path / "a.csv", "phantom", tmp_path / "f")

@@ -9,11 +9,12 @@ from glioma import scoring
 from glioma.geometry import shapes
 from glioma.metrics import segmentation
 from glioma.scoring import baselines
-from glioma.scoring.summaries import Entry, Settings
+from glioma.scoring.settings import Settings
+from glioma.scoring.summaries import Entry
 from glioma.tasks._answers import points_from_text
 
 SHAPE = (12, 128, 128)
-SETTINGS = Settings(resamples=100)
+SETTINGS = Settings(hd95_unit="px", resamples=100)
 
 
 def ball(centre: tuple[int, int, int], radius: float) -> np.ndarray:
@@ -36,7 +37,7 @@ def flair(mask: np.ndarray, contrast: float, seed: int) -> np.ndarray:
 
 def score(task: str, answers: pd.DataFrame) -> pd.Series:
     """Metric -> value over the tumour slices."""
-    entry = Entry(task, "a baseline", "baseline", "baselines", "test", "brain")
+    entry = Entry(task, "baseline", "a baseline", cohort="test", crops="brain")
     summary = scoring.score_shapes(task, answers, MASKS, entry, SETTINGS).summary
     chosen = summary[(summary["slices"] == "tumour") & (summary["unit"] == "patient")]
     return chosen.set_index("metric")["value"]
@@ -141,7 +142,7 @@ def test_flair_threshold_in_all_units():
     assert score("bounding_box", baselines.answers_from_masks(asked, "bounding_box", found))["dice"] > 0.6
     assert score("polygon", baselines.answers_from_masks(asked, "polygon", found))["dice"] > 0.7
     assert score("center_point", baselines.answers_from_masks(asked, "center_point", found))["fraction_in_box"] > 0.8
-    entry = Entry("segmentation", "FLAIR threshold", "baseline", "baselines", "test", "brain")
+    entry = Entry("segmentation", "baseline", "FLAIR threshold", cohort="test", crops="brain")
     summary = scoring.score_cnn_segmenter(found.items(), MASKS, entry, SETTINGS).summary
     volume = summary[(summary["slices"] == "volume") & (summary["metric"] == "dice")]
     by_hand = np.mean([segmentation.overlap(found[name], mask > 0)["dice"] for name, mask in MASKS.items()])

@@ -12,28 +12,28 @@ from statsmodels.stats.multitest import multipletests
 
 from glioma.base.errors import UserError
 from glioma.compare import declared
-from glioma.compare.declared import Reader
-from glioma.scoring.summaries import Settings
+from glioma.compare.declared import Method
+from glioma.scoring.settings import Settings
 from glioma.stats import statistics
 
-SETTINGS = Settings(resamples=200)
+SETTINGS = Settings(hd95_unit="px", resamples=200)
 GRADES = {"H": "HGG", "L": "LGG", "?": ""}
 
 
 def grader(
     name: str, labels: str, p_hgg=None, grades: str = "HHHHHHLLLL", cohorts=("test",), place=("volume", "volume")
-) -> Reader:
-    """A grading reader from letters: H, L, and ? for undecided."""
+) -> Method:
+    """A grading method from letters: H, L, and ? for undecided."""
     table = pd.DataFrame({"grade": [GRADES[g] for g in grades], "label": [GRADES[x] for x in labels]})
     table = table.assign(patient=[f"p{number}" for number in range(len(table))], slices=place[0], orientation=place[1])
     if p_hgg is not None:
         table["p_hgg"] = p_hgg
     patients = pd.concat([table.assign(cohort=cohort) for cohort in cohorts], ignore_index=True)
-    return Reader(name, f"label of {name}", "classification", "brain", patients)
+    return Method(name, "classification", "brain", patients)
 
 
-def drawer(name: str, task: str, places, seed: int = 0, n: int = 20, cohorts=("test",), crops: str = "brain") -> Reader:
-    """A reader with scores between 0 and 1 at some (slices, orientation)."""
+def drawer(name: str, task: str, places, seed: int = 0, n: int = 20, cohorts=("test",), crops: str = "brain") -> Method:
+    """A method with scores between 0 and 1 at some (slices, orientation)."""
     rng = np.random.default_rng(seed)
     columns = ["fraction_in_box", "p95_euclidean_distance"] if task == "center_point" else ["dice", "hd95"]
     tables = [
@@ -43,11 +43,11 @@ def drawer(name: str, task: str, places, seed: int = 0, n: int = 20, cohorts=("t
         for cohort in cohorts
         for slices, orientation in places
     ]
-    return Reader(name, name, task, crops, pd.concat(tables, ignore_index=True))
+    return Method(name, task, crops, pd.concat(tables, ignore_index=True))
 
 
-def compare(*readers: Reader, pairs=None, dimension: str = "3d") -> pd.DataFrame:
-    return declared.compare(readers, pairs or [[readers[0].name, readers[1].name]], dimension, SETTINGS)
+def compare(*methods: Method, pairs=None, dimension: str = "3d") -> pd.DataFrame:
+    return declared.compare(methods, pairs or [[methods[0].name, methods[1].name]], dimension, SETTINGS)
 
 
 def one(table: pd.DataFrame, metric: str, **where: str) -> pd.Series:
@@ -87,17 +87,17 @@ def test_graders_by_hand():
 
 def test_only_common_patients_count():
     first, second = grader("a", "HHHHHHLLLL"), grader("b", "HHHHHHLLLL")
-    second = Reader("b", "b", "classification", "brain", second.patients.iloc[2:])
+    second = Method("b", "classification", "brain", second.patients.iloc[2:])
     assert one(compare(first, second), "accuracy_all")["n"] == 8
     assert np.isnan(one(compare(first, second), "auc")["p"])
-    shuffled = Reader("b", "b", "classification", "brain", first.patients.sample(frac=1, random_state=1))
+    shuffled = Method("b", "classification", "brain", first.patients.sample(frac=1, random_state=1))
     assert one(compare(first, shuffled), "accuracy_all")["effect"] == 0
 
 
-def test_tally_ranks_a_reader_without_probabilities():
+def test_tally_ranks_a_method_without_probabilities():
     tally = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.55, 0.3, 0.2, np.nan]
     second = grader("b", "HHHHHHLLLL")
-    second = Reader("b", "b", "classification", "brain", second.patients.assign(gldr=tally, p_hgg=np.nan))
+    second = Method("b", "classification", "brain", second.patients.assign(gldr=tally, p_hgg=np.nan))
     auc = one(compare(grader("a", "HHHHHHLLLL", tally[::-1]), second), "auc")
     assert auc["n"] == 8 and np.isfinite(auc["p"])
 
@@ -107,7 +107,7 @@ def test_scores_by_hand():
     first, second = drawer("a", "segmentation", places, 1), drawer("b", "segmentation", places, 2)
     table = compare(first, second)
     dice = one(table, "dice")
-    ours, theirs = (reader.table("test", ("volume", "volume"))["dice"].to_numpy() for reader in (first, second))
+    ours, theirs = (method.table("test", ("volume", "volume"))["dice"].to_numpy() for method in (first, second))
     assert dice["p"] == pytest.approx(stats.wilcoxon(ours, theirs).pvalue) and dice["role"] == "primary"
     assert (dice["value_first"], dice["value_second"]) == pytest.approx((ours.mean(), theirs.mean()))
     gaps = ours - theirs
@@ -120,7 +120,7 @@ def test_scores_by_hand():
     assert one(table, "hd95")["role"] == "secondary"
 
 
-def test_readers_are_compared_on_the_same_slices():
+def test_methods_are_compared_on_the_same_slices():
     network = drawer("cnn", "segmentation", [("volume", "volume"), ("tumour volume", "axial"), ("tumour", "axial")])
     boxes = drawer("vlm", "bounding_box", [("tumour", "axial"), ("tumour volume", "axial")], 1)
     asked_all = [("all", "axial"), ("volume", "axial"), ("tumour", "axial"), ("tumour volume", "axial")]
@@ -143,10 +143,10 @@ def test_graders_answer_for_what_they_were_asked():
     places = [("all", "sagittal"), ("all", "axial"), ("tumour", "axial")]
     labels = ["LLLLLLLLLL", "HHHHHHHHHH", "LLLLLLHHHH"]
     tables = [grader("vlm", each, place=place).patients for each, place in zip(labels, places, strict=True)]
-    vlm = Reader("vlm", "vlm", "classification", "brain", pd.concat(tables, ignore_index=True))
+    vlm = Method("vlm", "classification", "brain", pd.concat(tables, ignore_index=True))
     row = one(compare(cnn, vlm), "accuracy_all")
     assert row["value_second"] == 0.6 and row["slices"] == "volume / all, axial"
-    other = Reader("vlm", "vlm", "classification", "brain", pd.concat([tables[0], tables[2]], ignore_index=True))
+    other = Method("vlm", "classification", "brain", pd.concat([tables[0], tables[2]], ignore_index=True))
     row = one(compare(cnn, other), "accuracy_all")
     assert row["value_second"] == 0.4 and row["slices"] == "volume / all, sagittal"
 
@@ -172,11 +172,11 @@ def test_primary_rows_can_be_recomputed_from_the_patients_files(tmp_path):
     """Exact McNemar by statsmodels and Wilcoxon by scipy, from CSV files; undecided patients are wrong."""
     rng = np.random.default_rng(3)
     grades = "".join(rng.choice(list("HHHL"), 60))
-    readers = [grader(name, "".join(rng.choice(list("HHHLL?"), 60)), rng.random(60), grades) for name in "ab"]
-    readers += [drawer(name, "bounding_box", [("tumour volume", "axial")], seed, 60) for seed, name in enumerate("cd")]
-    table = compare(*readers, pairs=[["a", "b"], ["c", "d"]])
-    for reader in readers:
-        reader.patients.to_csv(tmp_path / f"{reader.name}.csv", index=False)
+    methods = [grader(name, "".join(rng.choice(list("HHHLL?"), 60)), rng.random(60), grades) for name in "ab"]
+    methods += [drawer(name, "bounding_box", [("tumour volume", "axial")], seed, 60) for seed, name in enumerate("cd")]
+    table = compare(*methods, pairs=[["a", "b"], ["c", "d"]])
+    for method in methods:
+        method.patients.to_csv(tmp_path / f"{method.name}.csv", index=False)
     a, b, c, d = (pd.read_csv(tmp_path / f"{name}.csv", keep_default_na=False).set_index("patient") for name in "abcd")
     right = [table["label"] == table["grade"] for table in (a, b)]
     accuracy = one(table, "accuracy_all")
@@ -190,7 +190,7 @@ def test_primary_rows_can_be_recomputed_from_the_patients_files(tmp_path):
     assert dice["p"] == pytest.approx(stats.wilcoxon(c["dice"].astype(float), d["dice"].astype(float)).pvalue)
 
 
-def test_a_baseline_is_the_one_of_the_other_readers_task_and_crops():
+def test_a_baseline_is_the_one_of_the_other_methods_task_and_crops():
     place = [("tumour volume", "axial"), ("volume", "volume")]
     baselines = [
         drawer("FLAIR threshold", task, place, seed, crops=crops)
@@ -206,12 +206,10 @@ def test_a_baseline_is_the_one_of_the_other_readers_task_and_crops():
     assert value == pytest.approx(baselines[0].table("test", ("volume", "volume"))["dice"].mean())
 
 
-def test_readers_of_one_label_are_told_apart():
-    first, second, third = (grader(name, "HHHHHHLLLL") for name in "abc")
-    first, second = (Reader(r.name, "llama general", r.task, r.crops, r.patients) for r in (first, second))
-    table = compare(first, second, third, pairs=[["a", "b"], ["a", "c"]])
-    assert set(table["first"]) == {"llama general (a)"}
-    assert set(table["second"]) == {"llama general (b)", "label of c"}
+def test_methods_are_named_as_in_the_configuration():
+    table = compare(*(grader(name, "HHHHHHLLLL") for name in "abc"), pairs=[["a", "b"], ["a", "c"]])
+    assert set(table["first"]) == {"a"} and set(table["second"]) == {"b", "c"}
+    assert set(table["task"]) == {"classification"}
 
 
 @pytest.mark.parametrize(
@@ -219,33 +217,33 @@ def test_readers_of_one_label_are_told_apart():
     [
         (["a", "nobody"], "no scores of 'nobody'"),
         (["a", "a"], "with itself"),
-        (["a", "boxes"], "does classification, the second bounding_box"),
-        (["boxes", "points"], "compare readers of one task"),
+        (["a", "boxes"], "is for classification, the second for bounding_box"),
+        (["boxes", "points"], "compare methods of one task"),
         (["boxes", "coronal"], "share no slices"),
         (["a", "untested"], "no test patients"),
-        (["a", "others"], "was read by both"),
+        (["a", "others"], "was judged by both"),
     ],
 )
 def test_what_cannot_be_compared_is_said(pair, reason):
     others = grader("others", "HHHHHHLLLL").patients
-    readers = [
+    methods = [
         grader("a", "HHHHHHLLLL"),
         grader("untested", "HHHHHHLLLL", cohorts=("pooled",)),
-        Reader("others", "o", "classification", "brain", others.assign(patient="q" + others["patient"])),
+        Method("others", "classification", "brain", others.assign(patient="q" + others["patient"])),
         drawer("boxes", "bounding_box", [("tumour volume", "axial")]),
         drawer("coronal", "bounding_box", [("tumour volume", "coronal")]),
         drawer("points", "center_point", [("tumour", "axial")]),
     ]
     with pytest.raises(UserError, match=reason) as fault:
-        compare(*readers, pairs=[pair])
+        compare(*methods, pairs=[pair])
     assert f"[{pair[0]}, {pair[1]}]" in str(fault.value) and "\n" not in str(fault.value)
 
 
 def test_a_patient_with_two_rows_is_a_fault():
-    reader = grader("a", "HHHHHHLLLL")
-    twice = Reader("b", "b", "classification", "brain", pd.concat([reader.patients] * 2))
+    method = grader("a", "HHHHHHLLLL")
+    twice = Method("b", "classification", "brain", pd.concat([method.patients] * 2))
     with pytest.raises(ValueError, match="patient p0 twice"):
-        compare(reader, twice)
+        compare(method, twice)
 
 
 def test_no_pairs_are_an_empty_table():
@@ -253,7 +251,7 @@ def test_no_pairs_are_an_empty_table():
     assert table.empty and tuple(table.columns) == declared.COLUMNS
 
 
-def test_slices_that_only_one_reader_was_asked_about_are_told():
+def test_slices_that_only_one_method_was_given_are_named():
     network = drawer("net", "segmentation", [("volume", "volume")], 0)
     run = replace(drawer("run", "bounding_box", [("volume", "axial")], 1), every=3)
     assert set(compare(network, run)["slices"]) == {"volume / volume, axial, every 3rd slice"}

@@ -55,14 +55,6 @@ def test_save_takes_a_stem_or_named_outputs_and_repeats_itself(tmp_path):
     assert b"<dc:date>" not in first
 
 
-def test_model_names_and_arms():
-    assert style.arm("cnn", "a general network") == "cnn"
-    assert style.arm("vlm", "x fine-tuned") == style.arm("vlm", "x finetuned") == "vlm fine-tuned"
-    assert style.arm("vlm", "x general") == "vlm general"
-    assert style.readable("tiny-mllama finetuned") == "tiny-mllama, fine-tuned"
-    assert style.readable("always HGG") == "always HGG"
-
-
 def test_sample_scans_show_every_sequence_and_say_what_the_cohort_is(crops, tmp_path):
     paths = [crops / "P01.npy", crops / "P03.npy"]
     figure = scans.sample_scans(paths, data.GRADES, LABEL, tmp_path / "f")
@@ -123,18 +115,9 @@ def test_vlm_curves_skip_what_was_not_measured(tmp_path):
     assert train.get_xydata().tolist() == [[5, 2], [10, 1]] and evaluated.get_xydata().tolist() == [[0, 3], [10, 2]]
 
 
-def write_run(folder, patients, **identity):
-    folder.mkdir(parents=True, exist_ok=True)
-    patients.assign(cohort="test").to_csv(folder / "patients.csv", index=False)
-    row = {
-        "task": "classification",
-        "model": "tiny general",
-        "arm": "vlm",
-        "run": folder.name,
-        "crops": "brain",
-    } | identity
-    pd.DataFrame([row]).to_csv(folder / "summary.csv", index=False)
-    return folder / "patients.csv"
+def write_run(folder, patients, task="classification", name="tiny general", family="vlm"):
+    table = {"cohort": "test", "slices": "volume", "orientation": "volume"} | dict(patients)
+    return data.write_patients(folder, pd.DataFrame(table), **data.facts(task, name, family, folder.name))
 
 
 def graded(labels, gldr):
@@ -176,7 +159,7 @@ def test_comparison_draws_the_numbers_of_the_summary(summary, tmp_path):
     figure = comparison.comparison(summary, LABEL, tmp_path / "f")
     assert_written(tmp_path / "f")
     table = pd.read_csv(summary)
-    row = table.query("model == 'paper-classifier' and metric == 'balanced_accuracy_all'").iloc[0]
+    row = table.query("run == 'paper-classifier' and metric == 'balanced_accuracy_all'").iloc[0]
     drawn = [line.get_xydata() for line in figure.axes[0].get_lines()]
     assert any(np.allclose(line[:, 0], [row["low"], row["high"]]) for line in drawn if len(line) == 2)
     assert any(np.allclose(line[:, 0], row["value"]) for line in drawn if len(line) == 1)
@@ -188,8 +171,8 @@ def test_comparison_draws_the_numbers_of_the_summary(summary, tmp_path):
         assert f"{value:.2f} [" in text
 
 
-def test_comparison_of_one_arm_alone(summary, tmp_path):
-    pd.read_csv(summary).query("task == 'classification' and arm == 'cnn'").to_csv(tmp_path / "s.csv", index=False)
+def test_comparison_of_one_group_alone(summary, tmp_path):
+    pd.read_csv(summary).query("task == 'classification' and family == 'cnn'").to_csv(tmp_path / "s.csv", index=False)
     figure = comparison.comparison(tmp_path / "s.csv", LABEL, tmp_path / "f")
     assert "no Dice was measured" in words(figure)
 
@@ -197,12 +180,12 @@ def test_comparison_of_one_arm_alone(summary, tmp_path):
 def test_distributions_hold_every_patient(tmp_path):
     metrics = {"dice": [0.1, 0.5, 0.9], "hd95": [30, 10, np.nan], "precision": 0.5, "recall": 0.5, "specificity": 1.0}
     table = pd.DataFrame({"patient": list("abc"), "slices": "volume", "orientation": "volume"} | metrics)
-    path = write_run(tmp_path / "net", table, task="segmentation", model="net", arm="cnn")
+    path = write_run(tmp_path / "net", table, task="segmentation", name="net", family="cnn")
     figure = distributions.distributions([path], "mm", LABEL, tmp_path / "f")
     assert_written(tmp_path / "f")
     assert sorted(figure.axes[0].collections[0].get_offsets()[:, 0].tolist()) == [0.1, 0.5, 0.9]
     assert len(figure.axes[1].collections[0].get_offsets()) == 2
-    assert figure.axes[1].get_xlabel() == "mm" and "net (n=3)" in words(figure)
+    assert figure.axes[1].get_title(loc="left") == "HD95 (mm)" and "net (n=3)" in words(figure)
 
 
 def test_cnn_overlays_rank_by_dice_and_outline_truth_and_prediction(crops, tmp_path):
@@ -233,7 +216,7 @@ def test_shape_overlays_draw_truth_and_answers_where_they_are(crops, tmp_path):
                "tokens": 3, "logprobs": None}  # fmt: skip
         limits = answers.Limits(side=32, convention={"scale": "pixels"})
         answers.answers_table(pd.DataFrame([row]), task, "strict", limits).to_csv(tmp_path / f"{task}.csv", index=False)
-        paths[task] = {"tiny general": tmp_path / f"{task}.csv"}
+        paths[task] = [overlays.Shown("tiny, off the shelf", "vlm general", tmp_path / f"{task}.csv", crops)]
     figure = overlays.shape_overlays(paths, crops, LABEL, tmp_path / "f", side=32)
     assert_written(tmp_path / "f")
     point, box, polygon = figure.axes
@@ -259,17 +242,17 @@ def test_pooled_patients_where_there_are_some_and_test_patients_elsewhere(tmp_pa
     assert score_tables.only_test(found).groupby(found["run"]).first().tolist() == ["", " (test)"]
     alone = score_tables.read_patients([few], "pooled")
     assert score_tables.cohort_words(alone) == "test patients" and set(score_tables.only_test(alone)) == {""}
-    assert set(score_tables.crop_notes(found)) == {""}
+    assert set(found["method"]) == {"net", "tiny, off the shelf (test)"}
     other = data.write_grader(tmp_path / "tumour", "net", "cnn", ("pooled",), crops="tumour")
-    notes = score_tables.crop_notes(score_tables.read_patients([both, other], "pooled"))
-    assert set(notes) == {" [brain crop]", " [tumour crop]"}
+    names = score_tables.read_patients([both, other], "pooled")["method"]
+    assert set(names) == {"net [brain crop]", "net [tumour crop]"}
 
 
 def test_reliability_shows_bins_with_wilson_bars_and_scores(tmp_path):
     grades = ["HGG"] * 6 + ["LGG"] * 4
     p_hgg = [0.95, 0.91, 0.92, 0.55, 0.52, np.nan, 0.58, 0.51, 0.05, 0.91]
     table = pd.DataFrame({"patient": list("abcdefghij"), "grade": grades, "label": "HGG", "p_hgg": p_hgg})
-    path = write_run(tmp_path / "net", table, model="net", arm="cnn")
+    path = write_run(tmp_path / "net", table, name="net", family="cnn")
     figure = calibration.reliability([path], LABEL, tmp_path / "f", bins=10)
     assert_written(tmp_path / "f")
     points = figure.axes[0].containers[0].lines[0].get_xydata()
@@ -328,13 +311,13 @@ def test_true_shapes_are_those_of_the_mask(crops, tmp_path):
 @pytest.mark.parametrize("task", ["bounding_box", "polygon", "center_point"])
 def test_answer_overlays_rank_slices_by_the_runs_mean_score(crops, tmp_path, task):
     runs = [
-        (f"tiny {kind}", data.write_slices(tmp_path / kind / "slices.csv", task, crops, number), crops)
-        for number, kind in enumerate(("general", "fine-tuned"))
+        overlays.Shown(kind, kind, data.write_slices(tmp_path / kind / "slices.csv", task, crops, number), crops)
+        for number, kind in enumerate(("vlm general", "vlm fine-tuned"))
     ]
     figure = overlays.answer_overlays(task, runs, LABEL, tmp_path / "f", side=32)
     assert_written(tmp_path / "f")
     column = "euclidean_distance" if task == "center_point" else "dice"
-    both = pd.concat([pd.read_csv(path).set_index(["patient", "slice"]) for _, path, _ in runs], axis=1)
+    both = pd.concat([pd.read_csv(run.table).set_index(["patient", "slice"]) for run in runs], axis=1)
     largest = both["tumour_pixels"].iloc[:, 0].groupby("patient").idxmax()
     ranked = both.loc[largest, column].mean(axis=1).sort_values(ascending=task == "center_point")
     shown = [axes.texts[-1].get_text().split("\n") for axes in figure.axes[::2]]
@@ -373,7 +356,7 @@ def test_twelve_networks_and_many_runs_stay_readable(tmp_path, crops):
     graders = [data.write_grader(tmp_path / f"net{i}", f"net{i}", "cnn", ("test", "pooled")) for i in range(6)]
     graders += [
         data.write_grader(tmp_path / f"run{i}", f"model {i} {kind}", "vlm", ("test", "pooled")[: 1 + i % 2], everywhere)
-        for i in range(5) for kind in ["general", "fine-tuned"][i % 2 : i % 2 + 1]
+        for i in range(5) for kind in ["general", "finetuned"][i % 2 : i % 2 + 1]
     ]  # fmt: skip
     located = [
         data.write_locator(tmp_path / f"seg{i}", "segmentation", f"seg{i}", "cnn", ("pooled",)) for i in range(12)
@@ -401,7 +384,10 @@ def test_twelve_networks_and_many_runs_stay_readable(tmp_path, crops):
         overlays.cnn_overlays(networks, LABEL, tmp_path / "o"),
         overlays.cnn_failures(networks, LABEL, tmp_path / "x"),
     ]
-    runs = [(f"m{i} general", data.write_slices(tmp_path / f"s{i}.csv", "polygon", crops, i), crops) for i in range(8)]
+    runs = [
+        overlays.Shown(f"m{i}", "vlm general", data.write_slices(tmp_path / f"s{i}.csv", "polygon", crops, i), crops)
+        for i in range(8)
+    ]
     drawn.append(overlays.answer_overlays("polygon", runs, LABEL, tmp_path / "a", side=32))
     for figure in drawn:
         width, height = figure.get_size_inches()
@@ -448,8 +434,8 @@ def test_titles_of_neighbouring_panels_do_not_meet(tmp_path):
     paths = []
     for number in range(4):
         rows = graded(["HGG", "LGG", "LGG", "HGG"], [0.9, 0.1, 0.2, 0.6]).assign(p_hgg=0.5)
-        name = f"tiny-mllama, fine-tuned for {number} epochs, crops around the tumour"
-        paths.append(write_run(tmp_path / str(number), rows, model=name))
+        name = f"tiny-mllama-{number}, trained for several epochs on crops around the tumour general"
+        paths.append(write_run(tmp_path / str(number), rows, name=name))
     for draw in (grading.gldr, grading.confusion, calibration.reliability):
         figure = draw(paths, LABEL, tmp_path / "f")
         FigureCanvasAgg(figure).draw()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from medpy.metric import binary as medpy
-from monai.metrics import compute_surface_dice
+from monai.metrics import compute_hausdorff_distance, compute_surface_dice
 from scipy import ndimage
 from sklearn import metrics as sklearn
 
@@ -193,3 +193,21 @@ def test_centre_scores():
     assert centre.scores(None, box, 99.0) == {"in_box": 0, "distance_to_box": 99, "euclidean_distance": 99}
     summary = centre.summarise(np.array([1, 0]), np.array([0.0, 10.0]), np.array([0.0, 20.0]))
     assert summary == {"fraction_in_box": 0.5, "p95_distance_to_box": 9.5, "p95_euclidean_distance": 19.0}
+
+
+@pytest.mark.parametrize("spacing", [None, (3.0, 1.0, 1.5)])
+def test_the_larger_of_two_directed_percentiles_is_monais_hd95(spacing):
+    rng = np.random.default_rng(4)
+    larger = 0
+    for _ in range(8):
+        predicted, truth = (ndimage.gaussian_filter(rng.normal(size=(12, 16, 16)), 2) > 0.02 for _ in range(2))
+        found = {
+            name: segmentation.boundary(predicted, truth, spacing, convention=name)["hd95"]
+            for name in ("max", "pooled")
+        }
+        tensors = (torch.from_numpy(mask)[None, None].float() for mask in (predicted, truth))
+        expected = compute_hausdorff_distance(*tensors, include_background=True, percentile=95, spacing=spacing)
+        assert found["max"] == pytest.approx(float(expected), abs=1e-4)
+        assert found["pooled"] == pytest.approx(medpy.hd95(predicted, truth, spacing or (1, 1, 1)))
+        larger += found["max"] > found["pooled"]
+    assert larger

@@ -10,9 +10,10 @@ import synthetic_cohort
 from glioma import scoring
 from glioma.cohort import crops, folds, truth
 from glioma.scoring import baseline_scores, baselines
-from glioma.scoring.summaries import COLUMNS, Entry, Settings
+from glioma.scoring.settings import Settings
+from glioma.scoring.summaries import COLUMNS, Entry
 
-SETTINGS = Settings(resamples=50, side=18)
+SETTINGS = Settings(hd95_unit="px", resamples=100, side=18)
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +40,14 @@ def chosen(table, **where):
 def test_every_cohort_subset_and_baseline_is_there(cohort, scores):
     summary = scores.summary
     assert tuple(summary.columns) == COLUMNS
-    assert set(summary["crops"]) == {"brain"} and set(summary["arm"]) == {"baseline"}
+    assert set(summary["crops"]) == {"brain"} and set(summary["family"]) == {"baseline"}
     assert set(summary["cohort"]) == {"validation", "test", "pooled"}
     boxes = chosen(summary, task="bounding_box", metric="dice", cohort="pooled")
     for name in ("mean training box", "whole frame", "FLAIR threshold"):
-        assert set(chosen(boxes, model=name)["slices"]) == {"all", "tumour", "volume", "tumour volume"}
-    assert set(chosen(boxes, model=baseline_scores.CEILING)["slices"]) == {"tumour", "tumour volume"}
-    assert set(chosen(summary, task="center_point")["model"]) >= {"image centre", "mean training box"}
-    assert "site majority" not in set(summary["model"])
+        assert set(chosen(boxes, run=name)["slices"]) == {"all", "tumour", "volume", "tumour volume"}
+    assert set(chosen(boxes, run=baseline_scores.CEILING)["slices"]) == {"tumour", "tumour volume"}
+    assert set(chosen(summary, task="center_point")["run"]) >= {"image centre", "mean training box"}
+    assert "site majority" not in set(summary["run"])
     sizes = {name: len(folds.grades(cohort[0], split)) for name, split in baseline_scores._COHORTS.items()}
     assert sizes["validation"] + sizes["test"] == sizes["pooled"] == 16
     for name, size in sizes.items():
@@ -57,7 +58,7 @@ def test_every_cohort_subset_and_baseline_is_there(cohort, scores):
 
 
 def test_pooled_rows_are_those_of_validation_and_test(scores):
-    key = ["task", "model", "patient", "slices", "orientation"]
+    key = ["task", "run", "patient", "slices", "orientation"]
     parts = scores.patients[scores.patients["cohort"] != "pooled"].set_index(key).drop(columns="cohort").sort_index()
     pooled = chosen(scores.patients, cohort="pooled").set_index(key).drop(columns="cohort").sort_index()
     pd.testing.assert_frame_equal(parts, pooled)
@@ -73,10 +74,10 @@ def test_scores_are_those_of_the_models_own_functions(cohort, scores):
     )
     asked = baselines.asked_slices(masks, selection="all")
     for task in ("bounding_box", "polygon"):
-        entry = Entry(task, "mean training box", "baseline", "baselines", "test", "brain")
+        entry = Entry(task, "baseline", "mean training box", cohort="test", crops="brain")
         answers = baselines.constant_box(asked, task, box)
         direct = scoring.score_shapes(task, answers, masks, entry, SETTINGS, None, 3)
-        ours = chosen(scores.summary, cohort="test", task=task, model="mean training box")
+        ours = chosen(scores.summary, cohort="test", task=task, run="mean training box")
         both = ours.merge(direct.summary, on=["slices", "orientation", "unit", "metric"], validate="one_to_one")
         assert len(both) == len(ours) > 0
         for column in ("value", "low", "high"):
@@ -105,5 +106,5 @@ def test_site_majority_grades_where_sites_are_known(cohort):
     # Scanned where its grade is scanned: the leak that a site is.
     sites = table.set_index("patient")["grade"].map({"HGG": "X", "LGG": "Y"})
     summary = baseline_scores.score(table, folder, SETTINGS, 3, "brain", sites).summary
-    found = chosen(summary, model="site majority", metric="balanced_accuracy", slices="all")
+    found = chosen(summary, run="site majority", metric="balanced_accuracy", slices="all")
     assert set(found["cohort"]) == {"validation", "test", "pooled"} and (found["value"] == 1).all()

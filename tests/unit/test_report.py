@@ -14,6 +14,7 @@ import pytest
 from docutils.core import publish_parts
 
 from configuration import resolved
+from glioma.metrics import records
 from glioma.report import html, revisions
 from glioma.report.tables import answers as answer_pages
 from glioma.report.tables import derivation, participants, published, scores, timing
@@ -91,7 +92,7 @@ def test_summary_table_holds_every_number(summary, tmp_path):
     for column, name in (("Value", "value"), ("Low", "low"), ("High", "high")):
         assert table[column].tolist() == [html.number(m, v) for m, v in zip(ours["metric"], ours[name], strict=True)]
     assert table["n"].tolist() == ours["n"].astype(str).tolist()
-    undefined = table[(table["Model"] == "always HGG") & (table["Metric"] == "mcc")]
+    undefined = table[(table["Method"] == "always HGG") & (table["Metric"] == "mcc")]
     assert set(undefined["Value"]) == {"–"}
 
 
@@ -101,7 +102,9 @@ def test_comparison_shows_both_denominators(summary, tmp_path):
     everyone = page.table("Test patients: grade, all patients")
     decided = page.table("Test patients: grade, decided patients only")
     for table, metric, n in ((everyone, "balanced_accuracy_all", "10"), (decided, "balanced_accuracy", "8")):
-        chosen = table["Model"].str.startswith("tiny-mllama, general") & (table["Slices"] == "sagittal, all slices")
+        chosen = table["Method"].str.startswith("tiny-mllama, off the shelf") & (
+            table["Slices"] == "sagittal, all slices"
+        )
         row = table[chosen].iloc[0]
         wanted = ours[
             (ours["run"] == "classify-general-sagittal") & (ours["slices"] == "all") & (ours["metric"] == metric)
@@ -110,7 +113,7 @@ def test_comparison_shows_both_denominators(summary, tmp_path):
         assert row["Balanced accuracy"] == f"{value:.3f} | {low:.3f} to {high:.3f}"
         assert (row["n"], row["Undecided"]) == (n, "2")
     assert "HD95 (mm)" in page.table("Test patients: segmentation, boxes and polygons, per volume").columns
-    assert set(everyone[everyone["Model"].str.startswith("always HGG")]["MCC"]) == {"–"}
+    assert set(everyone[everyone["Method"].str.startswith("always HGG")]["MCC"]) == {"–"}
 
 
 def test_comparison_begins_with_all_patients_and_shows_calibration(summary, tmp_path):
@@ -122,20 +125,20 @@ def test_comparison_begins_with_all_patients_and_shows_calibration(summary, tmp_
     ]
     assert page.table(page.headings[0])["n"].tolist() == ["40"]
     table = page.table("Test patients: grade, by probability")
-    row = table[(table["Model"] == "paper-classifier | CNN") & (table["Crops"] == "brain")].iloc[0]
+    row = table[(table["Method"] == "paper-classifier | CNN") & (table["Crops"] == "brain")].iloc[0]
     assert row["Brier score"].startswith("0.250 | ") and row["ECE"].startswith("0.125")
     assert set(page.table("Test patients: grade, all patients")["Crops"]) == {"tumour†"}
 
 
 def test_a_baseline_that_grades_alike_everywhere_has_one_row(summary, tmp_path):
     table = pd.read_csv(summary, keep_default_na=False)
-    constant = table[table["model"] == "always HGG"]
+    constant = table[table["run"] == "always HGG"]
     other = constant.assign(value=0.25, crops="brain", slices="tumour")
     again = [constant.assign(crops="brain"), constant.assign(slices="tumour"), other]
     pd.concat([table, *again]).to_csv(tmp_path / "s.csv", index=False)
     scores.comparison_table(tmp_path / "s.csv", "mm", LABEL, tmp_path / "t.html")
     shown = Page(tmp_path / "t.html").table("Test patients: grade, all patients")
-    assert shown["Model"].str.startswith("always HGG").sum() == 2
+    assert shown["Method"].str.startswith("always HGG").sum() == 2
 
 
 REPLICATES = {
@@ -174,7 +177,7 @@ def test_published_rows_stand_beside_ours_with_interval_n_and_difference(summary
         mine = mine[(mine["cohort"] == "test") & (mine["crops"] == "tumour")].iloc[0]
         value = theirs.query("table == @table and setting == @setting and metric == @metric and cohort == 'test'")
         value = value["value"].iloc[0]
-        name = scores.METRIC_NAMES[metric]
+        name = records.heading(metric)
         low, high = (html.number(metric, float(mine[bound])) for bound in ("low", "high"))
         assert shown[name].iloc[first] == html.number(metric, value)
         assert shown[name].iloc[first + 1] == f"{html.number(metric, float(mine['value']))} | {low} to {high}"
@@ -339,10 +342,10 @@ def test_choose_takes_unreadable_answers_up_to_half():
     assert answer_pages.choose(pd.Series(["ok"] * 9), 3) == [0, 4, 8]
 
 
-def test_tests_table_shows_effects_and_marks_what_is_undefined(tmp_path):
+def test_tests_table_shows_effects_and_marks_what_is_undefined(summary, tmp_path):
     row = {
-        "first": "a",
-        "second": "b",
+        "first": "polygon-finetuned",
+        "second": "nobody",
         "cohort": "pooled",
         "role": "primary",
         "metric": "recall_all",
@@ -361,10 +364,12 @@ def test_tests_table_shows_effects_and_marks_what_is_undefined(tmp_path):
     }
     nothing = dict.fromkeys(("effect", "effect_name", "effect_low", "effect_high", "p"), np.nan)
     pd.DataFrame([row, row | nothing | {"n": 0}]).to_csv(tmp_path / "c.csv", index=False)
-    scores.tests_table([tmp_path / "c.csv"], LABEL, tmp_path / "t.html")
+    scores.tests_table(tmp_path / "c.csv", summary, LABEL, tmp_path / "t.html")
     table = Page(tmp_path / "t.html").table("Paired tests")
     first, second = table.iloc[0], table.iloc[1]
     assert (first["First value"], first["p"], first["p (Holm)"], first["n"]) == ("0.500", "< 0.001", "–", "9")
+    # Called as in the other tables, and as in the configuration.
+    assert (first["First"], first["Second"]) == ("tiny-mllama, fine-tuned | polygon-finetuned", "nobody")
     assert (first["Effect"], first["Effect is"]) == ("0.250 | 0.125 to 0.375", "median difference")
     assert (first["Role"], first["Cohort"], first["Metric"]) == ("primary", "pooled", "Recall, all patients")
     assert second[["Effect", "Effect is", "p", "n"]].tolist() == ["–", "–", "–", "0"]

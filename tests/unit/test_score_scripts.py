@@ -15,7 +15,7 @@ from glioma.metrics import segmentation
 from glioma.scoring import baselines
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
-SETTINGS = {"scores": {"resamples": 60, "hd95_unit": "mm"}, "votes": {}, "side": 32, "tumour_pixels": 1}
+SETTINGS = {"scores": {"resamples": 100, "hd95_unit": "mm"}, "votes": {}, "side": 32, "tumour_pixels": 1}
 
 
 class Named(dict):
@@ -43,7 +43,7 @@ def run(script: str, place, inputs: dict, outputs: list[str], wildcards: dict, *
     given = SimpleNamespace(
         input=Named(crops=place.root / "crops" / "brain" / "crops.csv", folds=place.root / "folds.csv", **inputs),
         output=Named(written),
-        params=Named(settings=SETTINGS, seed=1, crops="brain", **params),
+        params=Named({"settings": SETTINGS, "seed": 1, "crops": "brain", "model": "an:architecture"} | params),
         wildcards=Named(wildcards),
         log=[place.root / "log.txt"],
         rule=script,
@@ -126,7 +126,7 @@ def score_run(place, task: str, patients: pd.Series) -> dict[str, pd.DataFrame]:
     if task != "classification":
         answers = baselines.answers_from_masks(asked, task, masks, side=32)
     answers.to_csv(place.root / f"{task}.csv", index=False)
-    entry = {"task": task, "model": "tiny", "label": "general", "repeats": None, "orientations": ["axial"]}
+    entry = {"task": task, "model": "tiny", "adapter": None, "repeats": None, "orientations": ["axial"]}
     inputs, outputs = {"answers": place.root / f"{task}.csv"}, ["slices", "patients", "summary"]
     return run("score_run", place, inputs, outputs, {"run": task}, run=entry)
 
@@ -155,7 +155,7 @@ def test_compare_reads_what_the_others_wrote(place):
     baseline.parent.mkdir(parents=True)
     hgg = pd.read_csv(place.root / "score_classifier" / "cnn" / "patients.csv").assign(label="HGG", p_hgg=np.nan)
     boxes = pd.read_csv(place.root / "score_run" / "bounding_box" / "patients.csv")
-    parts = [hgg.assign(task="classification", model="always HGG"), boxes.assign(task="bounding_box", model="box")]
+    parts = [hgg.assign(family="baseline", run="always HGG"), boxes.assign(family="baseline", run="box")]
     pd.concat(parts).to_csv(baseline, index=False)
     inputs = {
         "networks": [place.root / "score_classifier" / "cnn" / "patients.csv"]
@@ -169,25 +169,22 @@ def test_compare_reads_what_the_others_wrote(place):
         inputs,
         ["comparisons"],
         {},
-        networks={"cnn": ["classification", "brain", 1], "unet": ["segmentation", "brain", 1]},
-        runs={
-            "classification": ["classification", "tiny general", "brain", 1],
-            "bounding_box": ["bounding_box", "tiny general", "brain", 2],
-        },
+        every={"bounding_box": 2},
+        settings={"resamples": 100, "confidence": 0.95},
         pairs=[["cnn", "classification"], ["cnn", "always HGG"], ["unet", "bounding_box"], ["unet", "box"]],
         dimension="3d",
     )["comparisons"]
     primary = table[table["role"] == "primary"].set_index(["cohort", "first", "second"])
     assert list(primary.index) == [
-        ("test", "cnn", "tiny general"),
+        ("test", "cnn", "classification"),
         ("pooled", "cnn", "always HGG"),
         ("test", "cnn", "always HGG"),
-        ("test", "unet", "tiny general (bounding box)"),
+        ("test", "unet", "bounding_box"),
         ("test", "unet", "box"),
     ]
     assert primary.loc[("test", "unet", "box"), "slices"] == "tumour volume, axial"
     asked = "tumour volume, axial / tumour volume, axial, every 2nd slice"
-    assert primary.loc[("test", "unet", "tiny general (bounding box)"), "slices"] == asked
+    assert primary.loc[("test", "unet", "bounding_box"), "slices"] == asked
     assert primary.loc[("pooled", "cnn", "always HGG"), "n"] == 18
     # Balanced accuracy: a constant answer is right about one grade of two.
     assert primary.loc[("pooled", "cnn", "always HGG"), "value_second"] == 0.5

@@ -13,16 +13,16 @@ from glioma.base.errors import UserError
 from glioma.geometry import shapes, slices
 from glioma.metrics import segmentation
 from glioma.scoring import baselines, summaries
-from glioma.scoring.summaries import Entry, Settings
-from glioma.scoring.votes import Policy
+from glioma.scoring.settings import Settings, Votes
+from glioma.scoring.summaries import Entry
 from glioma.tasks._answers import COLUMNS, STATUSES
 
 SHAPE = (20, 128, 128)
-SETTINGS = Settings(resamples=300)
+SETTINGS = Settings(hd95_unit="px", resamples=300)
 
 
 def entry(task: str, arm: str = "vlm", cohort: str = "test") -> Entry:
-    return Entry(task, "tiny general", arm, "a-run", cohort, "brain")
+    return Entry(task, arm, "a-run", "tiny", "", cohort, "brain")
 
 
 def volume(seed: int) -> np.ndarray:
@@ -136,7 +136,7 @@ def test_always_hgg_ranks_nothing():
 def test_no_glioma_winner_that_counts_is_decided_and_wrong():
     answers = baselines.always_hgg(baselines.asked_slices(MASKS, selection="all"))
     answers.loc[answers["patient"].isin(["p0", "p2"]), "choice"] = 2
-    settings = Settings(votes=Policy(no_glioma="counts"), resamples=100)
+    settings = Settings(hd95_unit="px", votes=Votes(no_glioma="counts"), resamples=100)
     scores = scoring.score_classification(
         answers, scoring.slice_truth(MASKS), GRADES, entry("classification"), settings
     )
@@ -161,7 +161,7 @@ def test_answers_without_truth_are_an_error():
 @pytest.mark.parametrize("unreadable", ["empty", "exclude"])
 def test_shapes_can_be_recomputed_by_hand(task, unreadable):
     answers = shape_answers(task)
-    settings = Settings(resamples=300, unreadable=unreadable)
+    settings = Settings(hd95_unit="px", resamples=300, unreadable=unreadable)
     scores = scoring.score_shapes(task, answers, MASKS, entry(task), settings)
     draw = {
         "bounding_box": lambda points: shapes.mask_from_box(shapes.box_from_corners(points), (128, 128)),
@@ -200,7 +200,11 @@ def test_unreadable_answers_are_empty_predictions():
     empty = value(scores.summary, "one_side_empty", slices="tumour")
     assert empty["value"] == empty["n"] == len(answers)
     left_out = scoring.score_shapes(
-        "bounding_box", answers, MASKS, entry("bounding_box"), Settings(unreadable="exclude", resamples=100)
+        "bounding_box",
+        answers,
+        MASKS,
+        entry("bounding_box"),
+        Settings(hd95_unit="px", unreadable="exclude", resamples=100),
     )
     dice = value(left_out.summary, "dice", slices="tumour", unit="patient")
     assert np.isnan(dice["value"]) and dice["n"] == 0 and dice["n_undecided"] == 6
@@ -239,7 +243,7 @@ def test_true_shapes_score_one_against_shapes_and_less_against_the_mask(task):
     answers = baselines.answers_from_masks(asked, task, MASKS)
     dice = {}
     for truth in ("shape", "mask"):
-        settings = Settings(truth=truth, resamples=100)
+        settings = Settings(hd95_unit="px", truth=truth, resamples=100)
         scores = scoring.score_shapes(task, answers, MASKS, entry(task), settings)
         dice[truth] = value(scores.summary, "dice", slices="tumour", unit="patient")["value"]
     assert dice["shape"] == 1 > dice["mask"] > 0.7
@@ -249,7 +253,7 @@ def test_box_readings():
     answers = baselines.constant_box(baselines.asked_slices(MASKS), "bounding_box", (30, 30, 89, 99))
     pixels = {}
     for reading in ("inclusive", "exclusive"):
-        settings = Settings(box_maximum=reading, resamples=100)
+        settings = Settings(hd95_unit="px", box_maximum=reading, resamples=100)
         scores = scoring.score_shapes("bounding_box", answers, MASKS, entry("bounding_box"), settings)
         precision = scores.slices["precision"]
         pixels[reading] = (precision * (60 * 70 if reading == "inclusive" else 59 * 69)).to_numpy()
@@ -262,7 +266,11 @@ def test_square_truth_is_wider():
     answers = baselines.answers_from_masks(baselines.asked_slices(MASKS), "bounding_box", MASKS)
     dice = [
         scoring.score_shapes(
-            "bounding_box", answers, MASKS, entry("bounding_box"), Settings(truth="shape", square_box=square)
+            "bounding_box",
+            answers,
+            MASKS,
+            entry("bounding_box"),
+            Settings(hd95_unit="px", truth="shape", square_box=square),
         ).slices["dice"]
         for square in (False, True)
     ]
@@ -414,7 +422,10 @@ def test_nsd_tolerance_and_bins_are_settings():
     moved = {name: np.roll(mask, 3, axis=2) for name, mask in MASKS.items()}
     found = [
         scoring.score_cnn_segmenter(
-            moved.items(), MASKS, entry("segmentation"), Settings(nsd_tolerance=tolerance, resamples=50)
+            moved.items(),
+            MASKS,
+            entry("segmentation"),
+            Settings(hd95_unit="px", nsd_tolerance=tolerance, resamples=100),
         ).patients["nsd"]
         for tolerance in (0.5, 200)
     ]
@@ -536,8 +547,8 @@ def test_scores_depend_on_neither_order_nor_other_rows():
 def test_an_undefined_value_is_an_empty_cell():
     row = summaries.row(entry("polygon"), summaries.Place("all", "axial"), "dice", float("nan"), 0)
     text = summaries.table([row]).to_csv(index=False).splitlines()
-    assert text[0] == "task,model,arm,run,cohort,crops,slices,orientation,unit,metric,value,low,high,n,n_undecided"
-    assert text[1] == "polygon,tiny general,vlm,a-run,test,brain,all,axial,patient,dice,,,,0,0"
+    assert text[0].split(",") == list(summaries.COLUMNS)
+    assert text[1] == "polygon,vlm,a-run,tiny,,test,brain,all,axial,patient,dice,,,,0,0"
 
 
 def test_settings_from_config():
@@ -545,8 +556,8 @@ def test_settings_from_config():
         {"truth": "shape", "hd95_empty": 373.13}, {"tie": "hgg", "no_glioma": "counts"}, side=64, seed=1
     )
     assert (settings.truth, settings.hd95_empty, settings.side) == ("shape", 373.13, 64)
-    assert settings.votes == Policy(tie="hgg", no_glioma="counts")
-    with pytest.raises(UserError, match=r"scores\.truth"):
+    assert settings.votes == Votes(tie="hgg", no_glioma="counts")
+    with pytest.raises(UserError, match="key truth: 'guess'"):
         Settings.from_config({"truth": "guess"}, {})
 
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glioma.base.errors import UserError
-from glioma.scoring.votes import Policy, vote
+from glioma.scoring.settings import Votes
+from glioma.scoring.votes import vote
 
 UNREADABLE = 3
 
@@ -25,7 +26,7 @@ def table(ballots: dict[str, list[int]], p_hgg: dict[str, float] | None = None) 
 
 
 def label(choices: list[int], grade: str = "HGG", p_hgg: float = np.nan, **rules: str) -> str:
-    return vote(table({"a": choices}, {"a": p_hgg}), Policy(**rules), pd.Series({"a": grade}))["label"]["a"]
+    return vote(table({"a": choices}, {"a": p_hgg}), Votes(**rules), pd.Series({"a": grade}))["label"]["a"]
 
 
 @given(st.dictionaries(st.sampled_from("abcde"), st.lists(st.integers(0, 3), min_size=1, max_size=9), min_size=1))
@@ -84,7 +85,7 @@ def test_unreadable_slices(rule, grade, expected):
 def test_gldr_denominators():
     answers = table({"a": [1, 0, 2, 2, 3], "b": [2]})
     assert vote(answers)["gldr"]["a"] == 0.5 and np.isnan(vote(answers)["gldr"]["b"])
-    shares = vote(answers, Policy(gldr_denominator="all"))["gldr"]
+    shares = vote(answers, Votes(gldr_denominator="all"))["gldr"]
     assert shares["a"] == 0.25 and shares["b"] == 0
 
 
@@ -100,10 +101,10 @@ def test_mean_probability():
 
 
 def test_unknown_rule_names_the_key():
-    with pytest.raises(UserError, match=r"votes\.tie"):
-        Policy(tie="coin")
+    with pytest.raises(UserError, match=r"key tie: 'coin' must be 'undecided', "):
+        Votes.read({"tie": "coin"})
 
 
 def test_wrong_needs_grades():
     with pytest.raises(ValueError, match="grades"):
-        vote(table({"a": [1]}), Policy(unparsed="wrong"))
+        vote(table({"a": [1]}), Votes(unparsed="wrong"))

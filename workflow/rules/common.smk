@@ -187,5 +187,8 @@ def table(name, category):
     )
 
 
-def model_label(run):
-    return f"{RUNS[run]['model']} {settings.label(config, run)}"
+def facts(run):
+    """The columns that say in every table whose rows a run's are."""
+    entry = RUNS[run]
+    names = {"task": entry["task"], "family": "vlm", "run": run, "model": entry["model"]}
+    return {**names, "adapter": entry["adapter"] or "", "crops": crops_of(entry)}

@@ -1,4 +1,4 @@
-# Reader against reader: the declared tests, and what cropping around the tumour is worth.
+# Method against method: the declared tests, and what cropping around the tumour is worth.
 
 
 BASELINE_PATIENTS = collect("<results>/scores/baselines/{crops}/patients.csv", crops=CROP_SETS)
@@ -19,13 +19,11 @@ rule compare:
     conda:
         "../envs/main.yaml"
     params:
-        networks={name: [entry["task"], crops_of(entry), entry.get("every", 1)] for name, entry in NETWORKS.items()},
-        runs={
-            run: [RUNS[run]["task"], model_label(run), crops_of(RUNS[run]), RUNS[run]["every"]] for run in SCORED_RUNS
-        },
+        # Networks and runs that were given every n-th slice only.
+        every={name: entry["every"] for name, entry in (NETWORKS | RUNS).items() if entry["every"] > 1},
         pairs=config["comparisons"],
         dimension=config["scores"]["dimension"],
-        settings=SCORING,
+        settings=settings.only(config["scores"], *settings.INTERVALS),
         seed=config["seed"],
         code=code("compare"),
     script:
@@ -51,7 +49,7 @@ rule leak_audit:
         crops=CROP_SETS,
         pairs=config["leak_audit"],
         label=COHORT_LABEL,
-        settings=SCORING,
+        settings=settings.only(config["scores"], *settings.INTERVALS),
         seed=config["seed"],
         code=code("leak_audit"),
     script:

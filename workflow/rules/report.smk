@@ -91,8 +91,8 @@ rule draw_results:
         side=config["slices"]["side"],
         gldr=config["votes"]["gldr_denominator"],
         segmenters=[[name, crops_of(NETWORKS[name]), f"{RESULTS}/cnn/{name}/masks"] for name in SEGMENTERS],
-        shapes=[[RUNS[run]["task"], model_label(run), crops_of(RUNS[run])] for run in SHAPE_RUNS],
-        consistency=[model_label(run) for run in CONSISTENCY_RUNS],
+        shapes=[facts(run) for run in SHAPE_RUNS],
+        consistency=[facts(run) for run in CONSISTENCY_RUNS],
         code=code("draw_results"),
     script:
         "../scripts/draw_results.py"

@@ -1,15 +1,5 @@
 # Scores: raw text, parsed answer and score are three files; everything ends in one tidy table.
 
-# What all scores depend on besides what they score.
-SCORING = ordered(
-    {
-        "scores": config["scores"],
-        "votes": config["votes"],
-        "side": config["slices"]["side"],
-        "tumour_pixels": config["slices"]["tumour_pixels"],
-    }
-)
-
 
 rule answers:
     input:
@@ -53,7 +43,7 @@ rule score_run:
     params:
         run=lambda wildcards: settings.only(RUNS[wildcards.run], "task", "model", "adapter", "repeats", "orientations"),
         crops=lambda wildcards: crops_of(RUNS[wildcards.run]),
-        settings=SCORING,
+        settings=lambda wildcards: settings.scoring_of_run(config, wildcards.run),
         seed=config["seed"],
         code=code("score_run"),
     script:
@@ -75,7 +65,8 @@ rule score_classifier:
         "../envs/main.yaml"
     params:
         crops=lambda wildcards: crops_of(NETWORKS[wildcards.classifier]),
-        settings=SCORING,
+        model=lambda wildcards: NETWORKS[wildcards.classifier]["architecture"],
+        settings=settings.scoring(config, "calibration_bins"),
         seed=config["seed"],
         code=code("score_classifier"),
     script:
@@ -101,7 +92,8 @@ rule score_segmenter:
         runtime=60,
     params:
         crops=lambda wildcards: crops_of(NETWORKS[wildcards.segmenter]),
-        settings=SCORING,
+        model=lambda wildcards: NETWORKS[wildcards.segmenter]["architecture"],
+        settings=settings.scoring(config, *settings.MASKS),
         seed=config["seed"],
         code=code("score_segmenter"),
     script:
@@ -128,7 +120,8 @@ rule score_slices:
         runtime=30,
     params:
         crops=lambda wildcards: crops_of(NETWORKS[wildcards.slicer]),
-        settings=SCORING,
+        model=lambda wildcards: NETWORKS[wildcards.slicer]["architecture"],
+        settings=settings.scoring(config, "calibration_bins", votes=True),
         seed=config["seed"],
         code=code("score_slices"),
     script:
@@ -153,7 +146,7 @@ rule score_baselines:
         mem_mb=2000,
         runtime=60,
     params:
-        settings=SCORING,
+        settings=settings.scoring(config, "calibration_bins", *settings.MASKS, *settings.ANSWERED),
         seed=config["seed"],
         code=code("score_baselines"),
     script:

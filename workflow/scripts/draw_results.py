@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from glioma.base.job import job
 from glioma.cohort import folds
+from glioma.report import labels
 from glioma.report.figures import calibration, comparison, distributions, grading, overlays
 
 DISTRIBUTIONS = {
@@ -14,6 +17,13 @@ DISTRIBUTIONS = {
 }
 OVERLAYS = {"box_overlays": "bounding_box", "polygon_overlays": "polygon", "centre_overlays": "center_point"}
 
+
+def named(facts: list[dict]) -> list[str]:
+    """What runs are called beside each other."""
+    table = pd.DataFrame(facts, columns=labels.FACTS)
+    return (labels.labels(table) + labels.crop_notes(table)).tolist()
+
+
 with job(snakemake):
     given, out, keys = snakemake.input, snakemake.output, snakemake.params
     label, cohort = keys.label, keys.cohort
@@ -23,8 +33,8 @@ with job(snakemake):
     grading.confusion(graders, label, out.confusion, cohort)
     calibration.reliability(graders, label, out.reliability, cohort, keys.bins)
     grades = folds.grades(folds.read(given.folds)).to_dict()
-    asked = dict(zip(keys.consistency, given.consistency, strict=True))
-    grading.consistency(asked, grades, label, out.consistency)
+    repeated = dict(zip(named(keys.consistency), given.consistency, strict=True))
+    grading.consistency(repeated, grades, label, out.consistency)
 
     located = [*given.segmenters, *given.shapes, *given.baselines]
     for name, task in DISTRIBUTIONS.items():
@@ -37,14 +47,21 @@ with job(snakemake):
     }
     overlays.cnn_overlays(networks, label, out.cnn_overlays, cohort)
     overlays.cnn_failures(networks, label, out.cnn_failures, cohort)
-    runs = list(zip(keys.shapes, given.answers, given.slices, strict=True))
+    facts = pd.DataFrame(keys.shapes, columns=labels.FACTS)
+    runs = []
+    for row, name, path, slices in zip(
+        facts.to_dict("records"), named(keys.shapes), given.answers, given.slices, strict=True
+    ):
+        shown = (name, labels.group(row["family"], row["adapter"]))
+        folder = folders[row["crops"]]
+        runs.append((row["task"], overlays.Shown(*shown, slices, folder), overlays.Shown(*shown, path, folder)))
     for name, task in OVERLAYS.items():
-        of_task = [(model, path, folders[crops]) for (its, model, crops), _, path in runs if its == task]
+        of_task = [shown for its, shown, _ in runs if its == task]
         overlays.answer_overlays(task, of_task, label, out[name], keys.side)
     # One picture has one background: the crops of the first run.
     answers = {}
-    for (task, model, crops), path, _ in runs:
-        if crops == runs[0][0][2]:
-            answers.setdefault(task, {})[model] = path
-    shown = folders[runs[0][0][2]] if runs else ""
-    overlays.shape_overlays(answers, shown, label, out.shape_overlays, side=keys.side)
+    for task, _, shown in runs:
+        if shown.crops == runs[0][2].crops:
+            answers.setdefault(task, []).append(shown)
+    background = runs[0][2].crops if runs else ""
+    overlays.shape_overlays(answers, background, label, out.shape_overlays, side=keys.side)

@@ -8,11 +8,10 @@ from glioma.report.tables import audit as page
 
 with job(snakemake):
     given, out, keys = snakemake.input, snakemake.output, snakemake.params
-    readers = leak_audit.baseline_readers(dict(zip(keys.crops, given.baselines, strict=True)))
-    for (name, _), brain, tumour in zip(keys.pairs, given.brain, given.tumour, strict=True):
-        readers.append(leak_audit.model_reader(name, {"brain": brain, "tumour": tumour}))
-    scores = keys.settings["scores"]
-    table = leak_audit.audit(readers, keys.seed, scores["resamples"], scores["confidence"])
+    methods = leak_audit.baselines(dict(zip(keys.crops, given.baselines, strict=True)))
+    for brain, tumour in zip(given.brain, given.tumour, strict=True):
+        methods.append(leak_audit.model({"brain": brain, "tumour": tumour}))
+    table = leak_audit.audit(methods, keys.seed, **keys.settings)
     write_csv(table, out.table)
     page.audit_table(out.table, keys.label, out.page)
     leaks.leak_audit(out.table, keys.label, out.figure)

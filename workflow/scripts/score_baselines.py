@@ -8,7 +8,7 @@ from glioma.base.files import write_csv
 from glioma.base.job import job
 from glioma.cohort import folds
 from glioma.scoring import baseline_scores
-from glioma.scoring.summaries import Settings
+from glioma.scoring.settings import Settings
 
 with job(snakemake):
     keys = snakemake.params.settings

@@ -6,7 +6,8 @@ from glioma import scoring
 from glioma.base.files import write_csv
 from glioma.base.job import job
 from glioma.cohort import folds
-from glioma.scoring.summaries import Entry, Settings
+from glioma.scoring.settings import Settings
+from glioma.scoring.summaries import Entry
 
 # The predictions that a cohort is scored by: pooled patients by networks that have not seen them.
 PREDICTIONS = {
@@ -27,7 +28,7 @@ with job(snakemake):
     network, parts = snakemake.wildcards.classifier, []
     for cohort, by in PREDICTIONS.items():
         grades = folds.grades(table[table["patient"].isin(cohorts[cohort])])
-        entry = Entry("classification", network, "cnn", network, cohort, snakemake.params.crops)
+        entry = Entry("classification", "cnn", network, snakemake.params.model, "", cohort, snakemake.params.crops)
         chosen = predictions[predictions["cohort"].isin(by)]
         parts.append(scoring.score_cnn_classifier(chosen, grades, entry, settings))
     scores = scoring.merge(parts)

@@ -6,14 +6,15 @@ from glioma import scoring
 from glioma.base.files import write_csv
 from glioma.base.job import job
 from glioma.cohort import folds, truth
-from glioma.scoring.summaries import Entry, Settings
+from glioma.scoring.settings import Settings
+from glioma.scoring.summaries import Entry
 from glioma.tasks import _answers as answers
 
 with job(snakemake):
     run, keys = snakemake.params.run, snakemake.params.settings
     settings = Settings.from_config(keys["scores"], keys["votes"], keys["side"], snakemake.params.seed)
-    model = f"{run['model']} {'general' if run['adapter'] is None else 'fine-tuned'}"
-    entry = Entry(run["task"], model, "vlm", snakemake.wildcards.run, "", snakemake.params.crops)
+    facts = {"run": snakemake.wildcards.run, "model": run["model"], "adapter": run["adapter"] or ""}
+    entry = Entry(run["task"], "vlm", **facts, crops=snakemake.params.crops)
     crops, table = Path(snakemake.input.crops).parent, folds.read(snakemake.input.folds)
     asked = answers.read_answers(snakemake.input.answers)
     cohorts = scoring.members(table, asked["patient"])

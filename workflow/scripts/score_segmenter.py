@@ -8,7 +8,8 @@ from glioma import scoring
 from glioma.base.files import write_csv
 from glioma.base.job import job
 from glioma.cohort import folds, truth
-from glioma.scoring.summaries import Entry, Settings
+from glioma.scoring.settings import Settings
+from glioma.scoring.summaries import Entry
 
 with job(snakemake):
     keys = snakemake.params.settings
@@ -16,7 +17,7 @@ with job(snakemake):
     table = folds.read(snakemake.input.folds)
     crops, predictions = Path(snakemake.input.crops).parent, Path(snakemake.input.predictions).parent
     network = snakemake.wildcards.segmenter
-    entry = Entry("segmentation", network, "cnn", network, "train", snakemake.params.crops)
+    entry = Entry("segmentation", "cnn", network, snakemake.params.model, "", "train", snakemake.params.crops)
     known, spacings = truth.masks(crops, table["patient"]), truth.spacings(crops, table["patient"])
 
     def read(folder, patients):

@@ -6,14 +6,15 @@ from glioma import scoring
 from glioma.base.files import write_csv
 from glioma.base.job import job
 from glioma.cohort import folds, truth
-from glioma.scoring.summaries import Entry, Settings
+from glioma.scoring.settings import Settings
+from glioma.scoring.summaries import Entry
 from glioma.tasks import _answers as answers
 
 with job(snakemake):
     keys = snakemake.params.settings
     settings = Settings.from_config(keys["scores"], keys["votes"], keys["side"], snakemake.params.seed)
     network = snakemake.wildcards.slicer
-    entry = Entry("classification", network, "cnn", network, "", snakemake.params.crops)
+    entry = Entry("classification", "cnn", network, snakemake.params.model, crops=snakemake.params.crops)
     table = folds.read(snakemake.input.folds)
     asked = answers.read_answers(snakemake.input.answers)
     grades = folds.grades(table)

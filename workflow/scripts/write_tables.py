@@ -13,8 +13,8 @@ with job(snakemake):
         given.patients, given.folds, given.crops, keys.exclude, keys.label, out.participants
     )
     readings.readings_table(resources / "ambiguities.yaml", keys.config, keys.label, out.readings)
-    scores.comparison_table(given.summary, keys.scoring["hd95_unit"], keys.label, out.comparison)
-    scores.tests_table([given.comparisons], keys.label, out.tests)
+    scores.comparison_table(given.summary, keys.scoring["hd95_unit"], keys.label, out.comparison, keys.scoring["hd95"])
+    scores.tests_table(given.comparisons, given.summary, keys.label, out.tests)
     published.published_table(
         given.summary, tables, keys.replicates, keys.scoring, keys.phantom, keys.label, out.published
     )

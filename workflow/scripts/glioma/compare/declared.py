@@ -1,8 +1,8 @@
-"""Paired tests of the declared family: pairs of readers of the same patients, with effects and Holm's adjustment.
+"""Paired tests of the declared family: pairs of methods on the same patients, with effects and Holm's adjustment.
 
-A reader is a network, a VLM run or a baseline. Only patients that both readers of a pair have are compared. Each pair
-has one primary test by what its readers do, and secondary ones; "pooled" patients (each read by a model that has not
-seen them) come first where both readers have them, the test patients second.
+A method is a network, a VLM run or a baseline. Only patients that both methods of a pair have are compared. Each pair
+has one primary test by what its methods deliver, and secondary ones; "pooled" patients (each judged by a model that has
+not seen them) come first where both methods have them, the test patients second.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,55 +13,56 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+from glioma import tasks
 from glioma.base import seeds
 from glioma.base.errors import UserError
 from glioma.metrics import classification
-from glioma.scoring.summaries import Settings
+from glioma.scoring.settings import Settings
 from glioma.stats import effects, statistics
 from glioma.stats.effects import Effect
 from glioma.stats.statistics import Result
 
 COLUMNS = (
-    *("role", "cohort", "first", "second", "slices", "metric", "test", "value_first", "value_second"),
+    *("role", "cohort", "task", "first", "second", "slices", "metric", "test", "value_first", "value_second"),
     *("effect", "effect_name", "effect_low", "effect_high", "statistic", "p", "p_holm", "n"),
 )
 COHORTS = ("pooled", "test")
-KINDS = {
-    "classification": "grades",
-    "segmentation": "draws",
-    "bounding_box": "draws",
-    "polygon": "draws",
-    "center_point": "points",
+METRICS = {
+    "region": ("dice", "hd95"),
+    "point": ("fraction_in_box", "p95_euclidean_distance"),
+    "label": ("correct",),
 }
-"""What a reader of each task does; only readers of one kind can be compared."""
-METRICS = {"draws": ("dice", "hd95"), "points": ("fraction_in_box", "p95_euclidean_distance")}
-"""The scores that Wilcoxon's test compares, the primary one first."""
+"""The scores of each output that Wilcoxon's test compares, the primary one first."""
 SLICES = {"3d": ("volume", "tumour volume"), "2d": ("tumour", "all")}
 """Where they are taken from, the preferred one first: stacked to a volume, or a mean over slices."""
 
 
 @dataclass(frozen=True)
-class Reader:
-    """A reader's patients table (of all cohorts), and what it is called in the configuration and in the report.
+class Method:
+    """A method: its name in the configuration, and its patients table of all cohorts.
 
-    `every`: it was asked about every n-th of the slices only.
+    `every`: it was given every n-th of the slices only.
     """
 
     name: str
-    label: str
     task: str
     crops: str
     patients: pd.DataFrame
     every: int = 1
 
-    def places(self, cohort: str) -> list[tuple[str, str]]:
+    @property
+    def output(self) -> str:
+        """What it delivers, see `tasks.Task`: only methods of one output can be compared."""
+        return tasks.get(self.task).output
+
+    def scopes(self, cohort: str) -> list[tuple[str, str]]:
         """The (slices, orientation) that it has scores for, in the order of its table."""
         own = self.patients[self.patients["cohort"] == cohort]
         return list(dict.fromkeys(zip(own["slices"], own["orientation"], strict=True)))
 
-    def table(self, cohort: str, place: tuple[str, str]) -> pd.DataFrame:
-        """Its rows of one cohort and place, indexed by patient."""
-        wanted = {"cohort": cohort, "slices": place[0], "orientation": place[1]}
+    def table(self, cohort: str, scope: tuple[str, str]) -> pd.DataFrame:
+        """Its rows of one cohort and scope, indexed by patient."""
+        wanted = {"cohort": cohort, "slices": scope[0], "orientation": scope[1]}
         rows = self.patients[np.logical_and.reduce([self.patients[key] == value for key, value in wanted.items()])]
         if rows["patient"].duplicated().any():
             raise ValueError(f"{self.name}: patient {rows['patient'][rows['patient'].duplicated()].iloc[0]} twice")
@@ -69,125 +70,114 @@ class Reader:
 
 
 def compare(
-    readers: Iterable[Reader], pairs: Iterable[Sequence[str]], dimension: str, settings: Settings
+    methods: Iterable[Method], pairs: Iterable[Sequence[str]], dimension: str, settings: Settings
 ) -> pd.DataFrame:
-    """All tests of the declared pairs of reader names, a table with `COLUMNS`.
+    """All tests of the declared pairs of names, a table with `COLUMNS`.
 
-    Several readers may have one name (a baseline in several tasks and crops): then those of a pair that do the same are
-    compared. `dimension`: whether boxes, polygons and masks are compared as volumes ("3d") or slice by slice ("2d").
-    Effects are the first less the second. The primary tests of one cohort are one family; a secondary test's family is
-    all pairs under its metric.
+    Several methods may have one name (a baseline in several tasks and crops): then those of a pair that deliver the
+    same are compared. `dimension`: whether boxes, polygons and masks are compared as volumes ("3d") or slice by slice
+    ("2d"). Effects are the first less the second. The primary tests of one cohort are one family; a secondary test's
+    family is all pairs under its metric.
     """
-    readers = list(readers)
-    chosen = [_find(readers, *pair) for pair in pairs]
-    labels = _labels([reader for pair in chosen for reader in pair])
+    methods = list(methods)
+    chosen = [_find(methods, *pair) for pair in pairs]
     rows = []
     for first, second in chosen:
         for cohort in _cohorts(first, second):
             where, tables = _tables(first, second, cohort, dimension)
             rng = partial(seeds.generator, settings.seed, cohort, first.name, second.name)
-            if KINDS[first.task] == "grades":
+            if first.output == "grade":
                 tests = _grading_tests(*tables, rng, settings)
             else:
-                tests = _score_tests(*tables, METRICS[KINDS[first.task]], rng, settings)
-            head = {"cohort": cohort, "first": labels[first.name, first.task], "slices": where}
-            rows += [head | {"second": labels[second.name, second.task]} | test for test in tests]
+                tests = _score_tests(*tables, METRICS[first.output], rng, settings)
+            head = {"cohort": cohort, "task": first.task, "first": first.name, "second": second.name, "slices": where}
+            rows += [head | test for test in tests]
     return _adjusted(pd.DataFrame(rows, columns=list(COLUMNS)))
 
 
-def _find(readers: list[Reader], first: str, second: str) -> tuple[Reader, Reader]:
-    """The two readers of these names that do the same, of one task and on the same crops where there are such."""
-    named = [[reader for reader in readers if reader.name == name] for name in (first, second)]
+def _find(methods: list[Method], first: str, second: str) -> tuple[Method, Method]:
+    """The two methods of these names that deliver the same, of one task and on the same crops where there are such."""
+    named = [[method for method in methods if method.name == name] for name in (first, second)]
     for name, found in zip((first, second), named, strict=True):
         if not found:
-            known = ", ".join(dict.fromkeys(reader.name for reader in readers)) or "none"
-            raise _fault(first, second, f"there are no scores of {name!r} to compare; there are those of {known}")
+            known = ", ".join(dict.fromkeys(method.name for method in methods)) or "none"
+            raise _error(first, second, f"there are no scores of {name!r} to compare; there are those of {known}")
     if first == second:
-        raise _fault(first, second, "a reader cannot be compared with itself; name two")
-    alike = [pair for pair in product(*named) if len({KINDS[reader.task] for reader in pair}) == 1]
+        raise _error(first, second, "a method cannot be compared with itself; name two")
+    alike = [pair for pair in product(*named) if len({method.output for method in pair}) == 1]
     if not alike:
-        tasks = [" and ".join(dict.fromkeys(reader.task for reader in found)) for found in named]
-        reason = f"the first does {tasks[0]}, the second {tasks[1]}; compare readers of one task"
-        raise _fault(first, second, reason)
+        labels = [" and ".join(dict.fromkeys(method.task for method in found)) for found in named]
+        reason = f"the first is for {labels[0]}, the second for {labels[1]}; compare methods of one task"
+        raise _error(first, second, reason)
     return min(alike, key=lambda pair: (pair[0].task != pair[1].task, pair[0].crops != pair[1].crops))
 
 
-def _fault(first: str, second: str, reason: str) -> UserError:
+def _error(first: str, second: str, reason: str) -> UserError:
     return UserError(f"configuration, key comparisons, pair [{first}, {second}]: {reason}")
 
 
-def _labels(readers: list[Reader]) -> dict[tuple[str, str], str]:
-    """What each reader (name, task) is called; those that share a label are told apart by their names."""
-    names = pd.DataFrame([(reader.label, reader.name) for reader in readers], columns=["label", "name"])
-    shared = names.groupby("label")["name"].nunique() > 1
-    return {
-        (reader.name, reader.task): f"{reader.label} ({reader.name})" if shared[reader.label] else reader.label
-        for reader in readers
-    }
-
-
-def _cohorts(first: Reader, second: Reader) -> list[str]:
-    """The cohorts that both readers have."""
-    found = [cohort for cohort in COHORTS if first.places(cohort) and second.places(cohort)]
+def _cohorts(first: Method, second: Method) -> list[str]:
+    """The cohorts that both methods have."""
+    found = [cohort for cohort in COHORTS if first.scopes(cohort) and second.scopes(cohort)]
     if "test" not in found:
-        raise _fault(first.name, second.name, "they have no test patients in common; score both on the test set")
+        raise _error(first.name, second.name, "they have no test patients in common; score both on the test set")
     return found
 
 
 def _tables(
-    first: Reader, second: Reader, cohort: str, dimension: str
+    first: Method, second: Method, cohort: str, dimension: str
 ) -> tuple[str, tuple[pd.DataFrame, pd.DataFrame]]:
-    """Which slices are compared, and both readers' rows of the patients that both have, in one order.
+    """Which slices are compared, and both methods' rows of the patients that both have, in one order.
 
-    Grades are those of all axial slices where the reader was asked about them, else of what it was asked first;
-    everything else must be of the same slices. A reader that was asked about every n-th of them only can be compared
-    with one that was asked about all, as an estimate: the name of the slices then says so.
+    Grades are those of all axial slices where the method was given them, else of what it was given first;
+    everything else must be of the same slices. A method that was given every n-th of them only can be compared
+    with one that was given all, as an estimate: the name of the slices then says so.
     """
-    places = [reader.places(cohort) for reader in (first, second)]
-    if KINDS[first.task] == "grades":
-        chosen = [("all", "axial") if ("all", "axial") in found else found[0] for found in places]
+    scopes = [method.scopes(cohort) for method in (first, second)]
+    if first.output == "grade":
+        chosen = [("all", "axial") if ("all", "axial") in found else found[0] for found in scopes]
     else:
-        order = SLICES["2d" if KINDS[first.task] == "points" else dimension]
+        order = SLICES["2d" if first.output == "point" else dimension]
         # A network's volume has no orientation: it is the one that all slices of any orientation make up.
         shared = [
             (ours, theirs)
-            for ours, theirs in product(*places)
+            for ours, theirs in product(*scopes)
             if ours[0] in order and ours[0] == theirs[0] and (ours == theirs or "volume" in (ours[1], theirs[1]))
         ]
         if not shared:
-            reason = (
-                f"they share no slices ({_listed(places[0])} against {_listed(places[1])}); ask both about the same"
-            )
-            raise _fault(first.name, second.name, reason)
+            reason = f"they share no slices ({_listed(scopes[0])} against {_listed(scopes[1])}); give both the same"
+            raise _error(first.name, second.name, reason)
         preference = {"volume": 0, "axial": 1}
         chosen = min(
-            shared, key=lambda pair: (order.index(pair[0][0]), *(preference.get(place[1], 2) for place in pair))
+            shared, key=lambda pair: (order.index(pair[0][0]), *(preference.get(scope[1], 2) for scope in pair))
         )
-    ours, theirs = (reader.table(cohort, place) for reader, place in zip((first, second), chosen, strict=True))
+    ours, theirs = (method.table(cohort, scope) for method, scope in zip((first, second), chosen, strict=True))
     both = ours.index.intersection(theirs.index)
     if both.empty:
-        raise _fault(first.name, second.name, f"no patient of cohort {cohort} was read by both; score both on the same")
-    names = dict.fromkeys(_every(place, each.every) for place, each in zip(chosen, (first, second), strict=True))
+        raise _error(
+            first.name, second.name, f"no patient of cohort {cohort} was judged by both; score both on the same"
+        )
+    names = dict.fromkeys(_every(scope, each.every) for scope, each in zip(chosen, (first, second), strict=True))
     return " / ".join(names), (ours.loc[both], theirs.loc[both])
 
 
-def _every(place: tuple[str, str], every: int) -> str:
-    """What the slices of a reader are called that was asked about every n-th of them."""
+def _every(scope: tuple[str, str], every: int) -> str:
+    """What the slices of a method are called that was given every n-th of them."""
     ending = {1: "st", 2: "nd", 3: "rd"}.get(every % 10 if every % 100 not in (11, 12, 13) else 0, "th")
-    return _listed([place]) + (f", every {every}{ending} slice" if every > 1 else "")
+    return _listed([scope]) + (f", every {every}{ending} slice" if every > 1 else "")
 
 
-def _listed(places: Iterable[tuple[str, str]]) -> str:
-    names = (slices if slices == orientation else f"{slices}, {orientation}" for slices, orientation in places)
+def _listed(scopes: Iterable[tuple[str, str]]) -> str:
+    names = (slices if slices == orientation else f"{slices}, {orientation}" for slices, orientation in scopes)
     return " / ".join(names)
 
 
 def _grading_tests(ours: pd.DataFrame, theirs: pd.DataFrame, rng: partial, settings: Settings) -> list[dict]:
     """Tests of balanced accuracy (primary), of accuracy, recall and specificity, and of the area under the ROC curve.
 
-    Balanced accuracy, for a reader that always says HGG has a high accuracy where most patients have one. Tables have
+    Balanced accuracy, for a method that always says HGG has a high accuracy where most patients have one. Tables have
     columns grade and label; an undecided patient is wrong. DeLong's test takes the mean HGG probability (p_hgg), or the
-    share of HGG slices (gldr) of a reader without one, of patients for whom both readers have it.
+    share of HGG slices (gldr) of a method without one, of patients for whom both methods have it.
     """
     hgg = (ours["grade"] == "HGG").to_numpy(dtype=bool)
     right = [(table["label"] == table["grade"]).to_numpy(dtype=bool) for table in (ours, theirs)]
@@ -237,7 +227,7 @@ def _means(values: Iterable[np.ndarray]) -> list[float]:
 
 
 def _score(table: pd.DataFrame) -> np.ndarray:
-    """The column that ranks a reader's patients, (P,); NaN where there is none."""
+    """The column that ranks a method's patients, (P,); NaN where there is none."""
     for column in ("p_hgg", "gldr"):
         if column in table and table[column].notna().any():
             return table[column].to_numpy(dtype=float)

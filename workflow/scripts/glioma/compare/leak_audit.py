@@ -1,7 +1,7 @@
 """The leak audit: what a score owes to a crop around the true tumour, and to slices chosen with the true mask.
 
 Two factors with two levels each: crops cut around the "brain" or the "tumour", and "all" slices or those with "tumour".
-The first level of either uses no truth. A reader is scored in each of the four cells that it has, and an effect is the
+The first level of either uses no truth. A method is scored in each of the four cells that it has, and an effect is the
 difference of two cells on the same patients: a factor alone with the other held at one level, or both at once.
 """
 
@@ -12,17 +12,19 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from glioma import tasks
 from glioma.base import seeds
+from glioma.scoring.tables import read_patients
 from glioma.stats import statistics
 
 COLUMNS = (
-    *("reader", "arm", "model", "task", "metric", "cohort", "crops", "slices", "factor"),
+    *("run", "family", "model", "adapter", "task", "metric", "cohort", "crops", "slices", "factor"),
     *("value", "low", "high", "n"),
 )
 CROPS = ("brain", "tumour")
 SLICES = ("all", "tumour")
 BASELINES = ("image centre", "mean training box", "whole frame", "FLAIR threshold", "always HGG")
-"""The trivial readers that are audited: whatever one of them gains is no reading of the image."""
+"""The trivial methods that are audited: whatever one of them gains is not read off the image."""
 EFFECTS = (
     ("crops", ("brain", "all"), ("tumour", "all")),
     ("crops", ("brain", "tumour"), ("tumour", "tumour")),
@@ -44,62 +46,59 @@ class Metric(NamedTuple):
 _VOLUME = Metric("dice_volume", "dice", ("volume", "tumour volume"))
 _SLICES = Metric("dice_slices", "dice", SLICES)
 METRICS = {
-    "center_point": (Metric("fraction_in_box", "fraction_in_box", SLICES),),
-    "bounding_box": (_VOLUME, _SLICES),
-    "polygon": (_VOLUME, _SLICES),
-    "segmentation": (_VOLUME, _SLICES),
-    "classification": (Metric("balanced_accuracy", "correct", SLICES),),
+    "point": (Metric("fraction_in_box", "fraction_in_box", SLICES),),
+    "region": (_VOLUME, _SLICES),
+    "grade": (Metric("balanced_accuracy", "correct", SLICES),),
 }
+"""What is audited of each output, see `tasks.Task`."""
 
 
-class Reader(NamedTuple):
-    """One reader: crops ("brain", "tumour") -> its patients table, of one task, all cohorts."""
+class Method(NamedTuple):
+    """One method in one task: its facts, and crops ("brain", "tumour") -> its patients table of all cohorts."""
 
-    name: str
-    arm: str
-    model: str
-    task: str
+    facts: Mapping[str, str]
     patients: Mapping[str, pd.DataFrame]
 
 
-def baseline_readers(tables: Mapping[str, str | Path]) -> list[Reader]:
-    """The readers of `BASELINES`, a task each, from patients.csv of the baselines by crops."""
+FACTS = ("run", "family", "model", "adapter", "task")
+
+
+def baselines(tables: Mapping[str, str | Path]) -> list[Method]:
+    """The methods of `BASELINES`, a task each, from patients.csv of the baselines by crops."""
     read = {mode: _read(path) for mode, path in tables.items()}
-    kinds = sorted({pair for table in read.values() for pair in zip(table["task"], table["model"], strict=True)})
+    pairs = sorted({pair for table in read.values() for pair in zip(table["task"], table["run"], strict=True)})
     return [
-        Reader(
-            model, "baseline", model, task,
-            {mode: table[(table["task"] == task) & (table["model"] == model)] for mode, table in read.items()},
-        )
-        for task, model in kinds
-        if model in BASELINES
-    ]  # fmt: skip
+        _method({mode: table[(table["task"] == task) & (table["run"] == run)] for mode, table in read.items()})
+        for task, run in pairs
+        if run in BASELINES
+    ]
 
 
-def model_reader(name: str, tables: Mapping[str, str | Path]) -> Reader:
-    """A network or run from its patients.csv by crops; the summary.csv beside the first says task, arm and model."""
-    owner = pd.read_csv(Path(next(iter(tables.values()))).with_name("summary.csv"), keep_default_na=False).iloc[0]
-    return Reader(
-        name, owner["arm"], owner["model"], owner["task"], {mode: _read(path) for mode, path in tables.items()}
-    )
+def model(tables: Mapping[str, str | Path]) -> Method:
+    """A network or run from its patients.csv by crops; the first of them says who it is."""
+    return _method({mode: _read(path) for mode, path in tables.items()})
 
 
-def audit(readers: Iterable[Reader], seed: int, resamples: int, confidence: float) -> pd.DataFrame:
-    """Cells and effects of all readers, with `COLUMNS`; rows of effects have a `factor`.
+def _method(patients: Mapping[str, pd.DataFrame]) -> Method:
+    first = next(table for table in patients.values() if len(table))
+    return Method({name: str(first[name].iloc[0]) for name in FACTS}, patients)
+
+
+def audit(methods: Iterable[Method], seed: int, resamples: int, confidence: float) -> pd.DataFrame:
+    """Cells and effects of all methods, with `COLUMNS`; rows of effects have a `factor`.
 
     An effect's `crops` or `slices` is the level at which the other factor is held, "" for the factors that change. Its
     n counts the patients that both cells have. Intervals are bootstrap intervals over patients, paired for effects and
     within grades for balanced accuracy, in which an undecided patient is wrong. The cohort is "pooled" where every
-    table of the reader has it, else "test".
+    table of the method has it, else "test".
     """
     options = {"resamples": resamples, "confidence": confidence}
     rows = []
-    for reader in readers:
-        cohort = _cohort(reader)
-        for metric in METRICS[reader.task]:
-            cells = _cells(reader, metric, cohort)
-            owner = {"reader": reader.name, "arm": reader.arm, "model": reader.model, "task": reader.task}
-            owner |= {"metric": metric.name, "cohort": cohort}
+    for method in methods:
+        cohort = _cohort(method)
+        for metric in METRICS[tasks.get(method.facts["task"]).output]:
+            cells = _cells(method, metric, cohort)
+            owner = {**method.facts, "metric": metric.name, "cohort": cohort}
             for (crops, slices), values in cells.items():
                 rows.append(_row(owner | {"crops": crops, "slices": slices, "factor": ""}, values, seed, options))
             for factor, without, leaking in EFFECTS:
@@ -113,30 +112,27 @@ def audit(readers: Iterable[Reader], seed: int, resamples: int, confidence: floa
 
 
 def _row(key: dict[str, str], values: pd.DataFrame, seed: int, options: Mapping) -> dict:
-    value, interval = _estimate(values, seeds.generator(seed, "audit", *key.values()), **options)
+    names = (key[name] for name in ("run", "task", "metric", "cohort", "crops", "slices", "factor"))
+    value, interval = _estimate(values, seeds.generator(seed, "audit", *names), **options)
     return key | {"value": value, **interval._asdict(), "n": len(values)}
 
 
 def _read(path: str | Path) -> pd.DataFrame:
-    table = pd.read_csv(path, dtype={"patient": str}, keep_default_na=True)
+    table = read_patients(path)
     if "label" in table:
         table["correct"] = (table["label"] == table["grade"]).where(table["grade"].notna()).astype(float)
-    # The table of a volume classifier names no slices: it has all of them.
-    for column, value in (("slices", "all"), ("orientation", "axial")):
-        if column not in table:
-            table[column] = value
     return table
 
 
-def _cohort(reader: Reader) -> str:
-    return "pooled" if all((table["cohort"] == "pooled").any() for table in reader.patients.values()) else "test"
+def _cohort(method: Method) -> str:
+    return "pooled" if all((table["cohort"] == "pooled").any() for table in method.patients.values()) else "test"
 
 
-def _cells(reader: Reader, metric: Metric, cohort: str) -> dict[tuple[str, str], pd.DataFrame]:
+def _cells(method: Method, metric: Metric, cohort: str) -> dict[tuple[str, str], pd.DataFrame]:
     """(crops, slices) -> the patients of that cell, indexed by patient: value, and grade where scores are by grade."""
     found = {}
-    for crops in (mode for mode in CROPS if mode in reader.patients):
-        table = reader.patients[crops]
+    for crops in (mode for mode in CROPS if mode in method.patients):
+        table = method.patients[crops]
         if metric.column not in table:
             continue
         table = table[table["cohort"].eq(cohort) & table["orientation"].isin(("axial", "volume"))]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from glioma import tasks
 from glioma.base.errors import UserError
 from glioma.base.section import ordered
 
@@ -130,6 +131,30 @@ def adapter_reading(config: dict[str, Any], adapter: str) -> dict[str, Any]:
     return ordered({"task": entry["task"], "side": config["slices"]["side"], "coordinates": convention})
 
 
+INTERVALS = ("confidence", "resamples")
+MASKS = ("hd95", "hd95_empty", "hd95_unit", "nsd_tolerance")
+ANSWERED = ("box_maximum", "square_box", "truth", "unreadable")
+"""Keys of `scores` that all intervals, that scores of masks, and that those of answers drawn as masks depend on."""
+
+
+def scoring(config: dict[str, Any], *keys: str, votes: bool = False) -> dict[str, Any]:
+    """What scores depend on besides what they score: these keys of `scores`, and `votes` where slices vote."""
+    found = {
+        "scores": only(config["scores"], *INTERVALS, *keys),
+        "side": config["slices"]["side"],
+        "tumour_pixels": config["slices"]["tumour_pixels"],
+        "votes": config["votes"] if votes else {},
+    }
+    return ordered(found)
+
+
+def scoring_of_run(config: dict[str, Any], run: str) -> dict[str, Any]:
+    """What the scores of a run depend on."""
+    output = tasks.get(config["runs"][run]["task"]).output
+    keys = {"grade": ("calibration_bins",), "region": (*MASKS, *ANSWERED), "point": ("unreadable",)}
+    return scoring(config, *keys.get(output, ()), votes=output == "grade")
+
+
 def study(config: dict[str, Any]) -> dict[str, Any]:
     """The configuration in one order without what only says where jobs run: a report made elsewhere is the same."""
     return ordered({key: value for key, value in config.items() if key != "gpus_per_job"})
@@ -149,8 +174,3 @@ def generation(config: dict[str, Any], run: str) -> dict[str, Any]:
     if own["image_first"] is None:
         own = {**own, "image_first": adapter["conversations"]["image_first"]}
     return ordered(shared | own)
-
-
-def label(config: dict[str, Any], run: str) -> str:
-    """What a run is called beside its model."""
-    return "general" if config["runs"][run]["adapter"] is None else "fine-tuned"

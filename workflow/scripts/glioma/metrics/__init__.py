@@ -1,1 +1,2 @@
-"""The scores of the study, each a function of arrays: classification, calibration, segmentation, centre."""
+"""Metrics: a record of each (`records`), and functions of arrays by kind: classification, calibration, segmentation,
+centre."""

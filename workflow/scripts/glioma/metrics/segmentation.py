@@ -11,10 +11,8 @@ from scipy.spatial import cKDTree
 
 # Points in a leaf of a search tree: surfaces are dense, and fewer, larger leaves are searched faster.
 LEAF = 64
-METRICS = ("dice", "hd95", "precision", "recall", "specificity")
-"""What the study published of a mask."""
-SCORES = (*METRICS, "nsd")
-"""All that is computed of a mask."""
+SCORES = ("dice", "hd95", "precision", "recall", "specificity", "nsd")
+"""What `scores` computes of two masks."""
 TOLERANCE = 2.0
 
 
@@ -24,10 +22,11 @@ def scores(
     spacing: tuple[float, ...] | None = None,
     empty_hd95: float | None = None,
     tolerance: float = TOLERANCE,
+    convention: str = "pooled",
 ) -> dict[str, float]:
     """All of `SCORES` for two boolean masks of one shape; distances in the unit of `spacing` (default: pixels)."""
     predicted, truth = np.asarray(predicted, dtype=bool), np.asarray(truth, dtype=bool)
-    return overlap(predicted, truth) | boundary(predicted, truth, spacing, empty_hd95, tolerance)
+    return overlap(predicted, truth) | boundary(predicted, truth, spacing, empty_hd95, tolerance, convention)
 
 
 def overlap(predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:
@@ -50,12 +49,13 @@ def boundary(
     spacing: tuple[float, ...] | None = None,
     empty_hd95: float | None = None,
     tolerance: float = TOLERANCE,
+    convention: str = "pooled",
 ) -> dict[str, float]:
     """HD95 and NSD of two boolean masks, from one computation of the distances between their surfaces.
 
-    hd95: the 95th percentile of all distances, both directions pooled. This is medpy's definition; MONAI takes the
-        larger of two directed percentiles. Where exactly one mask is empty it is `empty_hd95` (default: the frame's
-        diagonal in the unit of `spacing`).
+    hd95: the 95th percentile of the distances between the surfaces. `convention` "pooled": of both directions together,
+        as medpy; "max": the larger of the two directed percentiles, as MONAI and the BraTS challenge. Where exactly one
+        mask is empty it is `empty_hd95` (default: the frame's diagonal in the unit of `spacing`).
     nsd: normalised surface distance (Nikolov et al. 2018), the share of both surfaces that lies within `tolerance` of
         the other. A surface is its voxels, each of the same weight, as in MONAI's SurfaceDiceMetric; DeepMind's own
         implementation weighs surface elements by their area.
@@ -66,8 +66,10 @@ def boundary(
         step = np.ones(truth.ndim) if spacing is None else np.asarray(spacing, dtype=float)
         diagonal = float(np.linalg.norm(step * truth.shape))
         return {"hd95": diagonal if empty_hd95 is None else float(empty_hd95), "nsd": 0.0}
-    distances = surface_distances(predicted, truth, spacing)
-    return {"hd95": float(np.percentile(distances, 95)), "nsd": float(np.mean(distances <= tolerance))}
+    directions = directed_distances(predicted, truth, spacing)
+    distances = np.concatenate(directions)
+    found = max(np.percentile(each, 95) for each in directions) if convention == "max" else np.percentile(distances, 95)
+    return {"hd95": float(found), "nsd": float(np.mean(distances <= tolerance))}
 
 
 def hd95(
@@ -78,7 +80,14 @@ def hd95(
 
 
 def surface_distances(predicted: np.ndarray, truth: np.ndarray, spacing: tuple[float, ...] | None = None) -> np.ndarray:
-    """Distances from each mask's surface voxels to the other's, one after the other; neither mask may be empty.
+    """Distances from each mask's surface voxels to the other's, one after the other; neither mask may be empty."""
+    return np.concatenate(directed_distances(predicted, truth, spacing))
+
+
+def directed_distances(
+    predicted: np.ndarray, truth: np.ndarray, spacing: tuple[float, ...] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distances from the prediction's surface voxels to the truth's surface, and the other way round.
 
     By a KD-tree on the surface voxels within the union's bounding box. `spacing` is the voxel size along each axis
     (default 1).
@@ -87,9 +96,7 @@ def surface_distances(predicted: np.ndarray, truth: np.ndarray, spacing: tuple[f
     # Outside the common box both masks are background, and so no voxel's standing as surface depends on it.
     box = _box(predicted | truth)
     first, second = surface(predicted[box]) * step, surface(truth[box]) * step
-    return np.concatenate(
-        [cKDTree(second, leafsize=LEAF).query(first)[0], cKDTree(first, leafsize=LEAF).query(second)[0]]
-    )
+    return cKDTree(second, leafsize=LEAF).query(first)[0], cKDTree(first, leafsize=LEAF).query(second)[0]
 
 
 def surface(mask: np.ndarray) -> np.ndarray:

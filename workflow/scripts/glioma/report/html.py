@@ -8,12 +8,11 @@ import jinja2
 import numpy as np
 
 from glioma.base.files import atomic_path
+from glioma.metrics import records
 
 UNDEFINED = "–"
 ROW_TONES = ("published", "difference", "void")
 """Tones of a row's first cell that are the whole row's; what is void is crossed out."""
-DISTANCES = ("hd95", "p95_distance_to_box", "p95_euclidean_distance")
-_COUNTS = ("tp", "fn", "tn", "fp", "tp_all", "fn_all", "tn_all", "fp_all", "one_side_empty")
 
 
 @dataclass(frozen=True)
@@ -39,12 +38,8 @@ class Table:
 
 
 def number(metric: str, value: float) -> str:
-    """A metric as printed: distances with one decimal, counts whole, all else with three; undefined is a dash."""
-    if not np.isfinite(value):
-        return UNDEFINED
-    if metric in DISTANCES:
-        return f"{value:.1f}"
-    return f"{value:.0f}" if metric in _COUNTS or metric.startswith("answers_") else f"{value:.3f}"
+    """A metric as printed, with the decimals of its record; undefined is a dash."""
+    return f"{value:.{records.decimals(metric)}f}" if np.isfinite(value) else UNDEFINED
 
 
 def estimate(metric: str, value: float, low: float = float("nan"), high: float = float("nan")) -> Cell:

@@ -1,43 +1,34 @@
-"""Score tables as the figures want them: every patient row knows its task, arm and model."""
+"""Score tables as the figures want them: every row knows what its method is called."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from glioma.base.errors import UserError
+from glioma import tasks
+from glioma.report import labels
+from glioma.scoring import tables
 
-IDENTITY = ["task", "arm", "model", "run", "crops"]
-SHAPE_NAMES = {"segmentation": "mask", "bounding_box": "box", "polygon": "polygon", "center_point": "centre"}
 AS_VOLUME = ("volume", "tumour volume")
 """Values of the column slices whose scores are of a whole patient, not means over slices."""
 
 
 def read_patients(paths: Sequence[str | Path], cohort: str) -> pd.DataFrame:
-    """The rows of one cohort from several patients.csv (see `of_cohort`), with the columns `IDENTITY`.
+    """The rows of one cohort from several patients.csv (see `of_cohort`), with what `named` adds."""
+    patients = pd.concat([tables.read_patients(path) for path in paths], ignore_index=True)
+    return named(of_cohort(patients, cohort))
 
-    What a table lacks of those is the same for all its rows, and taken from the `summary.csv` beside it.
-    An undecided patient's label is "".
-    """
-    parts = []
-    for path in map(Path, paths):
-        table = pd.read_csv(path, dtype={"patient": str})
-        lacking = [name for name in IDENTITY if name not in table]
-        if lacking:
-            owner = pd.read_csv(path.with_name("summary.csv"), keep_default_na=False)[lacking].drop_duplicates()
-            if len(owner) != 1:
-                raise UserError(f"{path}: rows of several runs without the columns {lacking}; delete it and run again")
-            table = table.assign(**owner.iloc[0])
-        parts.append(table)
-    patients = pd.concat(parts, ignore_index=True)
-    for name, missing in (("slices", "volume"), ("orientation", "volume"), ("run", ""), ("label", "")):
-        patients[name] = patients[name].fillna(missing) if name in patients else missing
-    return of_cohort(patients, cohort)
+
+def named(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of scores with the columns `group` and `method`: what it is called there, crops and cohort included."""
+    groups = [labels.group(*pair) for pair in zip(table["family"], table["adapter"], strict=True)]
+    names = labels.labels(table) + labels.crop_notes(table) + only_test(table)
+    return table.assign(group=pd.Series(groups, index=table.index, dtype=object), method=names)
 
 
 def of_cohort(table: pd.DataFrame, cohort: str) -> pd.DataFrame:
-    """The rows of a cohort; of a reader without any, those of the test patients, the only ones it was asked about."""
-    has = table["cohort"].eq(cohort).groupby([table[name] for name in IDENTITY]).transform("any")
+    """The rows of a cohort; of a method without any, those of the test patients, the only ones that it was given."""
+    has = table["cohort"].eq(cohort).groupby([table[name] for name in labels.FACTS]).transform("any")
     return table[table["cohort"].eq(cohort) | (~has & table["cohort"].eq("test"))].reset_index(drop=True)
 
 
@@ -47,29 +38,29 @@ def cohort_words(table: pd.DataFrame) -> str:
              "validation": "development patients, out of fold", "train": "training patients"}  # fmt: skip
     found = [name for name in names if (table["cohort"] == name).any()]
     if found == ["pooled", "test"]:
-        return f"{names['pooled']}; test patients alone for readers with (test)"
+        return f"{names['pooled']}; test patients alone for methods with (test)"
     return " and ".join(names[name] for name in found) or "no patients"
 
 
 def only_test(table: pd.DataFrame) -> pd.Series:
-    """What to add to a reader's name where others of the table have more than the test patients; by row."""
+    """What to add to a method's name where others of the table have more than the test patients; by row."""
     mixed = table["cohort"].nunique() > 1
     return table["cohort"].eq("test").map({True: " (test)", False: ""}) if mixed else pd.Series("", index=table.index)
 
 
-def crop_notes(table: pd.DataFrame) -> pd.Series:
-    """What to add to a reader's name where a table has readers of several sets of crops; by row."""
-    if table["crops"].replace("", pd.NA).nunique() < 2:
-        return pd.Series("", index=table.index)
-    return table["crops"].map(lambda crops: f" [{crops} crop]" if crops else "")
-
-
 def without_repeated_constants(table: pd.DataFrame) -> pd.DataFrame:
     """Without the grading baselines of tumour slices: a constant answer is the same whatever slices are asked."""
-    return table[~(table["arm"].eq("baseline") & table["task"].eq("classification") & table["slices"].eq("tumour"))]
+    return table[
+        ~(table["family"].eq("baseline") & table["task"].map(output).eq("grade") & table["slices"].eq("tumour"))
+    ]
 
 
-def place(slices: str, orientation: str) -> str:
+def output(task: str) -> str:
+    """What methods of a task deliver, see `tasks.Task`."""
+    return tasks.get(task).output
+
+
+def scope(slices: str, orientation: str) -> str:
     """Which slices a score rests on, in words; a dagger where the true mask chose them."""
     if orientation == "volume":
         return "whole volume"

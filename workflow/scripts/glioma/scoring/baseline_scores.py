@@ -20,7 +20,8 @@ from glioma.cohort.sequences import SEQUENCES
 from glioma.geometry import shapes
 from glioma.metrics import centre, segmentation
 from glioma.scoring import baselines, summaries
-from glioma.scoring.summaries import Entry, Place, Settings
+from glioma.scoring.settings import Settings
+from glioma.scoring.summaries import Entry, Place
 
 FLAIR = SEQUENCES.index("flair")
 CEILING = "true mask (ceiling)"
@@ -54,12 +55,12 @@ def score(
     groups = _groups(table, folder, masks, settings.side, tumour_pixels, sites)
     shown = scoring.slice_truth(masks, ["axial"], tumour_pixels)
     asked = shown.assign(repeat=0)
-    entry = partial(Entry, arm="baseline", run="baselines", cohort=POOLED, crops=mode)
+    entry = partial(Entry, family="baseline", cohort=POOLED, crops=mode)
     members = {cohort: folds.grades(table, split) for cohort, split in _COHORTS.items()}
 
     parts = []
     for name, found in _grade_answers(asked, groups).items():
-        owner = entry("classification", name)
+        owner = entry("classification", run=name)
         parts += [
             scoring.score_classification(found, shown, known, replace(owner, cohort=cohort), settings)
             for cohort, known in members.items()
@@ -69,14 +70,14 @@ def score(
         for setup, patients in groups
         for patient in patients
     }
-    owner = entry("segmentation", "FLAIR threshold")
+    owner = entry("segmentation", run="FLAIR threshold")
     scored = scoring.score_cnn_segmenter(bright.items(), masks, owner, settings, spacings, tumour_pixels)
     parts += _by_cohort(scored, owner, members, settings)
 
     constant = {}
     for task in scoring.SHAPE_TASKS:
         for name, found in _shape_answers(task, asked, groups, bright, masks, settings.side).items():
-            owner = entry(task, name)
+            owner = entry(task, run=name)
             # Drawn, a constant polygon is the same pixels as its box; only against the true polygon does it differ.
             if task == "polygon" and settings.truth == "mask" and name in constant:
                 parts += _by_cohort(constant[name], owner, members, settings)
@@ -86,7 +87,7 @@ def score(
             parts += _by_cohort(scored, owner, members, settings)
             if task == "bounding_box" and name not in ("FLAIR threshold", CEILING):
                 constant[name] = scored
-    return scoring.merge(list(_named(parts)))
+    return scoring.merge(part._replace(slices=pd.DataFrame()) for part in parts)
 
 
 _COHORTS = {"validation": "development", "test": "test", POOLED: None}
@@ -166,7 +167,7 @@ def _by_cohort(
     """The scores of all patients as those of each cohort: rows of the same patients, and their means."""
     names = [name for name in (*segmentation.SCORES, *centre.METRICS) if name in scored.patients]
     for cohort, grades in members.items():
-        own = scored.patients[scored.patients["patient"].isin(grades.index)].assign(cohort=cohort)
+        own = scored.patients[scored.patients["patient"].isin(grades.index)].assign(cohort=cohort, **entry.facts())
         owner, rows = replace(entry, cohort=cohort), []
         for (subset, orientation), group in own.groupby(["slices", "orientation"], sort=False):
             rows += summaries.mean_rows(owner, Place(subset, orientation), group, names, settings)
@@ -175,13 +176,3 @@ def _by_cohort(
 
 def _flair(folder: str | Path, patient: str) -> np.ndarray:
     return np.asarray(crops.load(folder, patient)[FLAIR])
-
-
-def _named(parts: list[scoring.Scores]) -> Iterator[scoring.Scores]:
-    """The parts, each patients table with the task and the baseline's name before its columns."""
-    for part in parts:
-        first = part.summary.iloc[0]
-        patients = part.patients.copy()
-        patients.insert(0, "task", first["task"])
-        patients.insert(1, "model", first["model"])
-        yield part._replace(slices=pd.DataFrame(), patients=patients)

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from glioma.scoring import summaries
-from glioma.scoring.summaries import Entry, Place, Settings
-from glioma.scoring.tables import KEY, Scores, assemble, choose, places, status_rows, with_truth
+from glioma.scoring.settings import Settings
+from glioma.scoring.summaries import Entry, Place
+from glioma.scoring.tables import KEY, Scores, assemble, choose, scopes, status_rows, with_truth
 from glioma.scoring.votes import vote
 from glioma.stats import statistics
 
@@ -29,7 +30,7 @@ def score_classification(
     asked = with_truth(answers, truth, grades.index)
     grade = asked["patient"].map(grades)
     asked = asked.assign(grade=grade, correct=(asked["choice"] == (grade == "HGG").astype(int)).fillna(False))
-    where = places(asked)
+    where = scopes(asked)
     tables = [
         vote(choose(asked, orientation, subset), settings.votes, grades)
         .assign(grade=grades, slices=subset, orientation=orientation)

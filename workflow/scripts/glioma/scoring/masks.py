@@ -8,7 +8,8 @@ import pandas as pd
 from glioma.geometry import slices
 from glioma.metrics import segmentation
 from glioma.scoring import summaries
-from glioma.scoring.summaries import Entry, Place, Settings
+from glioma.scoring.settings import Settings
+from glioma.scoring.summaries import Entry, Place
 from glioma.scoring.tables import Scores, assemble
 
 _KEY = ["patient", "slices", "orientation"]
@@ -64,7 +65,7 @@ def _versions(
     settings: Settings,
 ) -> dict[tuple[str, str], list[dict[str, float]]]:
     """Scores of one mask by (slices, orientation); those of the axial slices `shown` one by one in the last."""
-    limits = (settings.hd95_empty, settings.nsd_tolerance)
+    limits = (settings.hd95_empty, settings.nsd_tolerance, settings.hd95)
     found = {("volume", "volume"): [segmentation.scores(predicted, truth, step, *limits)]}
     if shown is None:
         return found

@@ -8,8 +8,9 @@ import pandas as pd
 from glioma.geometry import shapes, slices
 from glioma.metrics import centre, segmentation
 from glioma.scoring import summaries
-from glioma.scoring.summaries import Entry, Place, Settings
-from glioma.scoring.tables import Scores, assemble, choose, places, slice_truth, status_rows, with_truth
+from glioma.scoring.settings import Settings
+from glioma.scoring.summaries import Entry, Place
+from glioma.scoring.tables import Scores, assemble, choose, scopes, slice_truth, status_rows, with_truth
 from glioma.tasks._answers import points_from_text
 
 SHAPE_TASKS = ("center_point", "bounding_box", "polygon")
@@ -45,7 +46,7 @@ def score_shapes(
     known = {patient: masks[patient] for patient in asked["patient"].unique()}
     asked = with_truth(asked, slice_truth(known, asked["orientation"].unique(), tumour_pixels), masks)
     names = list(centre.METRICS if task == "center_point" else segmentation.SCORES)
-    where = places(asked)
+    where = scopes(asked)
     tables, scored = [], []
     for orientation, of_orientation in asked.groupby("orientation", sort=False):
         by_patient = {
@@ -128,7 +129,7 @@ def _score_patient(
         truths = {index: _true_shape(task, truth, settings) for index, truth in truths.items()}
     drawn = {key: _draw(task, points[key], side, settings) for key in asked.index}
     step = _rendered_spacing(mask.shape, orientation, side, spacing) if settings.hd95_unit == "mm" else None
-    limits = (settings.hd95_empty, settings.nsd_tolerance)
+    limits = (settings.hd95_empty, settings.nsd_tolerance, settings.hd95)
     scores = []
     for key, index in zip(asked.index, asked["slice"], strict=True):
         one = segmentation.scores(drawn[key], truths[index], step and step[1:], *limits)

@@ -1,10 +1,11 @@
 """How answers become scores: the sections `votes` and `scores` of a study."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from glioma.base.section import Count, Number, Section
+from glioma.base.section import Count, Number, Section, Whole
 
 
 class Votes(Section):
@@ -27,6 +28,9 @@ class Scores(Section):
     """A box or polygon is scored against the true mask, or against the mask's own box or polygon."""
     unreadable: Literal["empty", "exclude"] = "empty"
     """A shape that cannot be read is an empty prediction, or its slice is left out."""
+    hd95: Literal["pooled", "max"] = "pooled"
+    """pooled: the 95th percentile of both directions' distances together, as MedPy; max: the larger of the two, as
+    MONAI and BraTS."""
     hd95_unit: Literal["px", "mm"] = "mm"
     hd95_empty: Number | None = None
     """HD95 where exactly one of two masks is empty; null: the diagonal of the frame."""
@@ -41,3 +45,17 @@ class Scores(Section):
     calibration_bins: Count = 10
     confidence: Annotated[float, BeforeValidator(float), Field(gt=0, lt=1)] = 0.95
     resamples: Annotated[int, Field(ge=100)] = 2000
+
+
+class Settings(Scores):
+    """All that scoring depends on besides what it scores."""
+
+    votes: Votes = Votes()
+    side: Count = 128
+    """Side in pixels of the rendered slice."""
+    seed: Whole = 2020
+
+    @classmethod
+    def from_config(cls, scores: Mapping, votes: Mapping, side: int = 128, seed: int = 2020) -> "Settings":
+        """From the `scores` and `votes` sections of a study."""
+        return cls.read({**scores, "votes": votes, "side": side, "seed": seed})

@@ -1,91 +1,53 @@
 """Tidy rows of the result tables: one value, its interval, and the number of patients it rests on."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
 
 from glioma.base import seeds
-from glioma.base.errors import UserError
-from glioma.metrics import calibration, classification, segmentation
-from glioma.scoring.votes import Policy
+from glioma.metrics import calibration, classification
+from glioma.scoring.settings import Settings
 from glioma.stats import statistics
 
 COLUMNS = (
-    *("task", "model", "arm", "run", "cohort", "crops", "slices", "orientation", "unit"),
+    *("task", "family", "run", "model", "adapter", "cohort", "crops", "slices", "orientation", "unit"),
     *("metric", "value", "low", "high", "n", "n_undecided"),
 )
-
-CHOICES = {
-    "truth": ("mask", "shape"),
-    "unreadable": ("empty", "exclude"),
-    "hd95_unit": ("px", "mm"),
-    "box_maximum": ("inclusive", "exclusive"),
-}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How answers become scores; the names are those of the `scores` section of the configuration.
-
-    truth: a box or polygon is scored against the true "mask" or against the true mask's own box or polygon ("shape").
-    unreadable: a shape answer that cannot be read is an "empty" prediction, or its slice is left out ("exclude").
-    hd95_unit: "px" of the rendered slice (voxels of the crop for a volume) or "mm".
-    hd95_empty: HD95 where exactly one of two masks is empty, in that unit; `None` is the frame's diagonal.
-    box_maximum: whether the last row and column of a box are in it ("inclusive") or not, for both boxes compared.
-    square_box: whether the true box is widened to a square, when it is scored as a shape.
-    nsd_tolerance: how far apart surfaces may be and still agree for NSD, in the unit of HD95.
-    calibration_bins: bins of equal width of the expected calibration error.
-    """
-
-    votes: Policy = field(default_factory=Policy)
-    truth: str = "mask"
-    unreadable: str = "empty"
-    hd95_unit: str = "px"
-    hd95_empty: float | None = None
-    box_maximum: str = "inclusive"
-    square_box: bool = False
-    nsd_tolerance: float = segmentation.TOLERANCE
-    calibration_bins: int = calibration.BINS
-    side: int = 128
-    confidence: float = statistics.CONFIDENCE
-    resamples: int = statistics.RESAMPLES
-    seed: int = 2020
-
-    def __post_init__(self) -> None:
-        for name, allowed in CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise UserError(f"scores.{name}: {getattr(self, name)!r} is unknown; choose from {', '.join(allowed)}")
-
-    @classmethod
-    def from_config(cls, scores: Mapping, votes: Mapping, side: int = 128, seed: int = 2020) -> "Settings":
-        """From the `scores` and `votes` sections; keys that belong to other code are not looked at."""
-        known = {item.name for item in fields(cls)} - {"votes", "side", "seed"}
-        rules = {item.name for item in fields(Policy)}
-        policy = Policy(**{key: value for key, value in votes.items() if key in rules})
-        return cls(votes=policy, side=side, seed=seed, **{k: v for k, v in scores.items() if k in known})
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What a group of rows is about: the first columns of every summary.
+    """What a group of rows is about: facts, the first columns of every table of scores. Labels are made of them later.
 
+    family: "cnn", "vlm" or "baseline".
+    run: the entry's name in the configuration, or the baseline's.
+    model: the VLM's name, or the network's architecture; "" for a baseline.
+    adapter: the adapter's name; "" for a model off the shelf and for what has none.
     cohort: "train", "validation" (development patients out of fold), "test", or "pooled" (both of those: every patient,
         by a model that has not seen it).
     crops: what the images were cut around, "brain" or "tumour"; "" where images play no part.
     """
 
     task: str
-    model: str
-    arm: str
+    family: str
     run: str
-    cohort: str
-    crops: str
+    model: str = ""
+    adapter: str = ""
+    cohort: str = ""
+    crops: str = ""
+
+    def facts(self) -> dict[str, str]:
+        """The columns that say whose rows these are, the cohort left out."""
+        return {name: value for name, value in asdict(self).items() if name != "cohort"}
 
     def generator(self, seed: int, *names: str) -> np.random.Generator:
-        """Random numbers that belong to one value of this entry, whatever else is computed before it."""
-        return seeds.generator(seed, *asdict(self).values(), *names)
+        """Random numbers that belong to one value of this entry, whatever else is computed before it.
+
+        They are keyed by task, run, cohort and crops: neither a label nor the name of a model changes them.
+        """
+        return seeds.generator(seed, self.task, self.run, self.cohort, self.crops, *names)
 
 
 @dataclass(frozen=True)

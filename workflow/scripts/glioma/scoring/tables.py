@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -27,8 +28,15 @@ class Scores(NamedTuple):
     summary: pd.DataFrame
 
 
+def read_patients(path: str | Path) -> pd.DataFrame:
+    """A patients table as it was written: empty names and an undecided patient's label are "", numbers may be NaN."""
+    table = pd.read_csv(path, dtype={"patient": str})
+    texts = [name for name in (*Entry.__dataclass_fields__, "slices", "orientation", "label") if name in table]
+    return table.astype(dict.fromkeys(texts, object)).fillna(dict.fromkeys(texts, ""))
+
+
 def merge(parts: Iterable[Scores]) -> Scores:
-    """The tables of several cohorts or readers as one set of tables."""
+    """The tables of several cohorts or methods as one set of tables."""
     parts = list(parts)
     stacked = [pd.concat(tables, ignore_index=True) for tables in list(zip(*parts, strict=True))[:2]]
     return Scores(*stacked, summaries.concatenate([part.summary for part in parts]))
@@ -60,11 +68,11 @@ def assemble(
     for cohort, names in cohorts.items():
         own_slices, own = (_of(table, names) for table in (slice_table, patients))
         rows += summarise(replace(entry, cohort=cohort), own_slices, own)
-        tables.append(_labelled(own, cohort))
+        tables.append(_with_facts(own, entry, cohort))
     first = {patient: cohort for cohort, names in reversed(cohorts.items()) for patient in names}
     if len(slice_table.columns):
         known = _of(slice_table, first)
-        slice_table = _labelled(known, known["patient"].map(first).array)
+        slice_table = _with_facts(known, entry, known["patient"].map(first).array)
     return Scores(slice_table, pd.concat(tables, ignore_index=True), summaries.table(rows))
 
 
@@ -73,10 +81,11 @@ def _of(table: pd.DataFrame, patients: Collection[str]) -> pd.DataFrame:
     return table[table["patient"].isin(set(patients))] if len(table.columns) else table
 
 
-def _labelled(table: pd.DataFrame, cohort: str | Iterable[str]) -> pd.DataFrame:
-    """A table with its cohort first."""
+def _with_facts(table: pd.DataFrame, entry: Entry, cohort: str | Iterable[str]) -> pd.DataFrame:
+    """A table with the cohort and the facts of the entry first."""
     table = table.reset_index(drop=True)
-    table.insert(0, "cohort", cohort)
+    for position, (name, value) in enumerate({"cohort": cohort, **entry.facts()}.items()):
+        table.insert(position, name, value)
     return table
 
 
@@ -104,7 +113,7 @@ def with_truth(answers: pd.DataFrame, truth: pd.DataFrame, patients: Iterable[st
     return merged.astype({"tumour_pixels": int, "tumour": bool})
 
 
-def places(asked: pd.DataFrame) -> list[tuple[str, str]]:
+def scopes(asked: pd.DataFrame) -> list[tuple[str, str]]:
     """The (orientation, subset) that scores are given for, in the order asked.
 
     Subsets are all slices asked ("all") and those with tumour among them ("tumour"); there is no "all" where only
@@ -117,7 +126,7 @@ def places(asked: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def choose(asked: pd.DataFrame, orientation: str, subset: str) -> pd.DataFrame:
-    """The slices of one of the `places`."""
+    """The slices of one of the `scopes`."""
     asked = asked[asked["orientation"] == orientation]
     return asked[asked["tumour"]] if subset == "tumour" else asked
 

@@ -1,47 +1,13 @@
 """From slices to a patient: the majority vote, with every rule the published account leaves open declared."""
 
-from dataclasses import dataclass, fields
-
 import numpy as np
 import pandas as pd
 
-from glioma.base.errors import UserError
+from glioma.scoring.settings import Votes
 from glioma.tasks._answers import LABELS
 
-RULES = {
-    "tie": ("undecided", "hgg", "lgg", "probability"),
-    "no_glioma": ("exclude", "counts", "undecided"),
-    "unparsed": ("exclude", "counts", "wrong"),
-    "gldr_denominator": ("graded", "all"),
-}
 
-
-@dataclass(frozen=True)
-class Policy:
-    """How slices make a patient; the names are those of the `votes` section of the configuration.
-
-    tie: between the leading choices: "undecided", or "hgg" / "lgg" where that grade is among the leaders, or
-        "probability": HGG or LGG by the mean HGG probability over the slices, undecided without one.
-    no_glioma: "exclude" (such slices have no vote), "undecided" (they vote, and a patient they win is undecided) or
-        "counts" (they vote, and a patient they win is labelled "no glioma": decided, and wrong).
-    unparsed: unreadable slices have no vote ("exclude"), vote for no decision ("counts"), or vote against the
-        patient's true grade ("wrong").
-    gldr_denominator: share of HGG slices among "graded" slices (HGG + LGG, as published) or "all" readable ones.
-    """
-
-    tie: str = "undecided"
-    no_glioma: str = "exclude"
-    unparsed: str = "exclude"
-    gldr_denominator: str = "graded"
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value not in RULES[field.name]:
-                raise UserError(f"votes.{field.name}: {value!r} is unknown; choose from {', '.join(RULES[field.name])}")
-
-
-def vote(answers: pd.DataFrame, policy: Policy | None = None, grades: pd.Series | None = None) -> pd.DataFrame:
+def vote(answers: pd.DataFrame, policy: Votes | None = None, grades: pd.Series | None = None) -> pd.DataFrame:
     """One row per patient from one row per slice.
 
     `answers` has columns patient, status, choice and p_hgg (NaN where unknown); a slice counts as readable when its
@@ -51,7 +17,7 @@ def vote(answers: pd.DataFrame, policy: Policy | None = None, grades: pd.Series 
     Returns, indexed by patient: n_slices, n_lgg, n_hgg, n_no_glioma, n_unparsed, gldr, p_hgg (mean over slices) and
     label ("LGG", "HGG", "no glioma", or "" for undecided).
     """
-    policy = policy or Policy()
+    policy = policy or Votes()
     if policy.unparsed == "wrong" and grades is None:
         raise ValueError("votes.unparsed: wrong needs the patients' grades")
     patients = pd.Index(answers["patient"].unique() if grades is None else grades.index, name="patient")
@@ -76,7 +42,7 @@ def vote(answers: pd.DataFrame, policy: Policy | None = None, grades: pd.Series 
     )
 
 
-def _winners(counts: np.ndarray, p_hgg: np.ndarray, policy: Policy, grades: np.ndarray | None) -> np.ndarray:
+def _winners(counts: np.ndarray, p_hgg: np.ndarray, policy: Votes, grades: np.ndarray | None) -> np.ndarray:
     """Labels (P,) from counts (P, 4) of LGG, HGG, no glioma and unparsed slices."""
     ballots = counts.copy()
     if policy.no_glioma == "exclude":

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from glioma.metrics import calibration
 from glioma.report.figures import style
-from glioma.report.score_tables import cohort_words, crop_notes, only_test, place, read_patients
+from glioma.report.labels import ORDER
+from glioma.report.score_tables import cohort_words, read_patients, scope
 
 TITLE = "Reliability: does a probability of HGG mean what it says?"
 LARGEST = 16
@@ -23,17 +24,17 @@ def reliability(
     cohort: str = "pooled",
     bins: int = calibration.BINS,
 ) -> Figure:
-    """Share of HGG patients by the probability given, a panel per reader with probabilities, Wilson bars, n per bin.
+    """Share of HGG patients by the probability given, a panel per method with probabilities, Wilson bars, n per bin.
 
-    `tables` are patients.csv of classifiers of any arm with a column p_hgg: a network's output, or the mean over a
-    patient's slices of a VLM's p(HGG) / (p(LGG) + p(HGG)). Readers without log-probabilities have no panel.
+    `tables` are patients.csv of classifiers with a column p_hgg: a network's output, or the mean over a
+    patient's slices of a VLM's p(HGG) / (p(LGG) + p(HGG)). Methods without log-probabilities have no panel.
     """
     if not tables:
         return style.empty(TITLE, cohort_label, out)
     patients = read_patients(tables, cohort)
     if "p_hgg" not in patients or not patients["p_hgg"].notna().any():
         return style.empty(TITLE, cohort_label, out)
-    patients = patients[patients["p_hgg"].notna() & patients["arm"].ne("baseline")]
+    patients = patients[patients["p_hgg"].notna() & patients["family"].ne("baseline")]
     panels = _panels(patients)
     hidden, panels = len(panels) - LARGEST, panels[:LARGEST]
     columns = min(len(panels), 4)
@@ -45,8 +46,8 @@ def reliability(
             + (f"; {hidden} more in the tables" if hidden > 0 else ""),
         )  # fmt: skip
         grid = figure.subplots(height, columns, squeeze=False).ravel()
-        for axes, (arm, title, table) in zip(grid, panels, strict=False):
-            _panel(axes, table, style.ARM_COLOURS[arm], bins)
+        for axes, (group, title, table) in zip(grid, panels, strict=False):
+            _panel(axes, table, style.GROUP_COLOURS[group], bins)
             axes.set_title(style.wrapped(title, 2.6), fontsize=8.5)
         for axes in grid[len(panels) :]:
             axes.set_axis_off()
@@ -56,16 +57,15 @@ def reliability(
 
 
 def _panels(patients: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
-    """(arm, title, rows) per reader and place: all slices before chosen ones, axial first."""
-    patients = patients.assign(note=crop_notes(patients) + only_test(patients))
+    """(group, title, rows) per method and scope: all slices before chosen ones, axial first."""
     panels = []
-    for key, table in patients.groupby(["arm", "model", "run", "crops", "slices", "orientation"]):
-        arm, model, _, _, slices, orientation = key
-        kind = style.arm(arm, model)
-        where = "" if orientation == "volume" else place(slices, orientation)
-        order = (slices == "tumour", orientation not in ("axial", "volume"), style.ARM_ORDER.index(kind), *key)
-        panels.append((order, kind, f"{style.readable(model)}{table['note'].iloc[0]}\n{where}", table))
-    return [(kind, title, table) for _, kind, title, table in sorted(panels, key=lambda panel: panel[0])]
+    for key, table in patients.groupby(["run", "crops", "slices", "orientation"]):
+        _, _, slices, orientation = key
+        group, method = table.iloc[0][["group", "method"]]
+        where = "" if orientation == "volume" else scope(slices, orientation)
+        order = (slices == "tumour", orientation not in ("axial", "volume"), ORDER.index(group), method, *key)
+        panels.append((order, group, f"{method}\n{where}", table))
+    return [(group, title, table) for _, group, title, table in sorted(panels, key=lambda panel: panel[0])]
 
 
 def _panel(axes: Axes, table: pd.DataFrame, colour: str, bins: int) -> None:

@@ -1,4 +1,4 @@
-"""The main figure: every model of every arm on the same patients, with 95 % intervals."""
+"""The main figure: every method on the same patients, with 95 % intervals."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -11,15 +11,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from glioma import tasks
 from glioma.report.figures import style
+from glioma.report.labels import ORDER
 from glioma.report.score_tables import (
     AS_VOLUME,
-    SHAPE_NAMES,
     cohort_words,
-    crop_notes,
+    named,
     of_cohort,
-    only_test,
-    place,
+    output,
+    scope,
     without_repeated_constants,
 )
 
@@ -32,7 +33,7 @@ LARGEST = 48
 class Row(NamedTuple):
     """One line of the forest: what it is, its value with interval, and the value among decided patients if another."""
 
-    arm: str
+    group: str
     label: str
     value: float
     low: float
@@ -51,21 +52,21 @@ def comparison(
     """
     table = pd.read_csv(summary, keep_default_na=False, na_values={name: [""] for name in _NUMBERS_OF_A_ROW})
     table = of_cohort(table[table["unit"] == "patient"], cohort)
-    table["note"] = crop_notes(table) + only_test(table)
-    graders = without_repeated_constants(table[table["task"] == "classification"])
+    table = named(table)
+    graders = without_repeated_constants(table[table["task"].map(output) == "grade"])
     grading = capped({"Grade": rows(graders, "balanced_accuracy")})
     shapes = {}
     volumes = table[table["slices"].isin(AS_VOLUME)]
-    for task in ("segmentation", "bounding_box", "polygon"):
+    for task in (name for name in tasks.names() if output(name) == "region"):
         for (subset, orientation), part in reversed(
             list(volumes[volumes["task"] == task].groupby(["slices", "orientation"]))
         ):
             found = rows(part, "dice")
             if found:
-                shapes[f"{SHAPE_NAMES[task]}: {place(subset, orientation)}"] = found
+                shapes[f"{tasks.get(task).noun}: {scope(subset, orientation)}"] = found
     # Baselines alone compare with nothing.
     shapes = capped(
-        {heading: found for heading, found in shapes.items() if any(row.arm != "baseline" for row in found)}
+        {heading: found for heading, found in shapes.items() if any(row.group != "baseline" for row in found)}
     )
     heights = [_length(grading), _length(shapes)]
     with style.styled():
@@ -76,7 +77,7 @@ def comparison(
         upper, lower = figure.subplots(2, 1, height_ratios=[max(height, 2) for height in heights])
         _forest(upper, grading, "balanced accuracy (chance 0.5; undecided patients count as wrong)", reference=0.5)
         _forest(lower, shapes, "Dice, mean over patients (a VLM's slices stacked to a volume)")
-        handles = [style.arm_handle(arm) for arm in style.ARM_ORDER if _has(arm, grading, shapes)]
+        handles = [style.group_handle(group) for group in ORDER if _has(group, grading, shapes)]
         if any(np.isfinite(row.decided) for row in chain(*grading.values())):
             handles.append(
                 Line2D([], [], color=style.GREY, marker="o", mfc="white", ls="", ms=5.5, label="decided patients only")
@@ -91,17 +92,18 @@ def comparison(
 
 
 def rows(table: pd.DataFrame, metric: str) -> list[Row]:
-    """The lines of one metric in order of arm and label; from `{metric}_all` where there is one."""
+    """The lines of one metric in order of group and label; from `{metric}_all` where there is one."""
     strict, plain = table[table["metric"] == f"{metric}_all"], table[table["metric"] == metric]
-    key = ["task", "arm", "model", "run", "crops", "slices", "orientation"]
+    key = ["task", "run", "crops", "slices", "orientation"]
     decided = plain.set_index(key)["value"].to_dict()
     found = []
     for row in (strict if len(strict) else plain).to_dict("records"):
         undecided = int(row["n_undecided"])
         other = decided.get(tuple(row[name] for name in key), np.nan) if len(strict) and undecided else np.nan
-        arm = style.arm(row["arm"], row["model"])
-        found.append(Row(arm, _label(row), row["value"], row["low"], row["high"], int(row["n"]), undecided, other))
-    return sorted(found, key=lambda row: (style.ARM_ORDER.index(row.arm), row.label))
+        found.append(
+            Row(row["group"], _label(row), row["value"], row["low"], row["high"], int(row["n"]), undecided, other)
+        )
+    return sorted(found, key=lambda row: (ORDER.index(row.group), row.label))
 
 
 def capped(groups: dict[str, list[Row]]) -> dict[str, list[Row]]:
@@ -109,9 +111,9 @@ def capped(groups: dict[str, list[Row]]) -> dict[str, list[Row]]:
     most = max(LARGEST // max(len(groups), 1), 3)
     found = {}
     for heading, lines in groups.items():
-        ranked = sorted(lines, key=lambda row: (row.arm == "baseline", -np.nan_to_num(row.value, nan=-1)))
+        ranked = sorted(lines, key=lambda row: (row.group == "baseline", -np.nan_to_num(row.value, nan=-1)))
         # A ceiling and a floor at least: models are read against baselines.
-        models = sum(row.arm != "baseline" for row in lines)
+        models = sum(row.group != "baseline" for row in lines)
         room = max(most - min(len(lines) - models, 2), 0)
         kept = (ranked[: min(models, room)] + ranked[models:])[:most]
         hidden = len(lines) - len(kept)
@@ -121,18 +123,18 @@ def capped(groups: dict[str, list[Row]]) -> dict[str, list[Row]]:
 
 
 def _label(row: dict) -> str:
-    name = style.readable(row["model"])
-    if row["task"] == "classification" and row["arm"] != "baseline" and row["slices"] != "volume":
-        name += f": {place(row['slices'], row['orientation'])}"
-    return name + row["note"]
+    name = row["method"]
+    if output(row["task"]) == "grade" and row["family"] != "baseline" and row["slices"] != "volume":
+        name += f": {scope(row['slices'], row['orientation'])}"
+    return name
 
 
 def _length(groups: dict[str, list[Row]]) -> float:
     return sum(_GAP + _HEADING + _ROW * len(found) for found in groups.values())
 
 
-def _has(arm: str, *panels: dict[str, list[Row]]) -> bool:
-    return any(row.arm == arm for groups in panels for found in groups.values() for row in found)
+def _has(group: str, *panels: dict[str, list[Row]]) -> bool:
+    return any(row.group == group for groups in panels for found in groups.values() for row in found)
 
 
 def _forest(axes: Axes, groups: dict[str, list[Row]], label: str, reference: float | None = None) -> None:
@@ -166,14 +168,14 @@ def _forest(axes: Axes, groups: dict[str, list[Row]], label: str, reference: flo
 
 
 def _mark(axes: Axes, position: float, row: Row) -> None:
-    colour = style.ARM_COLOURS[row.arm]
+    colour = style.GROUP_COLOURS[row.group]
     if np.isfinite(row.low) and np.isfinite(row.high):
         axes.plot([row.low, row.high], [position, position], color=colour, lw=1.8, solid_capstyle="butt", zorder=2)
     if np.isfinite(row.decided):
         axes.plot(
             row.decided,
             position,
-            marker=style.ARM_MARKERS[row.arm],
+            marker=style.GROUP_MARKERS[row.group],
             color=colour,
             mfc="white",
             ms=5.5,
@@ -183,7 +185,14 @@ def _mark(axes: Axes, position: float, row: Row) -> None:
         )
     if np.isfinite(row.value):
         axes.plot(
-            row.value, position, marker=style.ARM_MARKERS[row.arm], color=colour, ms=5.5, ls="", zorder=4, clip_on=False
+            row.value,
+            position,
+            marker=style.GROUP_MARKERS[row.group],
+            color=colour,
+            ms=5.5,
+            ls="",
+            zorder=4,
+            clip_on=False,
         )
 
 

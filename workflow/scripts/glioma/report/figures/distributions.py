@@ -8,29 +8,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from glioma.metrics import centre, segmentation
+from glioma import tasks
+from glioma.metrics import records
 from glioma.report.figures import style
-from glioma.report.score_tables import AS_VOLUME, cohort_words, crop_notes, only_test, place, read_patients
+from glioma.report.labels import ORDER
+from glioma.report.score_tables import AS_VOLUME, cohort_words, read_patients, scope
 
-METRIC_NAMES = {
-    "dice": "Dice",
-    "hd95": "HD95",
-    "precision": "Precision",
-    "recall": "Recall",
-    "specificity": "Specificity",
-    "fraction_in_box": "Points in true box",
-    "p95_distance_to_box": "Distance to box, P95",
-    "p95_euclidean_distance": "Distance to centre, P95",
-}
-TITLES = {
-    "segmentation": "Masks, patient by patient",
-    "bounding_box": "Bounding boxes, patient by patient",
-    "polygon": "Polygons, patient by patient",
-    "center_point": "Centre points, patient by patient",
-}
 LARGEST = 36
 """Bands of a figure at most."""
-_KEYS = ["slices", "orientation", "task", "arm", "model", "run", "crops"]
+_KEYS = ["slices", "orientation", "run", "crops"]
 
 
 def distributions(
@@ -41,51 +27,51 @@ def distributions(
     cohort: str = "pooled",
     task: str = "segmentation",
 ) -> Figure:
-    """The scores of every patient in one task, a band per reader under the slices that it was scored on.
+    """The scores of every patient in one task, a band per method under the slices that it was scored on.
 
     `tables` are patients.csv of segmenters, runs and baselines; those of other tasks are left out. A dot is a patient,
     the box spans the quartiles, its line is the median. Distances of centre points are in pixels.
     """
+    title = f"{tasks.get(task).title}, patient by patient"
     if not tables:
-        return style.empty(TITLES[task], cohort_label, out)
+        return style.empty(title, cohort_label, out)
     patients = read_patients(tables, cohort)
     patients = patients[patients["task"] == task]
     if patients.empty:
-        return style.empty(TITLES[task], cohort_label, out)
+        return style.empty(title, cohort_label, out)
     groups, hidden = _capped(_groups(patients))
-    metrics = centre.METRICS if task == "center_point" else segmentation.METRICS
+    metrics = records.names(tasks.get(task).output, published=True)
     with style.styled():
         figure = style.new_figure(
-            12.5, 0.3 * sum(len(bands) + 1 for _, bands in groups) + 1.6, TITLES[task],
+            12.5, 0.3 * sum(len(bands) + 1 for _, bands in groups) + 1.6, title,
             f"{cohort_label}, {cohort_words(patients)}; dot: one patient, box: quartiles, line: median"
             + ("; † slices chosen by the true mask" if any("†" in name for name, _ in groups) else "") + hidden,
         )  # fmt: skip
         for axes, metric in zip(figure.subplots(1, len(metrics)), metrics, strict=True):
             _column(axes, groups, metric)
-            axes.set_title(METRIC_NAMES[metric])
-            if metric == "hd95" or metric.startswith("p95"):
-                axes.set_xlabel(hd95_unit if metric == "hd95" else "px")
+            axes.set_title(records.heading(metric, hd95_unit))
+            if records.BY_NAME[metric].is_distance:
                 axes.set_xlim(left=0)
             else:
                 axes.set(xlim=(-0.02, 1.02), xticks=np.linspace(0, 1, 3))
             axes.label_outer(remove_inner_ticks=True)
-        arms = [arm for arm in style.ARM_ORDER if any(band[0] == arm for _, bands in groups for band in bands)]
-        figure.legend(handles=[style.arm_handle(arm) for arm in arms], loc="outside lower center", ncols=len(arms))
+        groups_shown = [group for group in ORDER if any(band[0] == group for _, bands in groups for band in bands)]
+        figure.legend(
+            handles=[style.group_handle(group) for group in groups_shown], loc="outside lower center", ncols=4
+        )
         return style.save(figure, out)
 
 
 def _groups(patients: pd.DataFrame) -> list[tuple[str, list[tuple[str, str, pd.DataFrame]]]]:
-    """(place, [(arm, label, rows)]), volumes before slices, then by arm and name."""
-    patients = patients.assign(note=crop_notes(patients) + only_test(patients))
+    """(scope, [(group, label, rows)]), volumes before slices, then by group and name."""
     found: dict[tuple, list] = {}
-    for (slices, orientation, _, arm, model, _, _), table in patients.groupby(_KEYS):
-        kind = style.arm(arm, model)
-        label = f"{style.readable(model)}{table['note'].iloc[0]} (n={table['patient'].nunique()})"
-        where = place(slices, orientation)
+    for (slices, orientation, _, _), table in patients.groupby(_KEYS):
+        group, method = table.iloc[0][["group", "method"]]
+        where = scope(slices, orientation)
         order = (where != "whole volume", slices not in AS_VOLUME, where)
-        found.setdefault((order, where), []).append((kind, label, table))
+        found.setdefault((order, where), []).append((group, f"{method} (n={table['patient'].nunique()})", table))
     for bands in found.values():
-        bands.sort(key=lambda band: (style.ARM_ORDER.index(band[0]), band[1]))
+        bands.sort(key=lambda band: (ORDER.index(band[0]), band[1]))
     return [(where, found[order, where]) for order, where in sorted(found)]
 
 
@@ -111,8 +97,8 @@ def _column(axes: Axes, groups: list, metric: str) -> None:
                 weight="bold",
             )
         position += 1
-        for arm, label, table in bands:
-            _band(axes, position, table[metric].dropna().to_numpy(), style.ARM_COLOURS[arm])
+        for group, label, table in bands:
+            _band(axes, position, table[metric].dropna().to_numpy(), style.GROUP_COLOURS[group])
             ticks.append(position)
             labels.append(label)
             position += 1

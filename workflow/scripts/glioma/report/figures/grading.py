@@ -10,12 +10,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from glioma.report.figures import style
+from glioma.report.labels import ORDER
 from glioma.report.score_tables import (
     cohort_words,
-    crop_notes,
-    only_test,
-    place,
+    output,
     read_patients,
+    scope,
     without_repeated_constants,
 )
 from glioma.tasks._answers import read_answers
@@ -42,8 +42,8 @@ def gldr(
     if not tables:
         return style.empty("GLDR: share of slices called high-grade, per patient", cohort_label, out)
     patients = read_patients(tables, cohort)
-    voted = patients["gldr"].notna() if "gldr" in patients else patients["arm"].eq("vlm")
-    voters = patients[patients["arm"].ne("baseline") & voted.groupby(patients["run"]).transform("any")]
+    voted = patients["gldr"].notna() if "gldr" in patients else patients["family"].eq("vlm")
+    voters = patients[patients["family"].ne("baseline") & voted.groupby(patients["run"]).transform("any")]
     panels, hidden = _capped(_panels(voters))
     columns = max(min(len(panels), 3 if len(panels) <= 12 else 4), 1)
     height = max(-(-len(panels) // columns), 1)
@@ -87,13 +87,13 @@ def confusion(
 ) -> Figure:
     """Confusion matrix per model, orientation and slice subset: true grade by decision, undecided in its own column.
 
-    `tables` are patients.csv of classifiers of any arm, with columns grade and label ("LGG", "HGG", "no glioma" or
+    `tables` are patients.csv of classifiers, with columns grade and label ("LGG", "HGG", "no glioma" or
     empty for undecided).
     """
     if not tables:
         return style.empty("Confusion matrices", cohort_label, out)
     patients = read_patients(tables, cohort)
-    graders = without_repeated_constants(patients[patients["task"] == "classification"])
+    graders = without_repeated_constants(patients[patients["task"].map(output) == "grade"])
     panels, hidden = _capped(_panels(graders))
     columns = max(min(len(panels), 4 if len(panels) <= 12 else 5), 1)
     height = max(-(-len(panels) // columns), 1)
@@ -125,16 +125,14 @@ def confusion(
 
 
 def _panels(patients: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """(title, rows) per model and place: all slices before chosen ones, axial first, then by arm and model."""
-    keys = ["arm", "model", "run", "crops", "slices", "orientation"]
-    patients = patients.assign(note=crop_notes(patients) + only_test(patients))
+    """(title, rows) per method and scope: all slices before chosen ones, axial first, then by group and name."""
     panels = []
-    for (arm, model, run, crops, slices, orientation), table in patients.groupby(keys):
-        kind = style.arm(arm, model)
-        voted = orientation != "volume"
-        title = style.readable(model) + table["note"].iloc[0] + (f"\n{place(slices, orientation)}" if voted else "\n")
-        order = (slices == "tumour", orientation not in ("axial", "volume"), style.ARM_ORDER.index(kind))
-        panels.append(((*order, model, orientation, run, crops), title, table))
+    for key, table in patients.groupby(["run", "crops", "slices", "orientation"]):
+        _, _, slices, orientation = key
+        group, method = table.iloc[0][["group", "method"]]
+        title = method + (f"\n{scope(slices, orientation)}" if orientation != "volume" else "\n")
+        order = (slices == "tumour", orientation not in ("axial", "volume"), ORDER.index(group), method, *key)
+        panels.append((order, title, table))
     return [(title, table) for _, title, table in sorted(panels, key=lambda panel: panel[0])]
 
 
@@ -157,12 +155,12 @@ def consistency(
     cohort_label: str,
     out: str | Path | Sequence[str | Path],
 ) -> Figure:
-    """How often each answer came when one slice was asked many times: a stacked bar per slice and model.
+    """How often each answer came to repeated queries about one slice: a stacked bar per slice and model.
 
-    `answers` maps a model to the answers CSV of its consistency run, `grades` patient to true grade.
+    `answers` maps a method's label to the answers CSV of its consistency run, `grades` patient to true grade.
     """
     if not answers:
-        return style.empty("The same slice asked again and again", cohort_label, out)
+        return style.empty("Repeated queries about the same slice", cohort_label, out)
     bars = [
         (model, patient, orientation, index, count_choices(table))
         for model, path in answers.items()
@@ -172,7 +170,7 @@ def consistency(
     bars, hidden = _capped(bars)
     with style.styled():
         figure = style.new_figure(
-            8.2, 0.46 * len(bars) + 1.75, "The same slice asked again and again",
+            8.2, 0.46 * len(bars) + 1.75, "Repeated queries about the same slice",
             f"{cohort_label}; answers to one unchanged prompt{hidden}",
         )  # fmt: skip
         axes = figure.subplots()
@@ -189,7 +187,7 @@ def consistency(
                     )  # fmt: skip
                 left += number
         labels = [
-            f"{grades[patient]} slice ({patient}, {orientation} {index})\n{style.readable(model)}"
+            f"{grades[patient]} slice ({patient}, {orientation} {index})\n{model}"
             for model, patient, orientation, index, _ in bars
         ]
         axes.set_yticks(range(len(bars)), labels)

@@ -1,4 +1,4 @@
-"""The leak audit as a picture: each reader's score with and without the truth's help."""
+"""The leak audit as a picture: each method's score with and without ground-truth leakage."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,16 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from glioma import tasks
 from glioma.compare import leak_audit as audit
+from glioma.metrics import records
+from glioma.report import labels
 from glioma.report.figures import style
-from glioma.report.score_tables import SHAPE_NAMES
+from glioma.report.labels import ORDER
 
-METRIC_NAMES = {
-    "fraction_in_box": "points in true box",
-    "dice_volume": "Dice of the volume",
-    "dice_slices": "Dice slice by slice",
-    "balanced_accuracy": "balanced accuracy",
-}
 CROP_COLOURS = {"brain": "#0072B2", "tumour": "#D55E00"}
 _EFFECT_COLOURS = {"crops": "#D55E00", "slices": "#117733", "both": "#222222"}
 _EFFECT_NAMES = {
@@ -27,21 +24,21 @@ _EFFECT_NAMES = {
     "both": "both",
 }
 LARGEST = 14
-"""Readers shown in a panel, those with the largest effects; the table has all."""
+"""Methods shown in a panel, those with the largest effects; the table has all."""
 
 
 def leak_audit(table: str | Path, cohort_label: str, out: str | Path | Sequence[str | Path]) -> Figure:
-    """Left the score of each reader in the four cells, right what a factor adds to the cell without any truth.
+    """Left the score of each method in the four cells, right what a factor adds to the cell without any truth.
 
-    `table` is the CSV of `audit.audit`. A panel per task and metric. Where a reader has no such cell (tumour slices
-    alone were asked), its effects are those at the level that it has.
+    `table` is the CSV of `audit.audit`. A panel per task and metric. Where a method has no such cell (tumour slices
+    alone were requested), its effects are those at the level that it has.
     """
     rows = read(table)
-    title = "What the truth's help is worth: crops around the tumour, slices with tumour"
+    title = "What ground-truth leakage is worth: crops around the tumour, slices with tumour"
     panels = [(key, part) for key, part in rows.groupby(["task", "metric"], sort=False) if part["value"].notna().any()]
     if not panels:
         return style.empty(title, cohort_label, out)
-    names = [_readers(part) for _, part in panels]
+    names = [_methods(part) for _, part in panels]
     cohorts = " and ".join(sorted(rows["cohort"].unique()))
     with style.styled():
         figure = style.new_figure(
@@ -51,16 +48,14 @@ def leak_audit(table: str | Path, cohort_label: str, out: str | Path | Sequence[
         heights = [max(len(shown), 1) + 1 for shown in names]
         grid = figure.subplots(len(panels), 2, squeeze=False, height_ratios=heights)
         for (left, right), ((task, metric), part), shown in zip(grid, panels, names, strict=True):
-            for position, reader in enumerate(shown):
-                own = part[part["reader"] == reader]
+            for position, method in enumerate(shown):
+                own = part[part["method"] == method]
                 _cells(left, position, own[own["factor"] == ""])
                 _effects(right, position, effects(own))
-            heading = (
-                METRIC_NAMES[metric] if task == "classification" else f"{SHAPE_NAMES[task]}: {METRIC_NAMES[metric]}"
-            )
-            hidden = part["reader"].nunique() - len(shown)
-            left.set_title(heading[0].upper() + heading[1:] + (f" ({hidden} more in the table)" if hidden else ""))
-            left.set_yticks(range(len(shown)), [style.readable(reader) for reader in shown])
+            heading = title_of(task, metric)
+            hidden = part["method"].nunique() - len(shown)
+            left.set_title(heading + (f" ({hidden} more in the table)" if hidden else ""))
+            left.set_yticks(range(len(shown)), shown)
             left.set(xlim=(-0.02, 1.02), ylim=(len(shown) - 0.5, -0.5))
             right.set(yticks=[], ylim=(len(shown) - 0.5, -0.5))
             # Differences of nothing must not be drawn large.
@@ -87,26 +82,37 @@ def leak_audit(table: str | Path, cohort_label: str, out: str | Path | Sequence[
 
 
 def read(table: str | Path) -> pd.DataFrame:
-    """The audit's CSV with empty names as ""; numbers undefined stay NaN."""
-    return pd.read_csv(table, keep_default_na=False, na_values={name: [""] for name in ("value", "low", "high")})
+    """The audit's CSV with empty names as "" and undefined numbers as NaN, and each method's `group` and `method`.
+
+    A method keeps its name whatever crops a row is about.
+    """
+    rows = pd.read_csv(table, keep_default_na=False, na_values={name: [""] for name in ("value", "low", "high")})
+    named = rows.assign(crops="")
+    groups = [labels.group(*pair) for pair in zip(rows["family"], rows["adapter"], strict=True)]
+    return rows.assign(group=pd.Series(groups, index=rows.index, dtype=object), method=labels.labels(named))
+
+
+def title_of(task: str, metric: str) -> str:
+    """An audited score as a heading; Dice is of a volume or slice by slice."""
+    name = metric.removesuffix("_volume").removesuffix("_slices")
+    record, own = records.BY_NAME[name].label, tasks.get(task)
+    where = {"_volume": " of the volume", "_slices": ", slice by slice"}.get(metric.removeprefix(name), "")
+    return record + where if own.output == "grade" else f"{own.title}: {record}{where}"
 
 
 def effects(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row per factor of one reader: at the level without truth where there is one, else at the other."""
+    """One row per factor of one method: at the level without truth where there is one, else at the other."""
     found = rows[rows["factor"] != ""]
     leaking = found["crops"].eq("tumour") | found["slices"].eq("tumour")
     return found.assign(leaking=leaking).sort_values("leaking", kind="stable").drop_duplicates("factor")
 
 
-def _readers(part: pd.DataFrame) -> list[str]:
-    """Readers by arm and name, at most `LARGEST`."""
-    kinds = {
-        reader: style.ARM_ORDER.index(style.arm(*group.iloc[0][["arm", "model"]]))
-        for reader, group in part.groupby("reader")
-    }
-    size = part[part["factor"] != ""].groupby("reader")["value"].agg(lambda values: values.abs().max())
-    kept = sorted(kinds, key=lambda reader: -size.get(reader, 0.0))[:LARGEST]
-    return sorted(kept, key=lambda reader: (kinds[reader], reader))
+def _methods(part: pd.DataFrame) -> list[str]:
+    """Methods by group and name, at most `LARGEST`."""
+    groups = {method: ORDER.index(rows["group"].iloc[0]) for method, rows in part.groupby("method")}
+    size = part[part["factor"] != ""].groupby("method")["value"].agg(lambda values: values.abs().max())
+    kept = sorted(groups, key=lambda method: -size.get(method, 0.0))[:LARGEST]
+    return sorted(kept, key=lambda method: (groups[method], method))
 
 
 def _cells(axes: Axes, position: int, cells: pd.DataFrame) -> None:

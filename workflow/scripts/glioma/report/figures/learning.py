@@ -17,8 +17,8 @@ from glioma.report.figures import style
 # Folds differ in lightness of one hue, not in hue: colour is kept for arms.
 _FOLD_COLOURS = ("#0B3C5D", "#2E6F9E", "#5B9BC8", "#8FBFDF", "#B9D6EA")
 _VLM_LINES = {
-    "train_loss": {"color": style.ARM_COLOURS["vlm fine-tuned"], "lw": 1, "ls": "--"},
-    "eval_loss": {"color": style.ARM_COLOURS["vlm fine-tuned"], "lw": 1.7, "marker": "o", "ms": 3.5},
+    "train_loss": {"color": style.GROUP_COLOURS["vlm fine-tuned"], "lw": 1, "ls": "--"},
+    "eval_loss": {"color": style.GROUP_COLOURS["vlm fine-tuned"], "lw": 1.7, "marker": "o", "ms": 3.5},
 }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -9,15 +10,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from glioma import tasks
 from glioma.base.files import read_json
 from glioma.cohort import crops
 from glioma.geometry import slices
 from glioma.report.figures import scans, style
+from glioma.report.labels import GROUPS
 from glioma.report.score_tables import cohort_words
 from glioma.tasks._answers import points_from_text, read_answers
 
-TASK_NAMES = {"center_point": "Centre point", "bounding_box": "Bounding box", "polygon": "Polygon"}
 _COLOURS = {"vlm general": style.GENERAL, "vlm fine-tuned": style.PREDICTION}
+
+
+class Shown(NamedTuple):
+    """A run in a picture: what it is called, its group (see `report.labels`), its table and the folder of its crops."""
+
+    label: str
+    group: str
+    table: str | Path
+    crops: str | Path
 
 
 LARGEST_NETWORKS, LARGEST_RUNS = 12, 6
@@ -116,23 +127,22 @@ def cnn_failures(
 
 
 def shape_overlays(
-    answers: Mapping[str, Mapping[str, str | Path]],
+    answers: Mapping[str, Sequence[Shown]],
     crops_folder: str | Path,
     cohort_label: str,
     out: str | Path | Sequence[str | Path],
     patients: int = 4,
     side: int = slices.SIDE,
 ) -> Figure:
-    """What the VLM drew, a row per patient and a column per task, each in the patient's largest axial section asked.
+    """What VLMs drew, a row per patient and a column per task, each in the patient's largest requested axial section.
 
-    `answers` maps a task (center_point, bounding_box, polygon) to {model: its answers CSV}, with models named as in the
-    summary ("tiny-mllama general", "tiny-mllama finetuned"); of each arm the first is drawn. Patients are those at
+    `answers` maps a task to its runs with their answers CSV; of each group the first is drawn. Patients are those at
     evenly spaced ranks of tumour size, so that nobody picks them by hand.
     """
     if not answers:
         return style.empty("What the VLM drew", cohort_label, out)
     tables = {
-        task: {model: _axial(models[model]) for model in _one_of_each_arm(models)} for task, models in answers.items()
+        task: {run.group: _axial(run.table) for run in _one_of_each_group(runs)} for task, runs in answers.items()
     }
     chosen = _spread(tables, crops_folder, patients)
     with style.styled():
@@ -143,18 +153,18 @@ def shape_overlays(
         grid = figure.subplots(max(len(chosen), 1), len(tables), squeeze=False)
         if not chosen:
             for axes in grid.ravel():
-                style.say(axes, "no slice was asked")
+                style.say(axes, "no slice was requested")
         for row, (patient, index) in zip(grid, chosen, strict=False):
             image = np.asarray(slices.render(slices.take(crops.load(crops_folder, patient)[0], "axial", index), side))
             truth = slices.render_mask(slices.take(crops.load_mask(crops_folder, patient), "axial", index), side) > 0
-            for axes, (task, models) in zip(row, tables.items(), strict=True):
+            for axes, (task, groups) in zip(row, tables.items(), strict=True):
                 axes.imshow(image)
                 axes.set_axis_off()
                 scans.draw_shape(axes, task, scans.true_points(task, truth), style.TRUTH, 2.2)
-                notes = [_draw_answer(axes, task, model, table, patient, index) for model, table in models.items()]
+                notes = [_draw_answer(axes, task, group, table, patient, index) for group, table in groups.items()]
                 _write_notes(axes, [note for note in notes if note])
                 if axes.get_subplotspec().is_first_row():
-                    axes.set_title(TASK_NAMES[task], loc="center")
+                    axes.set_title(tasks.get(task).title, loc="center")
             row[0].text(
                 -0.05,
                 0.5,
@@ -164,10 +174,10 @@ def shape_overlays(
                 va="center",
                 transform=row[0].transAxes,
             )
-        arms = sorted({style.arm("vlm", model) for models in tables.values() for model in models}, reverse=True)
+        shown = sorted({group for groups in tables.values() for group in groups}, reverse=True)
         handles = [Line2D([], [], color=style.TRUTH, lw=2, marker="+", ms=8, mew=2, label="truth")]
         handles += [
-            Line2D([], [], color=_COLOURS[arm], lw=2, marker="x", mew=2, label=style.ARM_NAMES[arm]) for arm in arms
+            Line2D([], [], color=_COLOURS[group], lw=2, marker="x", mew=2, label=GROUPS[group]) for group in shown
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=3)
         return style.save(figure, out)
@@ -175,25 +185,26 @@ def shape_overlays(
 
 def answer_overlays(
     task: str,
-    runs: Sequence[tuple[str, str | Path, str | Path]],
+    runs: Sequence[Shown],
     cohort_label: str,
     out: str | Path | Sequence[str | Path],
     side: int = slices.SIDE,
 ) -> Figure:
     """One task's answers in slices at ranks of the score, a row per rank and a column per run, with the true shape.
 
-    The study's Figures 26-39. `runs` are (model, its slices.csv, its crops' folder); shown are those of the first run's
+    The study's Figures 26-39. `runs` come with their slices.csv; shown are those of the first run's
     crops, at most `LARGEST_RUNS`, in the order given. Ranked are the tumour slices that all of them were asked, one a
     patient (its largest), by the runs' mean score: Dice, or the distance of a centre point from the true centre.
     """
-    title = f"{TASK_NAMES[task]}: best, median and worst slices"
-    same = [run for run in runs if str(run[2]) == str(runs[0][2])]
-    tables = [(model, _scored(path, task), Path(folder)) for model, path, folder in same[:LARGEST_RUNS]]
+    title = f"{tasks.get(task).title}: best, median and worst slices"
+    point = tasks.get(task).output == "point"
+    same = [run for run in runs if str(run.crops) == str(runs[0].crops)]
+    tables = [(run, _scored(run.table, point)) for run in same[:LARGEST_RUNS]]
     tables = [entry for entry in tables if len(entry[1])]
     if not tables:
         return style.empty(title, cohort_label, out)
-    chosen = _picked([table for _, table, _ in tables], ascending=task == "center_point")
-    unit = "distance" if task == "center_point" else "Dice"
+    chosen = _picked([table for _, table in tables], ascending=point)
+    unit = "distance" if point else "Dice"
     more = f"; {len(runs) - len(tables)} more runs" if len(runs) > len(tables) else ""
     with style.styled():
         figure = style.new_figure(
@@ -203,40 +214,40 @@ def answer_overlays(
         grid = figure.subplots(max(len(chosen), 1), len(tables), squeeze=False)
         if not chosen:
             for axes in grid.ravel():
-                style.say(axes, "no slice was asked of all")
+                style.say(axes, "no slice was requested of all")
         for row, (rank, (patient, index)) in zip(grid, chosen.items(), strict=False):
-            for axes, (model, table, folder) in zip(row, tables, strict=True):
+            for axes, (run, table) in zip(row, tables, strict=True):
                 answer = table.loc[(patient, index)]
-                mask = slices.render_mask(slices.take(crops.load_mask(folder, patient), "axial", index), side) > 0
+                mask = slices.render_mask(slices.take(crops.load_mask(run.crops, patient), "axial", index), side) > 0
                 axes.imshow(
-                    np.asarray(slices.render(slices.take(crops.load(folder, patient)[0], "axial", index), side))
+                    np.asarray(slices.render(slices.take(crops.load(run.crops, patient)[0], "axial", index), side))
                 )
                 axes.set_axis_off()
                 scans.draw_shape(axes, task, scans.true_points(task, mask), style.TRUTH, 2.2)
-                colour = _COLOURS[style.arm("vlm", model)]
+                colour = _COLOURS[run.group]
                 if answer["status"] == "ok":
                     scans.draw_shape(axes, task, points_from_text(answer["points"]), colour)
                 else:
                     _write_notes(axes, [(answer["status"].replace("_", " "), colour)])
-                value = f"{answer['score']:.1f} px" if task == "center_point" else f"{answer['score']:.2f}"
-                heading = f"{style.readable(model)}\n" if axes.get_subplotspec().is_first_row() else ""
+                value = f"{answer['score']:.1f} px" if point else f"{answer['score']:.2f}"
+                heading = f"{run.label}\n" if axes.get_subplotspec().is_first_row() else ""
                 axes.set_title(f"{heading}{unit} {value}", loc="center", weight="normal", fontsize=8.5)
             row[0].text(
                 -0.05, 0.5, f"{rank}\n{patient}, slice {index}", rotation=90, ha="right", va="center",
                 multialignment="center", fontsize=8.5, transform=row[0].transAxes,
             )  # fmt: skip
-        arms = [arm for arm in _COLOURS if any(style.arm("vlm", model) == arm for model, _, _ in tables)]
+        groups = [group for group in _COLOURS if any(run.group == group for run, _ in tables)]
         handles = [Line2D([], [], color=style.TRUTH, lw=2, label="truth")]
-        handles += [Line2D([], [], color=_COLOURS[arm], lw=2, label=style.ARM_NAMES[arm]) for arm in arms]
+        handles += [Line2D([], [], color=_COLOURS[group], lw=2, label=GROUPS[group]) for group in groups]
         figure.legend(handles=handles, loc="outside lower center", ncols=3)
         return style.save(figure, out)
 
 
-def _scored(path: str | Path, task: str) -> pd.DataFrame:
+def _scored(path: str | Path, point: bool) -> pd.DataFrame:
     """The axial tumour slices of a slices.csv, indexed by patient and slice, with a column score; one row a slice."""
     table = pd.read_csv(path, dtype={"patient": str, "points": "string"})
     chosen = table["orientation"].eq("axial") & table["tumour"].astype(bool) & table["repeat"].eq(0)
-    column = "euclidean_distance" if task == "center_point" else "dice"
+    column = "euclidean_distance" if point else "dice"
     # A development patient's answers may stand there once as out of fold and once as pooled.
     kept = table[chosen].drop_duplicates(["patient", "slice"]).assign(score=table[column])
     return kept.dropna(subset="score").set_index(["patient", "slice"])
@@ -284,11 +295,11 @@ def _volume_overlay(
         scans.outline(axes, np.load(Path(folder) / f"{patient}.npy", mmap_mode="r")[index] > 0, colour, 1.3)
 
 
-def _one_of_each_arm(models: Iterable[str]) -> list[str]:
-    """The first general and the first fine-tuned model: two answers are still told apart in one picture."""
-    first: dict[str, str] = {}
-    for model in models:
-        first.setdefault(style.arm("vlm", model), model)
+def _one_of_each_group(runs: Iterable[Shown]) -> list[Shown]:
+    """The first run off the shelf and the first fine-tuned one: two answers are still told apart in one picture."""
+    first: dict[str, Shown] = {}
+    for run in runs:
+        first.setdefault(run.group, run)
     return list(first.values())
 
 
@@ -311,10 +322,10 @@ def _spread(tables: Mapping, crops_folder: str | Path, count: int) -> list[tuple
 
 
 def _draw_answer(
-    axes: Axes, task: str, model: str, table: pd.DataFrame, patient: str, index: int
+    axes: Axes, task: str, group: str, table: pd.DataFrame, patient: str, index: int
 ) -> tuple[str, str] | None:
-    """Draw one model's answer, or return (what is wrong with it, colour) to be written instead."""
-    colour = _COLOURS[style.arm("vlm", model)]
+    """Draw one answer, or return (what is wrong with it, colour) to be written instead."""
+    colour = _COLOURS[group]
     answer = table[(table["patient"] == patient) & (table["slice"] == index)].iloc[0]
     if answer["status"] == "ok":
         scans.draw_shape(axes, task, points_from_text(answer["points"]), colour)

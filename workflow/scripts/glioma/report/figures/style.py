@@ -1,6 +1,5 @@
 """What all figures share: colours that stay with their meaning, type, and how a figure reaches the disk."""
 
-import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,22 +11,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from glioma.base.files import atomic_path
+from glioma.report.labels import GROUPS
 
 # Okabe and Ito (2008) and Tol's "bright" set: told apart with any common colour-vision deficiency.
-ARM_COLOURS = {
+GROUP_COLOURS = {
     "cnn": "#0072B2",
     "vlm general": "#E69F00",
     "vlm fine-tuned": "#D55E00",
     "baseline": "#6E6E6E",
 }
-ARM_MARKERS = {"cnn": "s", "vlm general": "o", "vlm fine-tuned": "D", "baseline": "^"}
-ARM_NAMES = {
-    "cnn": "CNN",
-    "vlm general": "VLM, general",
-    "vlm fine-tuned": "VLM, fine-tuned",
-    "baseline": "Baseline",
-}
-ARM_ORDER = ("cnn", "vlm fine-tuned", "vlm general", "baseline")
+GROUP_MARKERS = {"cnn": "s", "vlm general": "o", "vlm fine-tuned": "D", "baseline": "^"}
 GRADE_COLOURS = {"HGG": "#AA3377", "LGG": "#33A6CC"}
 GRADE_MARKERS = {"HGG": "o", "LGG": "s"}
 CHOICE_COLOURS = {"LGG": "#33A6CC", "HGG": "#AA3377", "no glioma": "#BBBBBB", "unreadable": "#333333"}
@@ -37,8 +30,6 @@ TRUTH, PREDICTION, GENERAL = "#4DB8FF", "#FF3B30", "#FFB000"
 LABEL_COLOURS = {1: "#CC6677", 2: "#44AA99", 3: "#DDCC77", 4: "#882255"}
 LABEL_NAMES = {1: "necrotic / non-enhancing core", 2: "oedema", 3: "enhancing tumour", 4: "tumour"}
 GREY = "#6E6E6E"
-
-_FINE_TUNED = re.compile("fine-?tuned")
 
 PNG_DPI = 150
 _RC = {
@@ -75,18 +66,6 @@ def styled() -> Iterator[None]:
         yield
 
 
-def arm(arm_name: str, model: str) -> str:
-    """Key of `ARM_COLOURS` for a summary row: its arm, and for a VLM whether its name says that it is fine-tuned."""
-    if arm_name != "vlm":
-        return arm_name
-    return "vlm fine-tuned" if _FINE_TUNED.search(model) else "vlm general"
-
-
-def readable(model: str) -> str:
-    """A model's name as prose: "tiny-mllama finetuned" becomes "tiny-mllama, fine-tuned"."""
-    return re.sub(r"(?<=[^,]) (?=fine-tuned|general)", ", ", _FINE_TUNED.sub("fine-tuned", model))
-
-
 def wrapped(title: str, width: float, size: float = 8.5) -> str:
     """A panel's title in lines that fit `width` inches in bold type of `size` points."""
     # A bold letter of the default typeface is some 0.64 em wide.
@@ -94,9 +73,9 @@ def wrapped(title: str, width: float, size: float = 8.5) -> str:
     return "\n".join(textwrap.fill(line, letters) for line in title.split("\n"))
 
 
-def arm_handle(name: str) -> Line2D:
-    """The legend entry of an arm."""
-    return Line2D([], [], color=ARM_COLOURS[name], marker=ARM_MARKERS[name], ms=5.5, lw=1.6, label=ARM_NAMES[name])
+def group_handle(name: str) -> Line2D:
+    """The legend entry of a group of methods."""
+    return Line2D([], [], color=GROUP_COLOURS[name], marker=GROUP_MARKERS[name], ms=5.5, lw=1.6, label=GROUPS[name])
 
 
 def new_figure(width: float, height: float, title: str, subtitle: str = "") -> Figure:

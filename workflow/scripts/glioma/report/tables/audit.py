@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from glioma.report.figures import style
-from glioma.report.figures.leaks import METRIC_NAMES, read
+from glioma.report.figures.leaks import read, title_of
 from glioma.report.html import UNDEFINED, Cell, Table, estimate, write
-from glioma.report.score_tables import SHAPE_NAMES
+from glioma.report.labels import GROUPS, ORDER
 
 _CELLS = {
     ("brain", "all"): "Brain crop, all slices",
@@ -26,35 +25,34 @@ _EFFECTS = {
 
 
 def audit_table(table: str | Path, cohort_label: str, out: str | Path) -> None:
-    """A section per task and metric, a row per reader: its four cells, then what each factor adds."""
+    """A section per task and metric, a row per method: its four cells, then what each factor adds."""
     rows = read(table)
     sections = [_section(*key, part) for key, part in rows.groupby(["task", "metric"], sort=False)]
     notes = (
-        "A crop centred on the true tumour and slices chosen with the true mask both tell a reader where the tumour "
+        "A crop centred on the true tumour and slices chosen with the true mask both tell a method where the tumour "
         "is. Each column of the right half is the difference of two cells on the same patients, with its bootstrap "
-        "interval over patients. What a reader that never looks at the image gains is what the leak alone is worth.",
+        "interval over patients. What a method that never looks at the image gains is what the leak alone is worth.",
         "Balanced accuracy counts an undecided patient as wrong. A centre point is scored on slices with tumour only: "
         "for it all slices differ from tumour slices in those with few tumour pixels. Slice by slice, an empty "
-        "answer on a slice without tumour scores Dice 1: a reader that can be silent may lose by tumour slices. "
+        "answer on a slice without tumour scores Dice 1: a method that can be silent may lose by tumour slices. "
         f"{UNDEFINED}: not measured, or no interval.",
     )
     write(out, "Leak audit", cohort_label, sections, notes)
 
 
 def _section(task: str, metric: str, part: pd.DataFrame) -> Table:
-    name = METRIC_NAMES[metric] if task == "classification" else f"{SHAPE_NAMES[task]}: {METRIC_NAMES[metric]}"
     rows = []
-    for reader, own in part.groupby("reader", sort=False):
-        kind = style.arm(own["arm"].iloc[0], own["model"].iloc[0])
+    for method, own in part.groupby("method", sort=False):
+        group = own["group"].iloc[0]
         cells = own[own["factor"] == ""].set_index(["crops", "slices"])
         found = own[own["factor"] != ""].set_index(["factor", "crops", "slices"])
         most = str(int(own["n"].max()))
-        line = [Cell(style.readable(reader), style.ARM_NAMES[kind]), own["cohort"].iloc[0], most]
+        line = [Cell(method, GROUPS[group]), own["cohort"].iloc[0], most]
         line += [_cell(cells, key) for key in _CELLS] + [_cell(found, key, signed=True) for key in _EFFECTS]
-        rows.append(((style.ARM_ORDER.index(kind), reader), line))
-    columns = ("Reader", "Cohort", "n", *_CELLS.values(), *_EFFECTS.values())
+        rows.append(((ORDER.index(group), method), line))
+    columns = ("Method", "Cohort", "n", *_CELLS.values(), *_EFFECTS.values())
     lines = [line for _, line in sorted(rows, key=lambda row: row[0])]
-    return Table(name[0].upper() + name[1:], columns, lines, numeric=frozenset(columns[2:]))
+    return Table(title_of(task, metric), columns, lines, numeric=frozenset(columns[2:]))
 
 
 def _cell(table: pd.DataFrame, key: tuple[str, ...], signed: bool = False) -> Cell | str:

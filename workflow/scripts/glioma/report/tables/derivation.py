@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from glioma.compare import published
-from glioma.metrics import classification
+from glioma.metrics import classification, records
 from glioma.report.html import Cell, Table, estimate, write
-from glioma.report.tables.scores import METRIC_NAMES, count
+from glioma.report.tables.scores import count
 from glioma.stats import statistics
 
 
@@ -75,7 +75,7 @@ def _denominators(rows: Sequence[published.Row]) -> Table:
     body.append(
         [Cell("Always HGG", "for comparison"), *(estimate(name, constant[name]) for name in names for _ in range(2))]
     )
-    columns = ("Row", *(f"{METRIC_NAMES[name]}, {who}" for name in names for who in ("decided", "all")))
+    columns = ("Row", *(f"{records.heading(name)}, {who}" for name in names for who in ("decided", "all")))
     note = f"Decided: as published. All: the {hgg + lgg} test patients, the missing ones counted as wrong."
     return Table("Both denominators, and a constant answer", columns, body, note, frozenset(columns[1:]))
 

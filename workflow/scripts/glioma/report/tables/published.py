@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from glioma.compare import published
-from glioma.report.figures import style
-from glioma.report.html import DISTANCES, UNDEFINED, Cell, Table, estimate, number, write
-from glioma.report.score_tables import place
-from glioma.report.tables.scores import CROPS_NAMES, METRIC_NAMES, count, read_summary
+from glioma.metrics import records
+from glioma.report.html import UNDEFINED, Cell, Table, estimate, number, write
+from glioma.report.score_tables import scope
+from glioma.report.tables.scores import CROPS_NAMES, count, read_summary
 
 SIDE = 128
 """Pixels of the frame in which the study measures distances."""
@@ -79,7 +79,7 @@ def _how_shapes_are_scored(scoring: Mapping) -> str:
 
 def _heading(metric: str, scoring: Mapping) -> str:
     unit = f" (theirs px, ours {scoring['hd95_unit']})" if metric == "hd95" else ""
-    return METRIC_NAMES[metric] + unit
+    return records.heading(metric, "") + unit
 
 
 def _counterparts(
@@ -105,15 +105,15 @@ def _counterparts(
         if chosen.empty:
             rows.append(_absent(f"ours: {name}", f"has no such scores of {theirs['cohort']} patients", theirs, values))
             continue
-        for (model, crops, slices, orientation), group in chosen.groupby(["model", "crops", "slices", "orientation"]):
+        for (method, crops, slices, orientation), group in chosen.groupby(["method", "crops", "slices", "orientation"]):
             found = group.set_index("metric")
             cells = [
                 estimate(metric, *found.loc[metric, ["value", "low", "high"]]) if metric in found.index else UNDEFINED
                 for metric in values.index
             ]
             n = _patients(found, values.index, "undecided" if theirs["task"] == "classification" else "unreadable")
-            where = [theirs["cohort"], CROPS_NAMES[crops], place(slices, orientation), n]
-            rows.append([Cell(f"ours: {style.readable(model)}", name), *where, *cells])
+            where = [theirs["cohort"], CROPS_NAMES[crops], scope(slices, orientation), n]
+            rows.append([Cell(f"ours: {method}", name), *where, *cells])
             differences = [_difference(metric, values[metric], found, scoring) for metric in values.index]
             title = (
                 Cell("difference, meaningless: phantom results", tone="void")
@@ -144,7 +144,7 @@ def _stands_beside(row: Mapping, theirs: pd.Series, scoring: Mapping) -> bool:
 
 def _difference(metric: str, published_value: float, found: pd.DataFrame, scoring: Mapping) -> Cell:
     same_frame = scoring["side"] == SIDE and (metric != "hd95" or scoring["hd95_unit"] == "px")
-    if metric not in found.index or metric in DISTANCES and not same_frame:
+    if metric not in found.index or records.BY_NAME[metric].is_distance and not same_frame:
         return Cell(UNDEFINED)
     text = number(metric, found.loc[metric, "value"] - published_value)
     return Cell(text if text.startswith(("-", UNDEFINED)) else f"+{text}")

@@ -1,0 +1,134 @@
+"""What a metric is, each in one record: what it is called, how it is printed, and where it belongs.
+
+Scoring, tables, figures and tests of differences read these records; a metric is added by a record here and by its
+function in the module of its kind. A column of a result table may end in `_all`: the same metric with undecided
+patients counted as wrong.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+ALL = "_all"
+"""Ending of a score over all patients, an undecided one being wrong."""
+
+NEITHER_EMPTY = "two empty masks agree (1); with one empty mask it is 0"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric.
+
+    name: its column or value of the column `metric`.
+    label: as a heading; `full`: spelt out, where the label is an abbreviation.
+    outputs: what it scores, as `tasks.Task.output`: a "grade", a "region", a "point" or a "label" of a slice.
+    units: one observation: a "patient", a "slice" or a "volume".
+    unit: "", "px", or "distance" for the unit of the key scores.hd95_unit.
+    better: "higher", "lower", or "" where neither is.
+    published: whether the study reports it.
+    empty: what it is where a mask or a group is empty.
+    """
+
+    name: str
+    label: str
+    outputs: tuple[str, ...]
+    units: tuple[str, ...] = ("patient",)
+    unit: str = ""
+    decimals: int = 3
+    better: str = "higher"
+    published: bool = False
+    full: str = ""
+    empty: str = ""
+
+    @property
+    def is_distance(self) -> bool:
+        return self.unit != ""
+
+
+_REGION = {"outputs": ("region",), "units": ("volume", "slice")}
+_SHARED = {"outputs": ("grade", "region", "label"), "units": ("patient", "volume", "slice"), "published": True}
+_POINT = {"outputs": ("point",), "units": ("patient",), "published": True}
+_GRADE = {"outputs": ("grade",)}
+RECORDS = (
+    # Of two masks; precision, recall and specificity are theirs, too.
+    Metric("dice", "Dice", **_REGION, published=True, full="Dice similarity coefficient", empty=NEITHER_EMPTY),
+    Metric("hd95", "HD95", **_REGION, unit="distance", decimals=1, better="lower", published=True,
+           full="95th percentile of the Hausdorff distance",
+           empty="two empty masks: 0; one: the key scores.hd95_empty, by default the diagonal of the frame"),
+    # Of a confusion matrix, HGG positive; the first one is the primary one.
+    Metric("balanced_accuracy", "Balanced accuracy", ("grade", "label"), empty="undefined without both grades"),
+    Metric("recall", "Recall", **_SHARED, empty=f"grade: undefined without HGG patients; region: {NEITHER_EMPTY}"),
+    Metric("specificity", "Specificity", **_SHARED, empty="undefined without negatives"),
+    Metric("precision", "Precision", **_SHARED, empty=f"grade: undefined without positives; region: {NEITHER_EMPTY}"),
+    Metric("f1", "F1", ("grade", "label"), published=True, full="harmonic mean of precision and recall"),
+    Metric("mcc", "MCC", ("grade", "label"), full="Matthews correlation coefficient",
+           empty="undefined where a row or column of the matrix is empty"),
+    Metric("accuracy", "Accuracy", ("grade", "label"), published=True),
+    *(Metric(name, label, ("grade", "label"), decimals=0, better="") for name, label in
+      (("tp", "True HGG"), ("fn", "False LGG"), ("tn", "True LGG"), ("fp", "False HGG"))),
+    # Of a probability or a rank.
+    Metric("auc", "AUC", ("grade", "label"), full="area under the receiver operating characteristic curve",
+           empty="undefined without both grades"),
+    Metric("auc_logprob", "AUC of p(HGG)", ("grade",), full="area under the ROC curve of the mean HGG probability"),
+    Metric("auc_tally", "AUC of GLDR", ("grade",), full="area under the ROC curve of the share of HGG slices"),
+    Metric("brier", "Brier score", ("grade",), better="lower", full="mean squared error of the HGG probability"),
+    Metric("ece", "ECE", ("grade",), better="lower", full="expected calibration error"),
+    Metric("ece_if_calibrated", "ECE by chance", ("grade",), better="",
+           full="what the expected calibration error would be if the probabilities were right"),
+    Metric("gldr_hgg", "GLDR of HGG patients", ("grade",), full="glioma label distribution ratio"),
+    Metric("gldr_lgg", "GLDR of LGG patients", ("grade",), better="lower", full="glioma label distribution ratio"),
+    Metric("nsd", "NSD", **_REGION, full="normalised surface distance", empty=NEITHER_EMPTY),
+    Metric("one_side_empty", "One mask empty", **_REGION, decimals=0, better="lower"),
+    # Of a point.
+    Metric("fraction_in_box", "Points in true box", **_POINT, empty="an unreadable answer lies in no box"),
+    Metric("p95_distance_to_box", "Distance to box, P95", **_POINT, unit="px", decimals=1, better="lower",
+           full="95th percentile of a patient's distances to the true box", empty="unreadable: the frame's diagonal"),
+    Metric("p95_euclidean_distance", "Distance to centre, P95", **_POINT, unit="px", decimals=1, better="lower",
+           full="95th percentile of a patient's distances to the true centre",
+           empty="unreadable: the frame's diagonal"),
+    # Of answers, whatever the task.
+    Metric("parsed", "Parsed", ("grade", "region", "point", "label"), ("slice",), full="share of answers parsed"),
+)  # fmt: skip
+BY_NAME = {record.name: record for record in RECORDS}
+
+HD95_CONVENTIONS = {
+    "pooled": "both directions pooled, as MedPy",
+    "max": "the larger of both directions, as MONAI and BraTS",
+}
+"""The values of the key scores.hd95, and what they mean."""
+
+
+def names(output: str, published: bool = False) -> tuple[str, ...]:
+    """The metrics of an output, in order; those that the study reports if `published`."""
+    return tuple(record.name for record in RECORDS if output in record.outputs and record.published >= published)
+
+
+def get(name: str) -> Metric | None:
+    """The record of a column, with or without `_all`; None for what has none (counts of answers, say)."""
+    return BY_NAME.get(name.removesuffix(ALL))
+
+
+def decimals(name: str) -> int:
+    """Decimals that a value is printed with; counts of answers have none."""
+    record = get(name)
+    return record.decimals if record else 0 if name.startswith("answers_") else 3
+
+
+def heading(name: str, distance_unit: str = "") -> str:
+    """A metric as a heading, with its unit; `_all` says that undecided patients count as wrong.
+
+    `distance_unit` is the key scores.hd95_unit ("px", "mm"); without it the unit is left out.
+    """
+    record = get(name)
+    if record is None:
+        return name
+    unit = {"distance": distance_unit}.get(record.unit, record.unit)
+    return record.label + (f" ({unit})" if unit else "") + (", all patients" if name.endswith(ALL) else "")
+
+
+def explained(shown: Iterable[str], convention: str = "") -> str:
+    """The abbreviations among metrics, spelt out, each once; and HD95's convention where it is among them."""
+    records = dict.fromkeys(record for record in map(get, shown) if record is not None and record.full)
+    parts = [f"{record.label}: {record.full}" for record in records]
+    if convention and any(record.name == "hd95" for record in records):
+        parts.append(f"HD95 is {HD95_CONVENTIONS[convention]}")
+    return "; ".join(parts) + ("." if parts else "")
