@@ -5,6 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, f"{workflow.basedir}/workflow/scripts")
 
+from glioma import tasks
 from glioma.base import provenance
 from glioma.base.errors import UserError
 from glioma.base.provenance import code, content
@@ -67,12 +68,19 @@ FOLD_NUMBERS = list(range(config["folds"]["count"]))
 ADAPTERS = config["adapters"]
 RUNS = config["runs"]
 CROP_SETS = settings.crop_sets(config)
+
+
+def output_of(run):
+    """What the task of a run delivers, see glioma/tasks/_task.py."""
+    return tasks.get(RUNS[run]["task"]).output
+
+
 GPU = settings.gpus(config)
 HUB = [name for name, entry in config["models"].items() if settings.origin(entry) == "hub"]
 EMBEDDED = [name for name, entry in config["models"].items() if settings.origin(entry) == "embedded"]
-CLASSIFICATION_RUNS = [run for run, entry in RUNS.items() if entry["task"] == "classification" and not entry["repeats"]]
+CLASSIFICATION_RUNS = [run for run in RUNS if output_of(run) == "grade" and not RUNS[run]["repeats"]]
 CONSISTENCY_RUNS = [run for run, entry in RUNS.items() if entry["repeats"]]
-SHAPE_RUNS = [run for run, entry in RUNS.items() if entry["task"] != "classification"]
+SHAPE_RUNS = [run for run in RUNS if output_of(run) in ("region", "point")]
 COHORT_LABEL = "phantom cohort" if IS_PHANTOM else f"cohort {Path(config['cohort']['root'] or '.').resolve().name}"
 
 
@@ -104,6 +112,11 @@ def check_cohort():
         cohort_index.check(TABLE, LABELS, workflow.cores or 1)
     except UserError as error:
         sys.exit(f"Error: {error}")
+
+
+def code_of(script, *names):
+    """The code of a script that works on these tasks, which it imports by their names."""
+    return code(script, *(tasks.module(name) for name in names))
 
 
 def digest(path):

@@ -25,7 +25,7 @@ rule compare:
         dimension=config["scores"]["dimension"],
         settings=settings.only(config["scores"], *settings.INTERVALS),
         seed=config["seed"],
-        code=code("compare"),
+        code=code_of("compare", *tasks.names()),
     script:
         "../scripts/compare.py"
 
@@ -51,6 +51,6 @@ rule leak_audit:
         label=COHORT_LABEL,
         settings=settings.only(config["scores"], *settings.INTERVALS),
         seed=config["seed"],
-        code=code("leak_audit"),
+        code=code_of("leak_audit", *tasks.names()),
     script:
         "../scripts/leak_audit.py"

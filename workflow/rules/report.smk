@@ -18,7 +18,7 @@ rule draw_cohort:
     params:
         label=COHORT_LABEL,
         side=config["slices"]["side"],
-        code=code("draw_cohort"),
+        code=code_of("draw_cohort", *tasks.names()),
     script:
         "../scripts/draw_cohort.py"
 
@@ -93,7 +93,7 @@ rule draw_results:
         segmenters=[[name, crops_of(NETWORKS[name]), f"{RESULTS}/cnn/{name}/masks"] for name in SEGMENTERS],
         shapes=[facts(run) for run in SHAPE_RUNS],
         consistency=[facts(run) for run in CONSISTENCY_RUNS],
-        code=code("draw_results"),
+        code=code_of("draw_results", *tasks.names()),
     script:
         "../scripts/draw_results.py"
 
@@ -133,7 +133,7 @@ rule write_tables:
         replicates={name: entry["replicates"] for name, entry in (NETWORKS | RUNS).items() if entry.get("replicates")},
         tasks={run: RUNS[run]["task"] for run in RUNS},
         crops={run: crops_of(RUNS[run]) for run in RUNS},
-        code=code("write_tables"),
+        code=code_of("write_tables", *tasks.names()),
     script:
         "../scripts/write_tables.py"
 

@@ -17,7 +17,7 @@ rule answers:
         runtime=10,
     params:
         settings=lambda wildcards: settings.reading(config, wildcards.run),
-        code=code("answers"),
+        code=lambda wildcards: code_of("answers", RUNS[wildcards.run]["task"]),
     script:
         "../scripts/answers.py"
 
@@ -45,7 +45,7 @@ rule score_run:
         crops=lambda wildcards: crops_of(RUNS[wildcards.run]),
         settings=lambda wildcards: settings.scoring_of_run(config, wildcards.run),
         seed=config["seed"],
-        code=code("score_run"),
+        code=lambda wildcards: code_of("score_run", RUNS[wildcards.run]["task"]),
     script:
         "../scripts/score_run.py"
 
@@ -148,7 +148,7 @@ rule score_baselines:
     params:
         settings=settings.scoring(config, "calibration_bins", *settings.MASKS, *settings.ANSWERED),
         seed=config["seed"],
-        code=code("score_baselines"),
+        code=code_of("score_baselines", *tasks.names()),
     script:
         "../scripts/score_baselines.py"
 

@@ -65,7 +65,7 @@ rule conversations:
         settings=lambda wildcards: settings.conversations(config, wildcards.adapter),
         folds=FOLD_NUMBERS,
         seed=config["seed"],
-        code=code("conversations"),
+        code=lambda wildcards: code_of("conversations", ADAPTERS[wildcards.adapter]["task"]),
     script:
         "../scripts/conversations.py"
 
@@ -96,7 +96,7 @@ rule finetune:
         reading=lambda wildcards: settings.adapter_reading(config, wildcards.adapter),
         settings=lambda wildcards: ordered(ADAPTERS[wildcards.adapter]["training"]),
         seed=config["seed"],
-        code=code("finetune"),
+        code=lambda wildcards: code_of("finetune", ADAPTERS[wildcards.adapter]["task"]),
     script:
         "../scripts/finetune.py"
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from glioma import tasks
 from glioma.base.job import job
 from glioma.cohort import folds
 from glioma.vlm import conversations, prompts
@@ -11,7 +12,7 @@ with job(snakemake):
         Path(snakemake.output.test).parent,
         folds.read(snakemake.input.folds),
         Path(snakemake.input.crops).parent,
-        snakemake.params.task,
+        tasks.get(snakemake.params.task),
         prompts.read(snakemake.input.prompt),
         snakemake.params.settings,
         snakemake.params.seed,

@@ -1,14 +1,13 @@
-"""The scores of one VLM run: per slice, per patient, and the summary of every cohort that it was asked about."""
+"""The scores of one VLM run: per slice, per patient, and the summary of every cohort that it was answers about."""
 
 from pathlib import Path
 
-from glioma import scoring
+from glioma import scoring, tasks
 from glioma.base.files import write_csv
 from glioma.base.job import job
 from glioma.cohort import folds, truth
 from glioma.scoring.settings import Settings
 from glioma.scoring.summaries import Entry
-from glioma.tasks import _answers as answers
 
 with job(snakemake):
     run, keys = snakemake.params.run, snakemake.params.settings
@@ -16,20 +15,19 @@ with job(snakemake):
     facts = {"run": snakemake.wildcards.run, "model": run["model"], "adapter": run["adapter"] or ""}
     entry = Entry(run["task"], "vlm", **facts, crops=snakemake.params.crops)
     crops, table = Path(snakemake.input.crops).parent, folds.read(snakemake.input.folds)
-    asked = answers.read_answers(snakemake.input.answers)
-    cohorts = scoring.members(table, asked["patient"])
+    answers = tasks.read_answers(snakemake.input.answers)
+    cohorts = scoring.members(table, answers["patient"])
     everyone = set().union(*cohorts.values())
     grades = folds.grades(table[table["patient"].isin(everyone)])
     masks = truth.masks(crops, grades.index)
+    task = tasks.get(run["task"])
     if run["repeats"]:
-        scores = scoring.score_consistency(asked, grades, entry, settings, cohorts)
-    elif run["task"] == "classification":
+        scores = scoring.score_consistency(answers, grades, entry, settings, cohorts)
+    elif task.output == "grade":
         shown = scoring.slice_truth(masks, run["orientations"], keys["tumour_pixels"])
-        scores = scoring.score_classification(asked, shown, grades, entry, settings, cohorts)
+        scores = scoring.score_classification(answers, shown, grades, entry, settings, cohorts)
     else:
         spacings = truth.spacings(crops, grades.index)
-        scores = scoring.score_shapes(
-            run["task"], asked, masks, entry, settings, spacings, keys["tumour_pixels"], cohorts
-        )
+        scores = scoring.score_located(task, answers, masks, entry, settings, spacings, keys["tumour_pixels"], cohorts)
     for name in scores._fields:
         write_csv(getattr(scores, name), snakemake.output[name])

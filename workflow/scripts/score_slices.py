@@ -8,7 +8,7 @@ from glioma.base.job import job
 from glioma.cohort import folds, truth
 from glioma.scoring.settings import Settings
 from glioma.scoring.summaries import Entry
-from glioma.tasks import _answers as answers
+from glioma.tasks import read_answers
 
 with job(snakemake):
     keys = snakemake.params.settings
@@ -16,7 +16,7 @@ with job(snakemake):
     network = snakemake.wildcards.slicer
     entry = Entry("classification", "cnn", network, snakemake.params.model, crops=snakemake.params.crops)
     table = folds.read(snakemake.input.folds)
-    asked = answers.read_answers(snakemake.input.answers)
+    asked = read_answers(snakemake.input.answers)
     grades = folds.grades(table)
     masks = truth.masks(Path(snakemake.input.crops).parent, grades.index)
     shown = scoring.slice_truth(masks, ["axial"], keys["tumour_pixels"])

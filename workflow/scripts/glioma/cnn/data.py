@@ -19,7 +19,7 @@ from glioma.cnn.recipe import Augmentation, Recipe
 from glioma.cohort import crops
 from glioma.cohort.sequences import SEQUENCES
 from glioma.geometry import slices
-from glioma.tasks._answers import LABELS
+from glioma.tasks import LABELS
 
 UNCLEAR = -1
 """Answer of a slice that shows too little tumour to be graded and too much to be free of it."""

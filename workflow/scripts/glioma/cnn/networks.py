@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from glioma.base.errors import UserError
 from glioma.cnn.recipe import Recipe
-from glioma.tasks._answers import LABELS
+from glioma.tasks import LABELS
 
 PAPER_MULTIPLE = 4
 MONAI_MULTIPLE = 16

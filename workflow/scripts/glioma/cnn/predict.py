@@ -25,7 +25,7 @@ from glioma.cnn.data import Patients, Samples, Slices, normalise
 from glioma.cnn.recipe import Recipe
 from glioma.cnn.validation import p_hgg
 from glioma.cohort import crops, nifti
-from glioma.tasks._answers import COLUMNS, LABELS
+from glioma.tasks import COLUMNS, LABELS
 
 ENSEMBLE = -1
 

@@ -4,10 +4,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from glioma import tasks
 from glioma.base.errors import UserError
 from glioma.base.section import nearest
 from glioma.config import settings
 from glioma.config.entries import TAKEN
+from glioma.vlm import prompts
 
 BASELINES = ("always HGG", "site majority", "FLAIR threshold", "mean training box", "whole frame", "image centre")
 
@@ -31,6 +33,7 @@ def check(config: dict[str, Any]) -> None:
         if run["adapter"] is not None:
             _known(f"runs.{name}.adapter", run["adapter"], adapters)
             _agreement(config, name)
+    _prompts(config)
     if both := sorted(networks.keys() & runs.keys()):
         raise UserError(f"configuration, key runs.{both[0]}: a network has that name, too; give one of them another")
     for pair in config["comparisons"]:
@@ -83,6 +86,27 @@ def _agreement(config: dict[str, Any], name: str) -> None:
             f"configuration, key runs.{name}.patients: all, but adapter {run['adapter']!r} has no model of "
             f"{', '.join(sorted(missing))}; set its folds to {list(range(config['folds']['count']))}"
         )
+
+
+def _prompts(config: dict[str, Any]) -> None:
+    """Prompts ask for what is parsed, and adapters are trained on it."""
+    for name, run in config["runs"].items():
+        task, points = tasks.get(run["task"]), run["polygon_points"]
+        limits = tasks.Limits(polygon_points=tuple(points), choices=tuple(run["choices"]))
+        asked = {f"runs.{name}.prompt": run["prompt"]}
+        if run["adapter"] is not None:
+            adapter = config["adapters"][run["adapter"]]
+            asked[f"adapters.{run['adapter']}.prompt"] = adapter["prompt"]
+            trained = adapter["conversations"]["polygon_points"]
+            if task.output == "region" and not points[0] <= trained[0] <= trained[1] <= points[1]:
+                raise UserError(
+                    f"configuration, key adapters.{run['adapter']}.conversations.polygon_points: {trained}, but run "
+                    f"{name!r} parses polygons of {points[0]} to {points[1]} points; set runs.{name}.polygon_points"
+                )
+        for key, prompt in asked.items():
+            error = task.check_prompt(prompts.read(settings.prompt_file(prompt)), limits)
+            if error:
+                raise UserError(f"configuration, key {key}: {settings.prompt_file(prompt)} {error}")
 
 
 def _known(key: str, name: str, names: Iterable[str]) -> None:

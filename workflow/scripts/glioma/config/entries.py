@@ -10,7 +10,7 @@ from glioma.cnn.recipe import Recipe
 from glioma.cohort.settings import Cohort, CropMode, Crops, Folds, Slices
 from glioma.demo.tiny_vlm.settings import Recipe as TinyRecipe
 from glioma.scoring.settings import Scores, Votes
-from glioma.vlm.settings import Conversations, Coordinates, Generation, Orientation, Training
+from glioma.vlm.settings import Conversations, Coordinates, Generation, Orientation, PolygonPoints, Training
 
 GRADES = ("LGG", "HGG", "no glioma")
 TAKEN = ("cnn", "baselines")
@@ -90,6 +90,8 @@ class Run(Section):
     """all: the development patients too, each by an adapter that has not seen them."""
     choices: tuple[Literal["LGG", "HGG", "no glioma"], ...] = GRADES
     """What 0, 1 and 2 mean in its prompt."""
+    polygon_points: PolygonPoints = (10, 15)
+    """Fewest and most points of a polygon that is parsed; its prompt must ask for no others."""
     orientations: tuple[Orientation, ...] = ("axial",)
     selection: Literal["all", "range", "tumour"] = "all"
     """all slices, the range from first to last tumour slice, or tumour slices (the last two use the truth)."""

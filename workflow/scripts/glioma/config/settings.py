@@ -9,6 +9,7 @@ from typing import Any
 from glioma import tasks
 from glioma.base.errors import UserError
 from glioma.base.section import ordered
+from glioma.geometry.shapes import POLYGON_POINTS
 
 
 def prompt_file(name: str) -> str:
@@ -119,7 +120,8 @@ def reading(config: dict[str, Any], run: str) -> dict[str, Any]:
             "side": config["slices"]["side"],
             "coordinates": config["models"][entry["model"]]["coordinates"],
             "choices": entry["choices"],
-            "reading": config["parsing"],
+            "polygon_points": entry["polygon_points"],
+            "parsing": config["parsing"],
         }
     )
 
@@ -127,8 +129,16 @@ def reading(config: dict[str, Any], run: str) -> dict[str, Any]:
 def adapter_reading(config: dict[str, Any], adapter: str) -> dict[str, Any]:
     """How answers are read while an adapter is trained."""
     entry = config["adapters"][adapter]
-    convention = config["models"][entry["model"]]["coordinates"]
-    return ordered({"task": entry["task"], "side": config["slices"]["side"], "coordinates": convention})
+    fewest, most = entry["conversations"]["polygon_points"]
+    return ordered(
+        {
+            "task": entry["task"],
+            "side": config["slices"]["side"],
+            "coordinates": config["models"][entry["model"]]["coordinates"],
+            # At least what runs accept unless they say otherwise.
+            "polygon_points": [min(fewest, POLYGON_POINTS[0]), max(most, POLYGON_POINTS[1])],
+        }
+    )
 
 
 INTERVALS = ("confidence", "resamples")
@@ -163,12 +173,13 @@ def study(config: dict[str, Any]) -> dict[str, Any]:
 def generation(config: dict[str, Any], run: str) -> dict[str, Any]:
     """How a run's model answers."""
     entry = config["runs"][run]
+    task = tasks.get(entry["task"])
     adapter = config["adapters"].get(entry["adapter"] or "", {"conversations": {"image_first": False}})
     shared = {
         "side": config["slices"]["side"],
         # Coordinates are pixels of a square.
-        "frame": config["slices"]["frame"] if entry["task"] == "classification" else "square",
-        "choices": entry["task"] == "classification",
+        "frame": config["slices"]["frame"] if task.whole_slices else "square",
+        "choices": bool(task.choices),
     }
     own = entry["generation"]
     if own["image_first"] is None:

@@ -1,4 +1,4 @@
-"""What coordinates a model speaks, and how they become ours: the only place where the two meet.
+"""The coordinates that a model uses, and how they become ours: the only place where the two meet.
 
 Ours are (row, column) integer pixels of the rendered slice. A model entry names its own convention:
 `{"order": "row_col" | "x_y", "scale": "128" | "pixels" | "1000" | "unit"}`. A "128" grid divides the image into 128
@@ -16,7 +16,6 @@ ORDERS = ("row_col", "x_y")
 SCALES = ("128", "pixels", "1000", "unit")
 DEFAULT = {"order": "row_col", "scale": "128"}
 _DECIMALS = 3
-_FORMS = {"center_point": "{}", "bounding_box": "[{}]", "polygon": "({})"}
 
 
 def _read(convention: Mapping | None) -> tuple[bool, str]:
@@ -28,44 +27,34 @@ def _read(convention: Mapping | None) -> tuple[bool, str]:
 
 
 def encode(points: Sequence | np.ndarray, convention: Mapping | None, side: int) -> np.ndarray:
-    """Our (N, 2) pixels in an image `side` wide as the numbers the model speaks, (N, 2): ints, or floats for "unit"."""
+    """Our (N, 2) pixels in an image `side` wide as model coordinates, (N, 2): ints, or floats for "unit"."""
     x_first, scale = _read(convention)
     points = np.asarray(points, int).reshape(-1, 2)
     centres = (points + 0.5) / side
     if scale == "pixels":
-        spoken = points
+        numbers = points
     elif scale == "unit":
-        spoken = np.round(centres, _DECIMALS)
+        numbers = np.round(centres, _DECIMALS)
     elif scale == "128":
-        spoken = np.floor(centres * 128).astype(int)
+        numbers = np.floor(centres * 128).astype(int)
     else:
-        spoken = np.round(centres * 1000).astype(int)
-    return spoken[:, ::-1] if x_first else spoken
+        numbers = np.round(centres * 1000).astype(int)
+    return numbers[:, ::-1] if x_first else numbers
 
 
 def decode(points: Sequence | np.ndarray, convention: Mapping | None, side: int) -> np.ndarray:
-    """Spoken numbers, (N, 2), as our integer pixels (row, column) in an image `side` wide, (N, 2).
+    """Model coordinates, (N, 2), as our integer pixels (row, column) in an image `side` wide, (N, 2).
 
     Nothing is clipped: a number beyond the model's range lands outside [0, side), for the caller to refuse.
     """
     x_first, scale = _read(convention)
-    spoken = np.asarray(points, float).reshape(-1, 2)
+    numbers = np.asarray(points, float).reshape(-1, 2)
     if scale == "pixels":
-        pixels = np.round(spoken)
+        pixels = np.round(numbers)
     elif scale == "128":
-        pixels = np.floor((spoken + 0.5) * side / 128)
+        pixels = np.floor((numbers + 0.5) * side / 128)
     else:
         extent = 1000 if scale == "1000" else 1
         # The far edge itself is a legal position; it belongs to the last pixel.
-        pixels = np.where(spoken == extent, side - 1, np.floor(spoken / extent * side))
+        pixels = np.where(numbers == extent, side - 1, np.floor(numbers / extent * side))
     return pixels.astype(int)[:, ::-1] if x_first else pixels.astype(int)
-
-
-def speak(points: Sequence | np.ndarray, convention: Mapping | None, side: int) -> list[str]:
-    """Each of our points as the text "(a, b)" in the model's convention."""
-    return [f"({a}, {b})" for a, b in encode(points, convention, side).tolist()]
-
-
-def write(task: str, points: Sequence | np.ndarray, convention: Mapping | None, side: int) -> str:
-    """An answer to a localisation task from our points: "(a, b)", "[(a, b), ...]" or "((a, b), ...)"."""
-    return _FORMS[task].format(", ".join(speak(points, convention, side)))

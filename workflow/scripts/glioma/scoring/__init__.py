@@ -6,12 +6,11 @@ VLM's answers and a baseline's, and the same metrics a CNN's masks and a VLM's b
 
 from glioma.scoring.grades import score_classification, score_cnn_classifier, score_consistency
 from glioma.scoring.masks import score_cnn_segmenter
-from glioma.scoring.outlines import SHAPE_TASKS, VOLUMES, score_shapes
+from glioma.scoring.outlines import VOLUMES, score_located
 from glioma.scoring.tables import KEY, Scores, members, merge, slice_truth
 
 __all__ = [
     "KEY",
-    "SHAPE_TASKS",
     "VOLUMES",
     "Scores",
     "members",
@@ -20,6 +19,6 @@ __all__ = [
     "score_cnn_classifier",
     "score_cnn_segmenter",
     "score_consistency",
-    "score_shapes",
+    "score_located",
     "slice_truth",
 ]

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from glioma import scoring
+from glioma import scoring, tasks
 from glioma.cohort import crops, folds, truth
 from glioma.cohort.sequences import SEQUENCES
 from glioma.geometry import shapes
@@ -22,9 +22,12 @@ from glioma.metrics import centre, segmentation
 from glioma.scoring import baselines, summaries
 from glioma.scoring.settings import Settings
 from glioma.scoring.summaries import Entry, Place
+from glioma.tasks import LocatedTask
 
 FLAIR = SEQUENCES.index("flair")
 CEILING = "true mask (ceiling)"
+GRADE, MASK = (next(name for name in tasks.names() if tasks.get(name).output == kind) for kind in ("grade", "region"))
+"""The tasks of the baselines that grade, and of the one that predicts a mask."""
 POOLED = "pooled"
 
 
@@ -60,7 +63,7 @@ def score(
 
     parts = []
     for name, found in _grade_answers(asked, groups).items():
-        owner = entry("classification", run=name)
+        owner = entry(GRADE, run=name)
         parts += [
             scoring.score_classification(found, shown, known, replace(owner, cohort=cohort), settings)
             for cohort, known in members.items()
@@ -70,22 +73,22 @@ def score(
         for setup, patients in groups
         for patient in patients
     }
-    owner = entry("segmentation", run="FLAIR threshold")
+    owner = entry(MASK, run="FLAIR threshold")
     scored = scoring.score_cnn_segmenter(bright.items(), masks, owner, settings, spacings, tumour_pixels)
     parts += _by_cohort(scored, owner, members, settings)
 
     constant = {}
-    for task in scoring.SHAPE_TASKS:
-        for name, found in _shape_answers(task, asked, groups, bright, masks, settings.side).items():
-            owner = entry(task, run=name)
+    for task in map(tasks.get, tasks.located()):
+        for name, found in _located_answers(task, asked, groups, bright, masks, settings.side).items():
+            owner = entry(task.name, run=name)
             # Drawn, a constant polygon is the same pixels as its box; only against the true polygon does it differ.
-            if task == "polygon" and settings.truth == "mask" and name in constant:
+            if settings.truth == "mask" and name in constant and task.output == "region":
                 parts += _by_cohort(constant[name], owner, members, settings)
                 continue
-            print(f"scoring {name}, {task}", flush=True)
-            scored = scoring.score_shapes(task, found, masks, owner, settings, spacings, tumour_pixels)
+            print(f"scoring {name}, {task.name}", flush=True)
+            scored = scoring.score_located(task, found, masks, owner, settings, spacings, tumour_pixels)
             parts += _by_cohort(scored, owner, members, settings)
-            if task == "bounding_box" and name not in ("FLAIR threshold", CEILING):
+            if task.output == "region" and name not in ("FLAIR threshold", CEILING):
                 constant[name] = scored
     return scoring.merge(part._replace(slices=pd.DataFrame()) for part in parts)
 
@@ -138,8 +141,8 @@ def _grade_answers(asked: pd.DataFrame, groups: list[tuple[Setup, list[str]]]) -
     return found | ({"site majority": baselines.graded(asked, by_site)} if by_site else {})
 
 
-def _shape_answers(
-    task: str,
+def _located_answers(
+    task: LocatedTask,
     asked: pd.DataFrame,
     groups: list[tuple[Setup, list[str]]],
     bright: Mapping[str, np.ndarray],
@@ -151,10 +154,7 @@ def _shape_answers(
         baselines.constant_box(asked[asked["patient"].isin(patients)], task, setup.box) for setup, patients in groups
     ]
     found = {"mean training box": pd.concat(mean_box, ignore_index=True)}
-    if task == "center_point":
-        found["image centre"] = baselines.image_centre(asked, side)
-    else:
-        found["whole frame"] = baselines.whole_frame(asked, task, side)
+    found[task.frame] = baselines.whole_frame(asked, task, side)
     found["FLAIR threshold"] = baselines.answers_from_masks(asked, task, bright, side)
     # Where there is no tumour the ceiling is an empty answer, which is right and says nothing.
     truths = {patient: mask > 0 for patient, mask in masks.items()}

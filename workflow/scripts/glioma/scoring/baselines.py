@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+from glioma import tasks
 from glioma.geometry import shapes, slices
-from glioma.tasks import _answers as answers
+from glioma.tasks import LocatedTask
 
 DEVIATIONS = tuple(float(k) for k in np.arange(0.5, 4.01, 0.25))
 """Thresholds tried, in standard deviations above the brain's mean."""
@@ -35,8 +36,8 @@ def _answers(asked: pd.DataFrame, points: Iterable[np.ndarray | None]) -> pd.Dat
     table = asked[["patient", "orientation", "slice", "repeat"]].reset_index(drop=True)
     table["status"] = ["empty" if each is None else "ok" for each in points]
     table["choice"] = pd.array([None] * len(table), dtype="Int64")
-    table["points"] = pd.array([answers.points_to_text(each) for each in points], dtype="string")
-    return table.assign(p_hgg=np.nan, text_length=0)[list(answers.COLUMNS)]
+    table["points"] = pd.array([tasks.points_to_text(each) for each in points], dtype="string")
+    return table.assign(p_hgg=np.nan, text_length=0)[list(tasks.COLUMNS)]
 
 
 def graded(asked: pd.DataFrame, grades: Mapping[str, str]) -> pd.DataFrame:
@@ -69,23 +70,9 @@ def site_majority(training: pd.Series, sites: pd.Series, patients: Iterable[str]
     return {patient: by_site.get(sites[patient], overall) for patient in patients}
 
 
-def points_of_box(task: str, box: shapes.Box) -> np.ndarray:
-    """A box as the answer to any of the three localisation tasks, (N, 2)."""
-    if task == "center_point":
-        return np.array([shapes.centre_from_box(box)])
-    if task == "bounding_box":
-        return shapes.corners_from_box(box)
-    return shapes.polygon_from_mask(shapes.mask_from_box(box, (box[2] + 1, box[3] + 1)))
-
-
-def image_centre(asked: pd.DataFrame, side: int = 128) -> pd.DataFrame:
-    """The middle of the frame as the centre point of every slice."""
-    return _answers(asked, [points_of_box("center_point", (0, 0, side - 1, side - 1))] * len(asked))
-
-
-def whole_frame(asked: pd.DataFrame, task: str, side: int = 128) -> pd.DataFrame:
-    """The whole frame as the box or polygon of every slice."""
-    return _answers(asked, [points_of_box(task, (0, 0, side - 1, side - 1))] * len(asked))
+def whole_frame(asked: pd.DataFrame, task: LocatedTask, side: int = 128) -> pd.DataFrame:
+    """The whole frame (or its centre) as the answer of every slice."""
+    return constant_box(asked, task, (0, 0, side - 1, side - 1))
 
 
 def tumour_boxes(mask: np.ndarray, orientation: str = "axial", side: int = 128, tumour_pixels: int = 1) -> np.ndarray:
@@ -105,9 +92,9 @@ def mean_training_box(boxes: Iterable[np.ndarray]) -> shapes.Box:
     return tuple(int(edge) for edge in np.rint(stacked.mean(axis=0)))
 
 
-def constant_box(asked: pd.DataFrame, task: str, box: shapes.Box) -> pd.DataFrame:
+def constant_box(asked: pd.DataFrame, task: LocatedTask, box: shapes.Box) -> pd.DataFrame:
     """The same box (or its centre, or its outline as a polygon) for every slice."""
-    return _answers(asked, [points_of_box(task, box)] * len(asked))
+    return _answers(asked, [task.of_box(box)] * len(asked))
 
 
 def threshold_levels(flair: np.ndarray, deviations: Sequence[float]) -> np.ndarray:
@@ -154,18 +141,12 @@ def choose_deviations(dice: Iterable[np.ndarray], candidates: Sequence[float] = 
 
 
 def answers_from_masks(
-    asked: pd.DataFrame, task: str, masks: Mapping[str, np.ndarray], side: int = 128
+    asked: pd.DataFrame, task: LocatedTask, masks: Mapping[str, np.ndarray], side: int = 128
 ) -> pd.DataFrame:
     """Centre, box or polygon of predicted volumes as answers; a slice without a predicted pixel has an empty one.
 
     With true masks these are the ceilings: the best that any centre, box or polygon can score.
     """
-    points = []
-    for patient, orientation, index in asked[["patient", "orientation", "slice"]].itertuples(index=False):
-        mask = slices.render_mask(slices.take(masks[patient], orientation, index), side)
-        box = shapes.box_from_mask(mask)
-        if box is None:
-            points.append(None)
-        else:
-            points.append(shapes.polygon_from_mask(mask) if task == "polygon" else points_of_box(task, box))
-    return _answers(asked, points)
+    rows = asked[["patient", "orientation", "slice"]].itertuples(index=False)
+    rendered = (slices.render_mask(slices.take(masks[patient], *where), side) for patient, *where in rows)
+    return _answers(asked, map(task.of_mask, rendered))

@@ -11,6 +11,7 @@ from glioma.scoring.summaries import Entry, Place
 from glioma.scoring.tables import KEY, Scores, assemble, choose, scopes, status_rows, with_truth
 from glioma.scoring.votes import vote
 from glioma.stats import statistics
+from glioma.tasks import kinds
 
 
 def score_classification(
@@ -103,27 +104,26 @@ def score_consistency(
     grade (`share_hgg_on_lgg`: HGG answers on LGG slices); a single slice's shares have their Wilson interval over
     repeats.
     """
-    kinds = ("share_lgg", "share_hgg", "share_no_glioma", "share_unreadable")
+    columns_of_kinds = ("share_lgg", "share_hgg", "share_no_glioma", "share_unreadable")
     rows = []
     for (patient, orientation, index), group in answers.groupby(KEY, sort=False):
         if patient not in grades.index:
             continue
-        kind = group["choice"].where(group["status"].eq("ok")).fillna(3).astype(int)
-        shares = np.bincount(kind, minlength=4) / len(group)
-        entropy = -float(np.sum(shares * np.log2(shares, where=shares > 0, out=np.zeros(4)))) + 0.0
-        found = dict(zip(kinds, shares, strict=True)) | {"modal_share": shares.max(), "entropy": entropy}
+        shares = np.bincount(kinds(group["choice"], group["status"]), minlength=len(columns_of_kinds)) / len(group)
+        entropy = -float(np.sum(shares * np.log2(shares, where=shares > 0, out=np.zeros(len(shares))))) + 0.0
+        found = dict(zip(columns_of_kinds, shares, strict=True)) | {"modal_share": shares.max(), "entropy": entropy}
         key = {"patient": patient, "orientation": orientation, "slice": index, "grade": grades[patient]}
         rows.append(key | {"repeats": len(group)} | found)
-    columns = [*KEY, "grade", "repeats", *kinds, "modal_share", "entropy"]
+    columns = [*KEY, "grade", "repeats", *columns_of_kinds, "modal_share", "entropy"]
     table = pd.DataFrame(rows, columns=columns)
 
     def summarise(entry: Entry, _: pd.DataFrame, table: pd.DataFrame) -> list[dict]:
         rows = []
         for (grade, orientation), group in table.groupby(["grade", "orientation"]):
             place = Place("all", orientation, "slice")
-            for metric in (*kinds, "modal_share", "entropy"):
+            for metric in (*columns_of_kinds, "modal_share", "entropy"):
                 value, interval = group[metric].mean(), statistics.NO_INTERVAL
-                if len(group) == 1 and metric in kinds:
+                if len(group) == 1 and metric in columns_of_kinds:
                     repeats = int(group["repeats"].iloc[0])
                     interval = statistics.wilson(round(value * repeats), repeats, settings.confidence)
                 rows.append(summaries.row(entry, place, f"{metric}_on_{grade.lower()}", value, len(group), 0, interval))

@@ -11,16 +11,15 @@ from glioma.scoring import summaries
 from glioma.scoring.settings import Settings
 from glioma.scoring.summaries import Entry, Place
 from glioma.scoring.tables import Scores, assemble, choose, scopes, slice_truth, status_rows, with_truth
-from glioma.tasks._answers import points_from_text
+from glioma.tasks import LocatedTask, RegionTask, points_from_text
 
-SHAPE_TASKS = ("center_point", "bounding_box", "polygon")
 VOLUMES = {"all": "volume", "tumour": "tumour volume"}
 """What a subset of slices is called when its answers are stacked to a volume."""
 _CENTRE_PARTS = ("in_box", "distance_to_box", "euclidean_distance")
 
 
-def score_shapes(
-    task: str,
+def score_located(
+    task: LocatedTask,
     answers: pd.DataFrame,
     masks: Mapping[str, np.ndarray],
     entry: Entry,
@@ -38,14 +37,12 @@ def score_shapes(
     published (centre distances: the patient's 95th percentile). Slices "volume" and "tumour volume" (boxes, polygons):
     the same answers of a patient, stacked and scored once against the true mask of those slices, as a CNN's mask is.
     """
-    if task not in SHAPE_TASKS:
-        raise ValueError(f"task {task!r} must be one of {SHAPE_TASKS}")
     if settings.hd95_unit == "mm" and spacings is None:
         raise ValueError("hd95_unit mm needs the spacings")
     asked = answers[answers["patient"].isin(set(masks))]
     known = {patient: masks[patient] for patient in asked["patient"].unique()}
     asked = with_truth(asked, slice_truth(known, asked["orientation"].unique(), tumour_pixels), masks)
-    names = list(centre.METRICS if task == "center_point" else segmentation.SCORES)
+    names = list(centre.METRICS if task.output == "point" else segmentation.SCORES)
     where = scopes(asked)
     tables, scored = [], []
     for orientation, of_orientation in asked.groupby("orientation", sort=False):
@@ -58,7 +55,7 @@ def score_shapes(
         for subset in (subset for place, subset in where if place == orientation):
             kept = _kept(choose(of_orientation, orientation, subset), settings)
             versions = {subset: _average(task, kept)}
-            if task != "center_point":
+            if task.output == "region":
                 volumes = {name: by_patient[name][1](group) for name, group in kept.groupby("patient", sort=False)}
                 versions[VOLUMES[subset]] = pd.DataFrame.from_dict(volumes, orient="index", columns=names)
             tables += [
@@ -74,10 +71,10 @@ def score_shapes(
             chosen, place = choose(asked, orientation, subset), Place(subset, orientation, "slice")
             n_undecided = int(chosen["status"].ne("ok").groupby(chosen["patient"]).all().sum())
             rows += status_rows(entry, place, chosen)
-            if task != "center_point":
+            if task.output == "region":
                 kept = _kept(chosen, settings)
                 rows.append(summaries.row(entry, place, "one_side_empty", kept["one_side_empty"].sum(), len(kept)))
-            for version in (subset,) if task == "center_point" else (subset, VOLUMES[subset]):
+            for version in (subset,) if task.output == "point" else (subset, VOLUMES[subset]):
                 own = patients[(patients["orientation"] == orientation) & (patients["slices"] == version)]
                 rows += summaries.mean_rows(entry, Place(version, orientation), own, names, settings, n_undecided)
         return rows
@@ -86,13 +83,13 @@ def score_shapes(
 
 
 def _kept(asked: pd.DataFrame, settings: Settings) -> pd.DataFrame:
-    """The slices that count: without those that cannot be read, if they are to be left out."""
+    """The slices that count: without those that cannot be parsed, if they are to be left out."""
     return asked[asked["status"].eq("ok")] if settings.unreadable == "exclude" else asked
 
 
-def _average(task: str, scored: pd.DataFrame) -> pd.DataFrame:
+def _average(task: LocatedTask, scored: pd.DataFrame) -> pd.DataFrame:
     """One row per patient (index) from one row per slice."""
-    if task != "center_point":
+    if task.output == "region":
         return scored.groupby("patient", sort=False)[list(segmentation.SCORES)].mean()
     with_tumour = scored.dropna(subset=list(_CENTRE_PARTS))
     summary = {
@@ -103,7 +100,7 @@ def _average(task: str, scored: pd.DataFrame) -> pd.DataFrame:
 
 
 def _score_patient(
-    task: str,
+    task: LocatedTask,
     asked: pd.DataFrame,
     mask: np.ndarray,
     orientation: str,
@@ -119,15 +116,15 @@ def _score_patient(
         key: points_from_text(text) if status == "ok" else None
         for key, status, text in zip(asked.index, asked["status"], asked["points"], strict=True)
     }
-    if task == "center_point":
+    if task.output == "point":
         scores = [
             _score_centre(points[key], truths[index], side)
             for key, index in zip(asked.index, asked["slice"], strict=True)
         ]
         return pd.DataFrame(scores, index=asked.index), None
     if settings.truth == "shape":
-        truths = {index: _true_shape(task, truth, settings) for index, truth in truths.items()}
-    drawn = {key: _draw(task, points[key], side, settings) for key in asked.index}
+        truths = {index: _true_pixels(task, truth, settings) for index, truth in truths.items()}
+    drawn = {key: _pixels(task, points[key], side, settings) for key in asked.index}
     step = _rendered_spacing(mask.shape, orientation, side, spacing) if settings.hd95_unit == "mm" else None
     limits = (settings.hd95_empty, settings.nsd_tolerance, settings.hd95)
     scores = []
@@ -153,26 +150,17 @@ def _score_centre(points: np.ndarray | None, truth: np.ndarray, side: int) -> di
     return centre.scores(None if points is None else points[0], box, missing=float(np.hypot(side, side)))
 
 
-def _draw(task: str, points: np.ndarray | None, side: int, settings: Settings) -> np.ndarray:
-    """The pixels of an answer; none for an answer that cannot be read."""
+def _pixels(task: RegionTask, points: np.ndarray | None, side: int, settings: Settings) -> np.ndarray:
+    """The pixels of an answer; none for an answer that cannot be parsed."""
     if points is None:
         return np.zeros((side, side), dtype=bool)
-    if task == "polygon":
-        return shapes.mask_from_polygon(points, (side, side))
-    return shapes.mask_from_box(
-        shapes.box_from_corners(points), (side, side), inclusive=settings.box_maximum == "inclusive"
-    )
+    return task.pixels(points, side, settings.box_maximum == "inclusive")
 
 
-def _true_shape(task: str, truth: np.ndarray, settings: Settings) -> np.ndarray:
+def _true_pixels(task: RegionTask, truth: np.ndarray, settings: Settings) -> np.ndarray:
     """The pixels of the true mask's own box or polygon."""
-    if not truth.any():
-        return truth
-    if task == "polygon":
-        return _draw(task, shapes.polygon_from_mask(truth), len(truth), settings)
-    box = shapes.box_from_mask(truth)
-    box = shapes.square_box(box, truth.shape) if settings.square_box else box
-    return _draw(task, shapes.corners_from_box(box), len(truth), settings)
+    points = task.of_mask(truth, {"box": "square" if settings.square_box else "rectangle"})
+    return truth if points is None else _pixels(task, points, len(truth), settings)
 
 
 def _rendered_spacing(

@@ -11,7 +11,7 @@ import pandas as pd
 from glioma.geometry import slices
 from glioma.scoring import summaries
 from glioma.scoring.summaries import Entry, Place
-from glioma.tasks._answers import STATUSES
+from glioma.tasks import STATUSES
 
 KEY = ["patient", "orientation", "slice"]
 

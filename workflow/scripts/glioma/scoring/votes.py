@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from glioma.scoring.settings import Votes
-from glioma.tasks._answers import LABELS
+from glioma.tasks import LABELS, UNREADABLE, kinds
 
 
 def vote(answers: pd.DataFrame, policy: Votes | None = None, grades: pd.Series | None = None) -> pd.DataFrame:
@@ -21,9 +21,8 @@ def vote(answers: pd.DataFrame, policy: Votes | None = None, grades: pd.Series |
     if policy.unparsed == "wrong" and grades is None:
         raise ValueError("votes.unparsed: wrong needs the patients' grades")
     patients = pd.Index(answers["patient"].unique() if grades is None else grades.index, name="patient")
-    readable = answers["status"].eq("ok") & answers["choice"].notna()
-    kinds = answers["choice"].where(readable).fillna(3).astype(int)
-    counts = pd.crosstab(answers["patient"], kinds).reindex(index=patients, columns=range(4), fill_value=0).to_numpy()
+    counts = pd.crosstab(answers["patient"], kinds(answers["choice"], answers["status"]))
+    counts = counts.reindex(index=patients, columns=range(UNREADABLE + 1), fill_value=0).to_numpy()
     lgg, hgg, none, unparsed = counts.T
     p_hgg = answers.groupby("patient")["p_hgg"].mean().reindex(patients).astype(float)
     graded = lgg + hgg + (none if policy.gldr_denominator == "all" else 0)

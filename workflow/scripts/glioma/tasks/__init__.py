@@ -9,9 +9,43 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 
+from glioma.tasks._answer import LABELS, MODES, STATUSES, UNREADABLE, Answer, Limits, kinds
+from glioma.tasks._located import Drawing, LocatedTask, RegionTask
+from glioma.tasks._responses import (
+    COLUMNS,
+    answers_table,
+    points_from_text,
+    points_to_text,
+    read_answers,
+    read_responses,
+)
 from glioma.tasks._task import QueryTask, Task
 
-__all__ = ["QueryTask", "Task", "get", "module", "names", "queries"]
+__all__ = [
+    "COLUMNS",
+    "LABELS",
+    "MODES",
+    "STATUSES",
+    "UNREADABLE",
+    "Answer",
+    "Drawing",
+    "Limits",
+    "LocatedTask",
+    "QueryTask",
+    "RegionTask",
+    "Task",
+    "answers_table",
+    "get",
+    "kinds",
+    "located",
+    "module",
+    "names",
+    "points_from_text",
+    "points_to_text",
+    "queries",
+    "read_answers",
+    "read_responses",
+]
 
 
 @cache
@@ -19,6 +53,11 @@ def names() -> tuple[str, ...]:
     """The names of all tasks, in the order in which they are shown."""
     found = [path.stem for path in Path(__file__).parent.glob("[!_]*.py")]
     return tuple(sorted(found, key=lambda name: (get(name).position, name)))
+
+
+def located() -> tuple[str, ...]:
+    """The names of the tasks that locate the tumour on a slice, in order."""
+    return tuple(name for name in names() if isinstance(get(name), LocatedTask))
 
 
 def queries() -> tuple[str, ...]:

@@ -1,6 +1,12 @@
 """What all tasks have in common: the facts that tables and figures show, and the interface that the stages call."""
 
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+
+from glioma.tasks._answer import LONGEST, MODES, Answer, Limits
 
 
 @dataclass(frozen=True)
@@ -24,4 +30,50 @@ class Task:
 
 @dataclass(frozen=True)
 class QueryTask(Task):
-    """A task that a vision-language model is asked about one slice."""
+    """A task that a vision-language model is asked about one slice.
+
+    whole_slices: it is about a slice as it is, in any orientation and frame, with tumour or without; else it locates
+        the tumour of an axial slice, in pixels of a square.
+    forced_start, choices: what the answer begins with when its choices are scored by their log-probabilities, and those
+        choices; none for free answers.
+    """
+
+    whole_slices: bool = False
+    forced_start: str | None = None
+    choices: tuple[str, ...] = ()
+
+    def parse(self, text: str, mode: str = "strict", limits: Limits | None = None) -> Answer:
+        """Parse one answer. Any string is legal; an unknown mode is a `ValueError`."""
+        if mode not in MODES:
+            raise ValueError(f"parsing {mode!r} must be one of {MODES}")
+        text = text[:LONGEST].strip()
+        return self.interpret(text, mode, limits or Limits()) if text else Answer("empty")
+
+    @abstractmethod
+    def interpret(self, text: str, mode: str, limits: Limits) -> Answer:
+        """`parse` of a text that is neither empty nor too long."""
+
+    @abstractmethod
+    def true_answer(self, hgg: bool, tumour: bool, mask: np.ndarray, settings: Mapping) -> str:
+        """The true answer's text for training.
+
+        `hgg` is the patient's grade, `tumour` whether the slice counts as one with tumour, `mask` the rendered slice
+        (side, side), `settings` those of conversations.
+        """
+
+    @abstractmethod
+    def generation_score(
+        self, found: Sequence[Answer], wanted: Sequence[Answer], rows: Sequence[Mapping], limits: Limits
+    ) -> float:
+        """What answers to validation conversations are worth, 0 to 1; one that cannot be parsed is wrong."""
+
+    def check_prompt(self, prompt: str, limits: Limits) -> str | None:
+        """What a prompt asks for that the parser does not accept, in words; None where they agree."""
+        return None
+
+
+def balanced_score(found: Sequence[Answer], wanted: Sequence[Answer]) -> float:
+    """Mean over the true choices of the share answered right, as balanced accuracy."""
+    truth = np.array([answer.choice for answer in wanted])
+    right = np.array([one.choice == other.choice for one, other in zip(found, wanted, strict=True)])
+    return float(np.mean([right[truth == choice].mean() for choice in np.unique(truth)]))

@@ -7,6 +7,7 @@ gets to see is the prompt, the image and the answer; patient ids and true boxes 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -15,54 +16,38 @@ from tqdm import tqdm
 from glioma.base import seeds
 from glioma.base.errors import UserError
 from glioma.base.files import atomic_path
+from glioma.base.section import Count
 from glioma.cohort import folds
 from glioma.cohort.sequences import SEQUENCES
-from glioma.geometry import coordinates, shapes, slices
+from glioma.geometry import shapes, slices
+from glioma.tasks import QueryTask
 from glioma.vlm import prompts
-
-TASKS = ("classification", "center_point", "bounding_box", "polygon")
-NO_GLIOMA = 2
-DEFAULTS = {
-    "orientations": ("axial",),
-    "every": 1,  # keep every n-th slice of an orientation
-    "limit": None,  # most slices of one patient
-    "minimum_pixels": 1,  # tumour pixels a slice must show to count as a tumour slice
-    "no_glioma_slices": 0.0,  # share of tumour-free slices (target 2) among a patient's classification rows
-    "balance": True,  # repeat rows of the rarer grade in training
-    "image_first": False,
-    "side": slices.SIDE,
-    "coordinates": coordinates.DEFAULT,
-    "box": "rectangle",
-    "polygon_points": shapes.POLYGON_POINTS,  # fewest and most points of a true polygon
-    "frame": "square",  # or native: slices as they are, not padded, for classification; shapes need the square
-}
+from glioma.vlm.settings import Conversations, Coordinates
 
 
-def answer(task: str, label: int | None, mask: np.ndarray | None, settings: Mapping) -> str:
-    """The true answer's text: from the class for classification, from the rendered mask (side, side) for shapes."""
-    if task == "classification":
-        return f"Choice: {label}"
-    box = shapes.box_from_mask(mask)
-    if task == "polygon":
-        points = shapes.polygon_from_mask(mask, *settings["polygon_points"])
-    elif task == "center_point":
-        points = [shapes.centre_from_box(box)]
-    else:
-        points = shapes.corners_from_box(shapes.square_box(box, mask.shape) if settings["box"] == "square" else box)
-    return coordinates.write(task, points, settings["coordinates"], settings["side"])
+class Settings(Conversations):
+    """What conversations depend on besides the prompt: the keys of an adapter, and what a study says of slices."""
+
+    side: Count = slices.SIDE
+    minimum_pixels: Count = 1
+    """Tumour pixels from which on a slice counts as one with tumour."""
+    frame: Literal["square", "native"] = "square"
+    coordinates: Coordinates = Coordinates()
 
 
-def choose(flair: np.ndarray, mask: np.ndarray, task: str, settings: Mapping, rng: np.random.Generator) -> list[tuple]:
-    """The slices of one patient to ask about: (orientation, index, has tumour), in order.
+def choose(
+    flair: np.ndarray, mask: np.ndarray, task: QueryTask, settings: Mapping, rng: np.random.Generator
+) -> list[tuple]:
+    """The slices of one patient to use: (orientation, index, has tumour), in order.
 
     Of tumour-free slices only those with brain in them are candidates: an empty frame teaches nothing.
     """
     chosen = []
     minimum = settings["minimum_pixels"]
-    orientations = settings["orientations"] if task == "classification" else ("axial",)
+    orientations = settings["orientations"] if task.whole_slices else ("axial",)
     for orientation in orientations:
         tumour = slices.select(mask, orientation, "tumour", minimum, settings["every"])
-        share = settings["no_glioma_slices"] if task == "classification" else 0.0
+        share = settings["no_glioma_slices"] if task.whole_slices else 0.0
         free = np.setdiff1d(
             slices.tumour_slices(flair, orientation, minimum), slices.tumour_slices(mask, orientation, 1)
         )
@@ -77,30 +62,30 @@ def choose(flair: np.ndarray, mask: np.ndarray, task: str, settings: Mapping, rn
 
 
 def patient_rows(
-    patient: str, grade: str, crops: Path, images: Path, task: str, prompt: str, settings: Mapping, seed: int
+    patient: str, grade: str, crops: Path, images: Path, task: QueryTask, prompt: str, settings: Mapping, seed: int
 ) -> list[dict]:
     """Write the slices of one patient as PNG files and return their conversations."""
     flair = np.load(crops / f"{patient}.npy", mmap_mode="r")[SEQUENCES.index("flair")]
     mask = np.load(crops / f"{patient}.mask.npy", mmap_mode="r")
     rows = []
-    for orientation, index, tumour in choose(flair, mask, task, settings, seeds.generator(seed, task, patient)):
+    for orientation, index, tumour in choose(flair, mask, task, settings, seeds.generator(seed, task.name, patient)):
         drawn = slices.render_mask(slices.take(mask, orientation, index) > 0, settings["side"])
         if tumour and not drawn.any():
             continue  # too small to survive rendering at fewer pixels than the crop has
         name = f"{patient}-{orientation}-{index:03d}"
         path = images / f"{name}.png"
         slices.render(slices.take(flair, orientation, index), settings["side"], settings["frame"]).save(path)
-        label = int(grade == "HGG") if tumour else NO_GLIOMA
+        answer = task.true_answer(grade == "HGG", tumour, drawn, settings)
         row = {
             "id": name,
             "patient": patient,
             "orientation": orientation,
             "slice": index,
-            "messages": prompts.messages(prompt, answer(task, label, drawn, settings), settings["image_first"]),
+            "messages": prompts.messages(prompt, answer, settings["image_first"]),
             "images": [str(path)],
         }
-        if task != "classification":
-            row["box"] = shapes.box_from_mask(drawn)  # the true box in our pixels, whatever the answer speaks of
+        if not task.whole_slices:
+            row["box"] = shapes.box_from_mask(drawn)  # in our pixels, whatever coordinates the answer is in
         rows.append(row)
     return rows
 
@@ -123,7 +108,7 @@ def write(
     folder: str | Path,
     patients: pd.DataFrame,
     crops: str | Path,
-    task: str,
+    task: QueryTask,
     prompt: str,
     settings: Mapping,
     seed: int,
@@ -135,16 +120,18 @@ def write(
     returned is the number of rows of each file. A slice is rendered once, whatever the number of folds.
 
     `patients` has the columns patient, grade, split, fold; `crops` is the folder of the crops. `settings` are those of
-    `DEFAULTS`. Image paths in the JSONL are relative to the working directory if `folder` is.
+    `Settings`. Image paths in the JSONL are relative to the working directory if `folder` is.
     """
-    settings = check(task, settings)
+    settings = Settings.read(settings).model_dump()
+    if not task.whole_slices:
+        settings["frame"] = "square"
     folder, crops = Path(folder), Path(crops)
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
     grades = folds.grades(patients).to_dict()
     rows = {
         patient: patient_rows(patient, grade, crops, images, task, prompt, settings, seed)
-        for patient, grade in tqdm(grades.items(), desc=f"{task} conversations", unit="patient")
+        for patient, grade in tqdm(grades.items(), desc=f"{task.name} conversations", unit="patient")
     }
     counts = {}
     for fold in validating:
@@ -154,7 +141,7 @@ def write(
         )
         if not train:
             raise UserError(f"{folder}: no slice to train on; lower conversations minimum_pixels or every")
-        rng = seeds.generator(seed, task, "train", fold)
+        rng = seeds.generator(seed, task.name, "train", fold)
         if settings["balance"]:
             train = balance(train, grades, rng)
         train = [train[i] for i in rng.permutation(len(train))]
@@ -162,18 +149,6 @@ def write(
         counts[f"fold{fold}/validation"] = _save(validation, folder / f"fold{fold}" / "validation.jsonl")
     test = [row for patient in folds.grades(patients, "test").index for row in rows[patient]]
     return counts | {"test": _save(test, folder / "test.jsonl")}
-
-
-def check(task: str, settings: Mapping) -> dict:
-    """Settings completed by `DEFAULTS`; `UserError` for an unknown task, key or value."""
-    if task not in TASKS:
-        raise UserError(f"task {task!r}: no conversations for it; choose from {', '.join(TASKS)}")
-    if unknown := set(settings) - set(DEFAULTS):
-        raise UserError(f"conversations: unknown key {min(unknown)!r}; choose from {', '.join(DEFAULTS)}")
-    settings = {**DEFAULTS, **settings}
-    if not 0 <= settings["no_glioma_slices"] < 1:
-        raise UserError(f"conversations: no_glioma_slices is {settings['no_glioma_slices']}; give a share from 0 to 1")
-    return settings if task == "classification" else {**settings, "frame": "square"}
 
 
 def _save(rows: list[dict], path: Path) -> int:

@@ -5,12 +5,9 @@ The loss of an answer's tokens says little about the answer: a digit off by one 
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-import pandas as pd
-
+from glioma import tasks
 from glioma.geometry import shapes
-from glioma.metrics import centre, segmentation
-from glioma.tasks import _answers as answers
+from glioma.tasks import QueryTask
 from glioma.vlm.collate import open_image
 from glioma.vlm.generate import Answerer
 from glioma.vlm.requests import Request
@@ -23,14 +20,15 @@ class GenerationEvaluator:
     """Validation conversations that a model has to answer.
 
     `rows` are conversations about one task, `reading` its `task`, the `side` of their images in pixels and the
-    `coordinates` that the model speaks. Decoding is greedy, reading strict.
+    `coordinates` that the model uses. Decoding is greedy, parsing strict.
     """
 
     def __init__(self, processor, rows: Sequence[Mapping], reading: Mapping, batch: int) -> None:
         self.processor = processor
         self.rows = rows
-        self.task = reading["task"]
-        self.limits = answers.Limits(side=reading["side"], convention=reading["coordinates"])
+        self.task = tasks.get(reading["task"])
+        points = tuple(reading.get("polygon_points", shapes.POLYGON_POINTS))
+        self.limits = tasks.Limits(reading["side"], points, reading["coordinates"])
         self.batch = batch
         self.images = [open_image(row["images"][0]) for row in rows]
 
@@ -38,7 +36,7 @@ class GenerationEvaluator:
         """The score of a model's answers, 0 to 1; the model must be in evaluation mode."""
         question = self.rows[0]["messages"][0]["content"]
         longest = max(
-            len(self.processor.tokenizer(_said(row), add_special_tokens=False).input_ids) for row in self.rows
+            len(self.processor.tokenizer(_true_answer(row), add_special_tokens=False).input_ids) for row in self.rows
         )
         settings = {"max_new_tokens": ROOM * longest, "image_first": question[0]["type"] == "image"}
         prompt = next(part["text"] for part in question if part["type"] == "text")
@@ -52,35 +50,13 @@ class GenerationEvaluator:
         return score(texts, self.rows, self.task, self.limits)
 
 
-def score(texts: Sequence[str], rows: Sequence[Mapping], task: str, limits: answers.Limits) -> float:
-    """What answers to conversations are worth, 0 to 1; one that cannot be read is wrong.
-
-    classification: balanced accuracy, the mean over the true classes of the share answered right. center_point: the
-    share of points in the true box. bounding_box, polygon: the mean Dice with the true answer's shape.
-    """
-    read = [answers.parse(text, task, "strict", limits) for text in texts]
-    true = [answers.parse(_said(row), task, "strict", limits) for row in rows]
-    if task == "classification":
-        right = pd.Series([found.choice == wanted.choice for found, wanted in zip(read, true, strict=True)])
-        return float(right.groupby([wanted.choice for wanted in true]).mean().mean())
-    values = []
-    for found, wanted, row in zip(read, true, rows, strict=True):
-        if found.status != "ok":
-            values.append(0.0)
-        elif task == "center_point":
-            values.append(centre.scores(found.points[0], tuple(row["box"]), missing=np.inf)["in_box"])
-        else:
-            shapes_of = [_mask(points, task, limits.side) for points in (found.points, wanted.points)]
-            values.append(segmentation.overlap(*shapes_of)["dice"])
-    return float(np.mean(values))
+def score(texts: Sequence[str], rows: Sequence[Mapping], task: QueryTask, limits: tasks.Limits) -> float:
+    """What answers to conversations are worth, 0 to 1, see the task's `generation_score`; parsing is strict."""
+    found = [task.parse(text, "strict", limits) for text in texts]
+    wanted = [task.parse(_true_answer(row), "strict", limits) for row in rows]
+    return task.generation_score(found, wanted, rows, limits)
 
 
-def _mask(points: np.ndarray, task: str, side: int) -> np.ndarray:
-    if task == "polygon":
-        return shapes.mask_from_polygon(points, (side, side))
-    return shapes.mask_from_box(shapes.box_from_corners(points), (side, side))
-
-
-def _said(row: Mapping) -> str:
+def _true_answer(row: Mapping) -> str:
     """The true answer of a conversation."""
     return row["messages"][1]["content"][0]["text"]

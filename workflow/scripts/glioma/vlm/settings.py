@@ -2,11 +2,20 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from glioma.base.section import Count, Number, Rate, Section, Share, Whole
 
 Orientation = Literal["axial", "coronal", "sagittal"]
+
+
+def _rising(value: tuple[int, int]) -> tuple[int, int]:
+    if value[0] > value[1]:
+        raise ValueError(f"{list(value)}: the fewest points come first; write [{value[1]}, {value[0]}]")
+    return value
+
+
+PolygonPoints = Annotated[tuple[Annotated[int, Field(ge=3)], Annotated[int, Field(ge=3)]], AfterValidator(_rising)]
 
 
 class Coordinates(Section):
@@ -33,15 +42,8 @@ class Conversations(Section):
     """Order of image and text."""
     box: Literal["rectangle", "square"] = "rectangle"
     """Form of true boxes."""
-    polygon_points: tuple[Annotated[int, Field(ge=3)], Annotated[int, Field(ge=3)]] = (10, 15)
+    polygon_points: PolygonPoints = (10, 15)
     """Fewest and most points of true polygons."""
-
-    @field_validator("polygon_points")
-    @classmethod
-    def _rising(cls, value: tuple[int, int]) -> tuple[int, int]:
-        if value[0] > value[1]:
-            raise ValueError(f"{list(value)}: the fewest points come first; write [{value[1]}, {value[0]}]")
-        return value
 
 
 class Training(Section):

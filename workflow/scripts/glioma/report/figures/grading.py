@@ -18,10 +18,10 @@ from glioma.report.score_tables import (
     scope,
     without_repeated_constants,
 )
-from glioma.tasks._answers import read_answers
+from glioma.tasks import LABELS, kinds, read_answers
 
 GRADES = ("HGG", "LGG")
-ANSWERS = ("LGG", "HGG", "no glioma", "unreadable")
+ANSWERS = (*LABELS, "unreadable")
 LARGEST = 24
 """Panels, or bars, of a figure at most: all slices come before chosen ones, axial before the others."""
 
@@ -202,6 +202,6 @@ def consistency(
 
 
 def count_choices(answers: pd.DataFrame) -> pd.Series:
-    """Number of answers of each kind of `ANSWERS`; whatever could not be read is "unreadable"."""
-    kinds = answers["choice"].where(answers["status"] == "ok").fillna(3).astype(int)
-    return kinds.map(dict(enumerate(ANSWERS))).value_counts().reindex(list(ANSWERS), fill_value=0)
+    """Number of answers of each kind of `ANSWERS`; whatever could not be parsed is "unreadable"."""
+    names = kinds(answers["choice"], answers["status"]).map(dict(enumerate(ANSWERS)))
+    return names.value_counts().reindex(list(ANSWERS), fill_value=0)

@@ -17,7 +17,7 @@ from glioma.geometry import slices
 from glioma.report.figures import scans, style
 from glioma.report.labels import GROUPS
 from glioma.report.score_tables import cohort_words
-from glioma.tasks._answers import points_from_text, read_answers
+from glioma.tasks import points_from_text, read_answers
 
 _COLOURS = {"vlm general": style.GENERAL, "vlm fine-tuned": style.PREDICTION}
 
@@ -160,7 +160,7 @@ def shape_overlays(
             for axes, (task, groups) in zip(row, tables.items(), strict=True):
                 axes.imshow(image)
                 axes.set_axis_off()
-                scans.draw_shape(axes, task, scans.true_points(task, truth), style.TRUTH, 2.2)
+                _draw_truth(axes, task, truth)
                 notes = [_draw_answer(axes, task, group, table, patient, index) for group, table in groups.items()]
                 _write_notes(axes, [note for note in notes if note])
                 if axes.get_subplotspec().is_first_row():
@@ -223,10 +223,10 @@ def answer_overlays(
                     np.asarray(slices.render(slices.take(crops.load(run.crops, patient)[0], "axial", index), side))
                 )
                 axes.set_axis_off()
-                scans.draw_shape(axes, task, scans.true_points(task, mask), style.TRUTH, 2.2)
+                _draw_truth(axes, task, mask)
                 colour = _COLOURS[run.group]
                 if answer["status"] == "ok":
-                    scans.draw_shape(axes, task, points_from_text(answer["points"]), colour)
+                    scans.draw(axes, tasks.get(task).drawing(points_from_text(answer["points"])), colour)
                 else:
                     _write_notes(axes, [(answer["status"].replace("_", " "), colour)])
                 value = f"{answer['score']:.1f} px" if point else f"{answer['score']:.2f}"
@@ -328,9 +328,14 @@ def _draw_answer(
     colour = _COLOURS[group]
     answer = table[(table["patient"] == patient) & (table["slice"] == index)].iloc[0]
     if answer["status"] == "ok":
-        scans.draw_shape(axes, task, points_from_text(answer["points"]), colour)
+        scans.draw(axes, tasks.get(task).drawing(points_from_text(answer["points"])), colour)
         return None
     return answer["status"].replace("_", " "), colour
+
+
+def _draw_truth(axes: Axes, task: str, truth: np.ndarray) -> None:
+    own = tasks.get(task)
+    scans.draw(axes, own.drawing(own.of_mask(truth)), style.TRUTH, 2.2)
 
 
 def _write_notes(axes: Axes, notes: Sequence[tuple[str, str]]) -> None:

@@ -9,15 +9,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Polygon, Rectangle
 from matplotlib.patheffects import withStroke
 
+from glioma import tasks
 from glioma.base.files import read_json
 from glioma.cohort.sequences import SEQUENCES
 from glioma.geometry import shapes, slices
 from glioma.report.figures import style
+from glioma.tasks import Drawing, LocatedTask
 
 SEQUENCE_NAMES = {"flair": "FLAIR", "t1": "T1", "t1ce": "T1 contrast-enhanced", "t2": "T2"}
 # Array axes (slice, row, column) run superior, posterior, left; a plane's edges are named left, right, top, bottom.
 _EDGES = {"axial": ("R", "L", "A", "P"), "coronal": ("R", "L", "S", "I"), "sagittal": ("A", "P", "S", "I")}
-TRUTHS = {"segmentation": "Mask", "bounding_box": "Bounding box", "center_point": "Centre point", "polygon": "Polygon"}
 SCALE_BAR = 50.0
 """Length of the scale bar in mm."""
 
@@ -163,15 +164,15 @@ def shapes_truth(
             index = largest_section(mask, "axial")
             picture = slices.render(slices.take(image[0], "axial", index), side)
             truth = slices.render_mask(slices.take(mask, "axial", index), side) > 0
-            for axes, (task, name) in zip(row, TRUTHS.items(), strict=True):
+            for axes, task in zip(row, map(tasks.get, ("segmentation", *tasks.located())), strict=True):
                 axes.imshow(np.asarray(picture))
                 axes.set_axis_off()
-                if task == "segmentation":
+                if not isinstance(task, LocatedTask):
                     outline(axes, truth, style.TRUTH, 1.6)
                 elif truth.any():
-                    draw_shape(axes, task, true_points(task, truth), style.TRUTH)
+                    draw(axes, task.drawing(task.of_mask(truth)), style.TRUTH)
                 if axes.get_subplotspec().is_first_row():
-                    axes.set_title(name, loc="center", weight="normal")
+                    axes.set_title(task.title, loc="center", weight="normal")
             row[0].text(
                 -0.06, 0.5, f"{grades[path.stem]}\n{path.stem}\nslice {index}", transform=row[0].transAxes,
                 rotation=90, ha="right", va="center", fontsize=8.5, multialignment="center",
@@ -179,26 +180,19 @@ def shapes_truth(
         return style.save(figure, out)
 
 
-def draw_shape(axes: Axes, task: str, points: np.ndarray, colour: str, width: float = 1.6) -> None:
-    """Draw the (N, 2) (row, column) points of a task's shape; a box covers its border pixels whole."""
-    if task == "center_point":
+def draw(axes: Axes, drawing: Drawing, colour: str, width: float = 1.6) -> None:
+    """Draw an answer or the truth of a task that locates; a box covers its border pixels whole."""
+    points = drawing.points
+    if drawing.kind == "marker":
         row, column = points[0]
         marker = "+" if colour == style.TRUTH else "x"
         axes.plot(column, row, marker, color=colour, ms=10 if marker == "+" else 8, mew=width)
-    elif task == "bounding_box":
+    elif drawing.kind == "box":
         row_min, col_min, row_max, col_max = shapes.box_from_corners(points)
         corner, size = (col_min - 0.5, row_min - 0.5), (col_max - col_min + 1, row_max - row_min + 1)
         axes.add_patch(Rectangle(corner, *size, fill=False, ec=colour, lw=width))
     else:
         axes.add_patch(Polygon(points[:, ::-1], closed=True, fill=False, ec=colour, lw=width, joinstyle="round"))
-
-
-def true_points(task: str, truth: np.ndarray) -> np.ndarray:
-    """The shape of a boolean slice with tumour as (N, 2) points."""
-    if task == "polygon":
-        return shapes.polygon_from_mask(truth)
-    box = shapes.box_from_mask(truth)
-    return np.array([shapes.centre_from_box(box)]) if task == "center_point" else shapes.corners_from_box(box)
 
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray, dict]:

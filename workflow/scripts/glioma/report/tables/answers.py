@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from glioma import tasks
 from glioma.cohort import crops
-from glioma.geometry import coordinates, shapes, slices
+from glioma.geometry import slices
 from glioma.report.html import UNDEFINED, Cell, Table, write
-from glioma.scoring.votes import LABELS
-from glioma.tasks._answers import STATUSES, read_answers, read_responses
+from glioma.tasks import LABELS, STATUSES, read_answers, read_responses
 
 LONGEST = 300
 """Characters of an answer that are shown."""
@@ -110,14 +110,9 @@ def _truth(task: str, answer: pd.Series, grades: pd.Series, crops_folder: str | 
     """The grade and whether the slice shows tumour, or the true shape in the words of the answers."""
     mask = crops.load_mask(crops_folder, answer["patient"])
     shown = slices.render_mask(slices.take(mask, answer["orientation"], answer["slice"]), side) > 0
-    if task == "classification":
+    own = tasks.get(task)
+    if own.whole_slices:
         return f"{grades[answer['patient']]}, {'tumour' if shown.any() else 'no tumour'} in this slice"
     if not shown.any():
         return "no tumour in this slice"
-    box = shapes.box_from_mask(shown)
-    points = {
-        "center_point": lambda: [shapes.centre_from_box(box)],
-        "bounding_box": lambda: shapes.corners_from_box(box),
-        "polygon": lambda: shapes.polygon_from_mask(shown),
-    }
-    return coordinates.write(task, points[task](), {"scale": "pixels"}, side)
+    return own.write(own.of_mask(shown), {"scale": "pixels"}, side)

@@ -1,0 +1,87 @@
+"""From the files of raw text to a table of parsed answers."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from glioma.base.errors import UserError
+from glioma.tasks._answer import LABELS, Limits
+from glioma.tasks._task import QueryTask
+
+COLUMNS = ("patient", "orientation", "slice", "repeat", "status", "choice", "points", "p_hgg", "text_length")
+RESPONSE_KEYS = ("patient", "orientation", "slice", "repeat", "text", "finish", "tokens", "logprobs")
+
+
+def read_responses(paths: str | Path | Iterable[str | Path]) -> pd.DataFrame:
+    """The rows of response files (JSONL), in order, with the columns `RESPONSE_KEYS`."""
+    rows = []
+    for path in [paths] if isinstance(paths, str | Path) else paths:
+        # Not splitlines(): JSON text may hold other line separators, such as U+2028.
+        for number, line in enumerate(Path(path).read_text(encoding="utf-8").split("\n"), start=1):
+            if not line.strip():
+                continue
+            try:
+                content = json.loads(line)
+                rows.append({key: content[key] for key in RESPONSE_KEYS})
+                if not isinstance(content["text"], str):
+                    raise TypeError("text is no string")
+            except (json.JSONDecodeError, KeyError, TypeError, RecursionError) as error:
+                raise UserError(
+                    f"{path}: line {number} is no response ({type(error).__name__}: {error}); delete it and run again"
+                ) from None
+    return pd.DataFrame(rows, columns=list(RESPONSE_KEYS)).astype({"patient": str})
+
+
+def probability_of_hgg(logprobs: Mapping[str, float] | None, choices: Sequence[str] = LABELS) -> float:
+    """p(HGG) / (p(LGG) + p(HGG)) from natural log probabilities of the choices; NaN where there are none.
+
+    `choices` says which label each number has in the prompt.
+    """
+    if not logprobs:
+        return float("nan")
+    lgg, hgg = (logprobs[str(choices.index(label))] for label in ("LGG", "HGG"))
+    return float(np.exp(hgg - np.logaddexp(lgg, hgg)))
+
+
+def answers_table(
+    responses: pd.DataFrame, task: QueryTask, mode: str = "strict", limits: Limits | None = None
+) -> pd.DataFrame:
+    """Parse every response: a table with `COLUMNS`, one row per response, in the same order.
+
+    `choice` and `p_hgg` mean the same for every prompt: `limits.choices` says what its numbers stand for.
+    `points` is a JSON list of [row, col] (or missing), `choice` a nullable integer. An answer cut off at the token
+    limit that cannot be parsed is "truncated", whatever else is wrong with it.
+    """
+    limits = limits or Limits()
+    parsed = [task.parse(text, mode, limits) for text in responses["text"]]
+    cut = responses["finish"].eq("length").tolist()
+    table = responses[["patient", "orientation", "slice", "repeat"]].reset_index(drop=True)
+    table["status"] = [
+        "truncated" if was_cut and answer.status != "ok" else answer.status
+        for answer, was_cut in zip(parsed, cut, strict=True)
+    ]
+    table["choice"] = pd.array([answer.choice for answer in parsed], dtype="Int64")
+    table["points"] = pd.array([points_to_text(answer.points) for answer in parsed], dtype="string")
+    table["p_hgg"] = np.array(
+        [probability_of_hgg(logprobs, limits.choices) for logprobs in responses["logprobs"]], dtype=float
+    )
+    table["text_length"] = responses["text"].str.len().to_numpy(dtype=int)
+    return table[list(COLUMNS)]
+
+
+def read_answers(path: str | Path) -> pd.DataFrame:
+    """An answers CSV as `answers_table` made it."""
+    return pd.read_csv(path, dtype={"patient": str, "status": str, "choice": "Int64", "points": "string"})
+
+
+def points_to_text(points: np.ndarray | None) -> str | None:
+    """(N, 2) pixels as the JSON list of an answers table."""
+    return None if points is None else json.dumps(np.asarray(points).tolist())
+
+
+def points_from_text(text: str | None) -> np.ndarray | None:
+    """The (N, 2) pixels of an answers table's cell; `None` for a missing one."""
+    return None if pd.isna(text) else np.array(json.loads(text), dtype=int).reshape(-1, 2)
