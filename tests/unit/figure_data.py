@@ -7,10 +7,9 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import save_file
 
+from glioma import tasks
 from glioma.geometry.slices import render_mask
 from glioma.metrics import classification, records, segmentation
-from glioma.report.figures import scans
-from glioma.tasks import _answers as answers
 
 SHAPE = (24, 32, 32)
 GRADES = {f"P{number:02d}": "HGG" if number % 3 else "LGG" for number in range(12)}
@@ -202,12 +201,12 @@ def write_slices(path: Path, task: str, crops: Path, seed: int, side: int = 32) 
         for index in np.flatnonzero(mask.any(axis=(1, 2))):
             truth = render_mask(mask[index], side)
             moved = np.roll(truth, rng.integers(-5, 6, 2), axis=(0, 1))
-            points = scans.true_points(task, moved)
+            points = tasks.get(task).of_mask(moved)
             ok = rng.random() > 0.2
-            distance = float(np.linalg.norm(points.mean(axis=0) - scans.true_points(task, truth).mean(axis=0)))
+            distance = float(np.linalg.norm(points.mean(axis=0) - tasks.get(task).of_mask(truth).mean(axis=0)))
             rows.append(
                 {"cohort": "test", "patient": patient, "orientation": "axial", "slice": index, "repeat": 0,
-                 "status": "ok" if ok else "malformed", "points": answers.points_to_text(points) if ok else None,
+                 "status": "ok" if ok else "malformed", "points": tasks.points_to_text(points) if ok else None,
                  "tumour_pixels": int(mask[index].sum()), "tumour": True,
                  "dice": segmentation.overlap(moved, truth)["dice"] if ok else 0.0, "euclidean_distance": distance}
             )  # fmt: skip

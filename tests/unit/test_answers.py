@@ -1,4 +1,4 @@
-"""Reading answers: the exact format, its near misses, and any string at all."""
+"""Parsing answers: the exact format, its near misses, and any string at all."""
 
 import json
 import time
@@ -8,16 +8,21 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from glioma import tasks
 from glioma.base.errors import UserError
 from glioma.geometry import coordinates, shapes
-from glioma.tasks import _answers as answers
-from glioma.tasks._answers import READINGS, STATUSES, TASKS, Limits, parse
+from glioma.tasks import MODES, STATUSES, Answer, Limits
+from glioma.tasks._responses import probability_of_hgg
 
 POLYGON = [(10, 20), (12, 25), (15, 30), (20, 33), (26, 33), (30, 29), (32, 24), (29, 19), (22, 16), (14, 17)]
 
 
 def written(task: str, points) -> str:
-    return coordinates.write(task, points, coordinates.DEFAULT, 128)
+    return tasks.get(task).write(points, coordinates.DEFAULT, 128)
+
+
+def parse(text: str, task: str, mode: str = "strict", limits: Limits | None = None) -> Answer:
+    return tasks.get(task).parse(text, mode, limits)
 
 
 POLYGON_TEXT = written("polygon", POLYGON)
@@ -140,7 +145,7 @@ def test_polygons(text, strict, lenient):
 @given(st.lists(st.tuples(pixels, pixels), min_size=10, max_size=15))
 def test_what_we_write_we_read(points):
     points = np.array(points)
-    for reading in READINGS:
+    for reading in MODES:
         centre = parse(written("center_point", points[:1]), "center_point", reading)
         assert centre.status == "ok" and centre.points.tolist() == points[:1].tolist()
         box = shapes.box_from_corners(points)
@@ -159,8 +164,8 @@ def test_every_convention_comes_back(order, scale):
         ("bounding_box", shapes.corners_from_box((3, 5, 70, 127))),
         ("polygon", np.array(POLYGON)),
     ):
-        text = coordinates.write(task, points, limits.convention, 128)
-        for reading in READINGS:
+        text = tasks.get(task).write(points, limits.convention, 128)
+        for reading in MODES:
             answer = parse(text, task, reading, limits)
             assert answer.status == "ok", (text, reading)
             assert answer.points.tolist() == points.tolist()
@@ -174,7 +179,7 @@ def test_range_is_that_of_the_image():
 tricky = st.text(alphabet="()[]{}<>,;:=.-+0123456789 \nxychoice:CRow٣²", max_size=80)
 
 
-@given(st.one_of(st.text(max_size=200), tricky), st.sampled_from(TASKS), st.sampled_from(READINGS))
+@given(st.one_of(st.text(max_size=200), tricky), st.sampled_from(tasks.queries()), st.sampled_from(MODES))
 @settings(max_examples=600)
 @example("(" + "1" * 6000 + "," + "1" * 6000 + ")", "center_point", "lenient")
 @example("\ud800 (1, 2)", "center_point", "lenient")
@@ -214,8 +219,8 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_text_takes_long(name):
-    for task in TASKS:
-        for reading in READINGS:
+    for task in tasks.queries():
+        for reading in MODES:
             start = time.process_time()
             assert parse(HOSTILE[name], task, reading).status in STATUSES
             assert time.process_time() - start < 1.0, (task, reading)
@@ -241,15 +246,15 @@ def test_table_round_trip(tmp_path):
     paths = [tmp_path / "shard-0.jsonl", tmp_path / "shard-1.jsonl"]
     for path, part in zip(paths, (rows[:3], rows[3:]), strict=True):
         path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in part), encoding="utf-8")
-    responses = answers.read_responses(paths)
+    responses = tasks.read_responses(paths)
     assert responses["text"].tolist() == [row["text"] for row in rows]
-    table = answers.answers_table(responses, "classification")
-    assert list(table.columns) == list(answers.COLUMNS)
+    table = tasks.answers_table(responses, tasks.get("classification"))
+    assert list(table.columns) == list(tasks.COLUMNS)
     assert table["status"].tolist() == ["ok", "truncated", "ok", "malformed"]
     assert table["choice"].isna().tolist() == [False, True, False, True]
     assert table["p_hgg"][0] == pytest.approx(0.75) and table["p_hgg"][1:].isna().all()
     table.to_csv(tmp_path / "answers.csv", index=False)
-    again = answers.read_answers(tmp_path / "answers.csv")
+    again = tasks.read_answers(tmp_path / "answers.csv")
     assert again["patient"].tolist() == ["007"] * 4
     assert again["choice"].equals(table["choice"]) and again["status"].tolist() == table["status"].tolist()
 
@@ -263,15 +268,15 @@ PERMUTED = ("no glioma", "LGG", "HGG")
      ("A high grade glioma.", "HGG"), ("LGG", "LGG"), ("no tumour", "no glioma")],
 )  # fmt: skip
 def test_a_number_means_what_its_prompt_says_and_a_name_always_the_same(text, label):
-    assert parse(text, "classification", "lenient", Limits(choices=PERMUTED)).choice == answers.LABELS.index(label)
+    assert parse(text, "classification", "lenient", Limits(choices=PERMUTED)).choice == tasks.LABELS.index(label)
 
 
 def test_the_table_means_the_same_for_every_prompt(tmp_path):
     shares = {"0": np.log(0.5), "1": np.log(0.1), "2": np.log(0.4)}
-    responses = answers.read_responses(_written(tmp_path, [response("Choice: 2", logprobs=shares)]))
-    table = answers.answers_table(responses, "classification", "strict", Limits(choices=PERMUTED))
+    responses = tasks.read_responses(_written(tmp_path, [response("Choice: 2", logprobs=shares)]))
+    table = tasks.answers_table(responses, tasks.get("classification"), "strict", Limits(choices=PERMUTED))
     assert table["choice"].tolist() == [1] and table["p_hgg"].tolist() == [pytest.approx(0.8)]
-    plain = answers.answers_table(responses, "classification")
+    plain = tasks.answers_table(responses, tasks.get("classification"))
     assert plain["choice"].tolist() == [2] and plain["p_hgg"].tolist() == [pytest.approx(1 / 6)]
 
 
@@ -282,18 +287,18 @@ def test_choices_name_each_label_once(choices):
 
 
 def test_points_survive_a_csv(tmp_path):
-    table = answers.answers_table(
-        answers.read_responses(_written(tmp_path, [response(POLYGON_TEXT), response("nothing")])), "polygon"
+    table = tasks.answers_table(
+        tasks.read_responses(_written(tmp_path, [response(POLYGON_TEXT), response("nothing")])), tasks.get("polygon")
     )
     table.to_csv(tmp_path / "answers.csv", index=False)
-    again = answers.read_answers(tmp_path / "answers.csv")
-    assert answers.points_from_text(again["points"][0]).tolist() == [list(point) for point in POLYGON]
-    assert answers.points_from_text(again["points"][1]) is None
+    again = tasks.read_answers(tmp_path / "answers.csv")
+    assert tasks.points_from_text(again["points"][0]).tolist() == [list(point) for point in POLYGON]
+    assert tasks.points_from_text(again["points"][1]) is None
 
 
 def test_no_responses_make_an_empty_table(tmp_path):
-    table = answers.answers_table(answers.read_responses(_written(tmp_path, [])), "polygon")
-    assert list(table.columns) == list(answers.COLUMNS) and table.empty
+    table = tasks.answers_table(tasks.read_responses(_written(tmp_path, [])), tasks.get("polygon"))
+    assert list(table.columns) == list(tasks.COLUMNS) and table.empty
 
 
 @pytest.mark.parametrize("line", ["{", "[]", "3", '{"patient": "a"}', json.dumps(response(None)), "[" * 100_000])
@@ -301,14 +306,14 @@ def test_broken_response_names_file_and_line(tmp_path, line):
     path = tmp_path / "shard-0.jsonl"
     path.write_text(json.dumps(response("ok")) + "\n" + line + "\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"shard-0\.jsonl: line 2") as caught:
-        answers.read_responses(path)
+        tasks.read_responses(path)
     assert "\n" not in str(caught.value)
 
 
 def test_probability_with_certain_answers():
-    assert answers.probability_of_hgg({"0": -1000.0, "1": 0.0, "2": -1000.0}) == 1.0
-    assert answers.probability_of_hgg({"0": 0.0, "1": -1000.0, "2": -1000.0}) == 0.0
-    assert np.isnan(answers.probability_of_hgg(None))
+    assert probability_of_hgg({"0": -1000.0, "1": 0.0, "2": -1000.0}) == 1.0
+    assert probability_of_hgg({"0": 0.0, "1": -1000.0, "2": -1000.0}) == 0.0
+    assert np.isnan(probability_of_hgg(None))
 
 
 def _written(folder, rows):

@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 from scipy import ndimage
 
-from glioma import scoring
+from glioma import scoring, tasks
 from glioma.geometry import shapes
 from glioma.metrics import segmentation
 from glioma.scoring import baselines
 from glioma.scoring.settings import Settings
 from glioma.scoring.summaries import Entry
-from glioma.tasks._answers import points_from_text
+from glioma.tasks import points_from_text
 
 SHAPE = (12, 128, 128)
 SETTINGS = Settings(hd95_unit="px", resamples=100)
@@ -38,7 +38,7 @@ def flair(mask: np.ndarray, contrast: float, seed: int) -> np.ndarray:
 def score(task: str, answers: pd.DataFrame) -> pd.Series:
     """Metric -> value over the tumour slices."""
     entry = Entry(task, "baseline", "a baseline", cohort="test", crops="brain")
-    summary = scoring.score_shapes(task, answers, MASKS, entry, SETTINGS).summary
+    summary = scoring.score_located(tasks.get(task), answers, MASKS, entry, SETTINGS).summary
     chosen = summary[(summary["slices"] == "tumour") & (summary["unit"] == "patient")]
     return chosen.set_index("metric")["value"]
 
@@ -59,14 +59,14 @@ def test_whole_frame_scores_what_arithmetic_says():
         pixels = np.array([np.count_nonzero(layer) for layer in mask if layer.any()])
         expected.append(np.mean(2 * pixels / (pixels + 128 * 128)))
     for task in ("bounding_box", "polygon"):
-        found = score(task, baselines.whole_frame(asked, task))
+        found = score(task, baselines.whole_frame(asked, tasks.get(task)))
         assert found["dice"] == pytest.approx(np.mean(expected))
         assert found["recall"] == 1 and found["specificity"] == 0
 
 
 def test_image_centre():
     asked = baselines.asked_slices(MASKS)
-    answers = baselines.image_centre(asked)
+    answers = baselines.whole_frame(asked, tasks.get("center_point"))
     assert set(answers["points"]) == {"[[63, 63]]"}
     found = score("center_point", answers)
     inside = [
@@ -81,9 +81,9 @@ def test_mean_training_box_is_the_mean_over_slices():
     box = baselines.mean_training_box(baselines.tumour_boxes(mask) for mask in MASKS.values())
     assert box == tuple(np.rint(np.mean(boxes, axis=0)))
     asked = baselines.asked_slices(MASKS)
-    as_box = baselines.constant_box(asked, "bounding_box", box)
-    as_polygon = baselines.constant_box(asked, "polygon", box)
-    as_centre = baselines.constant_box(asked, "center_point", box)
+    as_box = baselines.constant_box(asked, tasks.get("bounding_box"), box)
+    as_polygon = baselines.constant_box(asked, tasks.get("polygon"), box)
+    as_centre = baselines.constant_box(asked, tasks.get("center_point"), box)
     assert shapes.box_from_corners(points_from_text(as_box["points"][0])) == box
     assert tuple(points_from_text(as_centre["points"][0])[0]) == shapes.centre_from_box(box)
     polygon = points_from_text(as_polygon["points"][0])
@@ -139,9 +139,12 @@ def test_threshold_dice_of_nothing():
 def test_flair_threshold_in_all_units():
     found = {name: baselines.flair_threshold(flair(mask, 60, 3), 2.0) for name, mask in MASKS.items()}
     asked = baselines.asked_slices(MASKS)
-    assert score("bounding_box", baselines.answers_from_masks(asked, "bounding_box", found))["dice"] > 0.6
-    assert score("polygon", baselines.answers_from_masks(asked, "polygon", found))["dice"] > 0.7
-    assert score("center_point", baselines.answers_from_masks(asked, "center_point", found))["fraction_in_box"] > 0.8
+    assert score("bounding_box", baselines.answers_from_masks(asked, tasks.get("bounding_box"), found))["dice"] > 0.6
+    assert score("polygon", baselines.answers_from_masks(asked, tasks.get("polygon"), found))["dice"] > 0.7
+    assert (
+        score("center_point", baselines.answers_from_masks(asked, tasks.get("center_point"), found))["fraction_in_box"]
+        > 0.8
+    )
     entry = Entry("segmentation", "baseline", "FLAIR threshold", cohort="test", crops="brain")
     summary = scoring.score_cnn_segmenter(found.items(), MASKS, entry, SETTINGS).summary
     volume = summary[(summary["slices"] == "volume") & (summary["metric"] == "dice")]
@@ -152,7 +155,7 @@ def test_flair_threshold_in_all_units():
 def test_a_slice_without_prediction_has_an_empty_answer():
     asked = baselines.asked_slices(MASKS)
     nothing = {name: np.zeros(SHAPE, bool) for name in MASKS}
-    answers = baselines.answers_from_masks(asked, "bounding_box", nothing)
+    answers = baselines.answers_from_masks(asked, tasks.get("bounding_box"), nothing)
     assert set(answers["status"]) == {"empty"} and answers["points"].isna().all()
     assert score("bounding_box", answers)["dice"] == 0
 
@@ -160,10 +163,10 @@ def test_a_slice_without_prediction_has_an_empty_answer():
 def test_true_shapes_are_ceilings():
     """The centre of the true box is exact, the true polygon nearly so, and no box beats the true one by much."""
     asked = baselines.asked_slices(MASKS)
-    centre = score("center_point", baselines.answers_from_masks(asked, "center_point", MASKS))
+    centre = score("center_point", baselines.answers_from_masks(asked, tasks.get("center_point"), MASKS))
     assert centre["fraction_in_box"] == 1 and centre["p95_euclidean_distance"] == 0
-    polygon = score("polygon", baselines.answers_from_masks(asked, "polygon", MASKS))["dice"]
-    box = score("bounding_box", baselines.answers_from_masks(asked, "bounding_box", MASKS))["dice"]
+    polygon = score("polygon", baselines.answers_from_masks(asked, tasks.get("polygon"), MASKS))["dice"]
+    box = score("bounding_box", baselines.answers_from_masks(asked, tasks.get("bounding_box"), MASKS))["dice"]
     assert 1 > polygon > 0.93 > box > 0.8
 
 

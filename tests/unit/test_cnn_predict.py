@@ -8,6 +8,7 @@ import synthetic_cohort
 import torch
 from safetensors.torch import save_file
 
+from glioma import tasks
 from glioma.base.errors import UserError
 from glioma.cnn import data, networks, predict
 from glioma.cnn.data import Patients
@@ -15,7 +16,6 @@ from glioma.cnn.recipe import Recipe
 from glioma.cnn.train import train
 from glioma.geometry import slices
 from glioma.scoring.votes import vote
-from glioma.tasks import _answers as answers
 
 SHAPE = synthetic_cohort.SHAPE
 CLASSIFIER = {"task": "classification", "architecture": "paper:classifier", "batch_size": 4}
@@ -126,7 +126,7 @@ def test_slice_answers_come_from_unseen_models_and_from_the_mean(cohort, tmp_pat
     entry = SLICES | {"slices": chosen}
     weights = write_random_weights(entry, tmp_path)
     table = predict.predict_slices(entry, weights, folds, folder, SHAPE)
-    assert tuple(table) == answers.COLUMNS
+    assert tuple(table) == tasks.COLUMNS
     recipe = Recipe.read(entry)
     assert list(zip(table["patient"], table["slice"], strict=True)) == [
         (patient, index)
@@ -148,7 +148,7 @@ def test_slice_answers_come_from_unseen_models_and_from_the_mean(cohort, tmp_pat
         assert answer.p_hgg == pytest.approx(p[1] / (p[0] + p[1]), abs=1e-6)
     assert table["choice"].nunique() > 1
     table.to_csv(tmp_path / "answers.csv", index=False)
-    voted = vote(answers.read_answers(tmp_path / "answers.csv"), grades=rows["grade"])
+    voted = vote(tasks.read_answers(tmp_path / "answers.csv"), grades=rows["grade"])
     assert voted["n_slices"].sum() == len(table) and not voted["n_unparsed"].any()
 
 

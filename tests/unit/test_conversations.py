@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from small_crops import PATIENTS, SIDE
 
+from glioma import tasks
 from glioma.base.errors import UserError
 from glioma.geometry import shapes, slices
 from glioma.vlm import conversations
@@ -23,7 +24,7 @@ def write(small_crops, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def write(task, **settings):
-        conversations.write("c", PATIENTS, small_crops, task, PROMPT, {"side": SIDE, **settings}, seed=1)
+        conversations.write("c", PATIENTS, small_crops, tasks.get(task), PROMPT, {"side": SIDE, **settings}, seed=1)
         return files_of(0)
 
     return write
@@ -153,7 +154,7 @@ def test_the_same_seed_writes_the_same_bytes_and_another_one_another_order(small
     content = []
     for seed in (1, 1, 2):
         settings = {"no_glioma_slices": 0.3, "side": SIDE}
-        conversations.write("c", PATIENTS, small_crops, "classification", PROMPT, settings, seed)
+        conversations.write("c", PATIENTS, small_crops, tasks.get("classification"), PROMPT, settings, seed)
         content.append((tmp_path / "c/fold0/train.jsonl").read_bytes())
     assert content[0] == content[1] != content[2]
 

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from glioma import tasks
 from glioma.base.errors import UserError
 from glioma.geometry import coordinates
 
@@ -49,7 +50,7 @@ def test_an_unknown_convention_is_a_user_error(convention):
 
 
 def test_texts():
-    assert coordinates.write("center_point", [(63, 70)], None, 128) == "(63, 70)"
+    assert tasks.get("center_point").write([(63, 70)], None, 128) == "(63, 70)"
     corners = [(3, 5), (3, 9), (7, 9), (7, 5)]
-    assert coordinates.write("bounding_box", corners, None, 128) == "[(3, 5), (3, 9), (7, 9), (7, 5)]"
-    assert coordinates.write("polygon", [(1, 2), (3, 4)], {"order": "x_y"}, 128) == "((2, 1), (4, 3))"
+    assert tasks.get("bounding_box").write(corners, None, 128) == "[(3, 5), (3, 9), (7, 9), (7, 5)]"
+    assert tasks.get("polygon").write([(1, 2), (3, 4)], {"order": "x_y"}, 128) == "((2, 1), (4, 3))"

@@ -12,10 +12,10 @@ from matplotlib.text import Text
 from sklearn.metrics import brier_score_loss
 from statsmodels.stats.proportion import proportion_confint
 
+from glioma import tasks
 from glioma.geometry import shapes
 from glioma.report import score_tables
 from glioma.report.figures import calibration, comparison, distributions, grading, learning, overlays, scans, style
-from glioma.tasks import _answers as answers
 
 LABEL = "phantom cohort"
 
@@ -149,7 +149,7 @@ def test_consistency_bars_are_the_counts(tmp_path):
     texts = ["Choice: 1"] * 5 + ["Choice: 0"] * 3 + ["Choice: 2", "who knows"]
     rows = [{"patient": "P01", "orientation": "axial", "slice": 4, "repeat": i, "text": text, "finish": "stop",
              "tokens": 3, "logprobs": None} for i, text in enumerate(texts)]  # fmt: skip
-    answers.answers_table(pd.DataFrame(rows), "classification").to_csv(tmp_path / "a.csv", index=False)
+    tasks.answers_table(pd.DataFrame(rows), tasks.get("classification")).to_csv(tmp_path / "a.csv", index=False)
     figure = grading.consistency({"tiny general": tmp_path / "a.csv"}, data.GRADES, LABEL, tmp_path / "f")
     assert_written(tmp_path / "f")
     assert [bar.get_width() for bar in figure.axes[0].patches] == [3, 5, 1, 1]
@@ -181,7 +181,7 @@ def test_distributions_hold_every_patient(tmp_path):
     metrics = {"dice": [0.1, 0.5, 0.9], "hd95": [30, 10, np.nan], "precision": 0.5, "recall": 0.5, "specificity": 1.0}
     table = pd.DataFrame({"patient": list("abc"), "slices": "volume", "orientation": "volume"} | metrics)
     path = write_run(tmp_path / "net", table, task="segmentation", name="net", family="cnn")
-    figure = distributions.distributions([path], "mm", LABEL, tmp_path / "f")
+    figure = distributions.distributions([path], "mm", LABEL, tmp_path / "f", task="segmentation")
     assert_written(tmp_path / "f")
     assert sorted(figure.axes[0].collections[0].get_offsets()[:, 0].tolist()) == [0.1, 0.5, 0.9]
     assert len(figure.axes[1].collections[0].get_offsets()) == 2
@@ -214,8 +214,10 @@ def test_shape_overlays_draw_truth_and_answers_where_they_are(crops, tmp_path):
     for task, text in texts.items():
         row = {"patient": "P06", "orientation": "axial", "slice": index, "repeat": 0, "text": text, "finish": "stop",
                "tokens": 3, "logprobs": None}  # fmt: skip
-        limits = answers.Limits(side=32, convention={"scale": "pixels"})
-        answers.answers_table(pd.DataFrame([row]), task, "strict", limits).to_csv(tmp_path / f"{task}.csv", index=False)
+        limits = tasks.Limits(side=32, convention={"scale": "pixels"})
+        tasks.answers_table(pd.DataFrame([row]), tasks.get(task), "strict", limits).to_csv(
+            tmp_path / f"{task}.csv", index=False
+        )
         paths[task] = [overlays.Shown("tiny, off the shelf", "vlm general", tmp_path / f"{task}.csv", crops)]
     figure = overlays.shape_overlays(paths, crops, LABEL, tmp_path / "f", side=32)
     assert_written(tmp_path / "f")
@@ -417,7 +419,7 @@ def test_a_comparison_of_many_runs_keeps_the_best_and_says_so(summary, tmp_path)
         lambda out: grading.gldr([], LABEL, out),
         lambda out: grading.confusion([], LABEL, out),
         lambda out: grading.consistency({}, {}, LABEL, out),
-        lambda out: distributions.distributions([], "mm", LABEL, out),
+        lambda out: distributions.distributions([], "mm", LABEL, out, task="segmentation"),
         lambda out: overlays.cnn_overlays({}, LABEL, out),
         lambda out: overlays.cnn_failures({}, LABEL, out),
         lambda out: overlays.answer_overlays("polygon", [], LABEL, out),

@@ -11,10 +11,10 @@ from killed import run_and_kill
 from safetensors.torch import load_file
 from small_crops import PATIENTS, SIDE
 
+from glioma import tasks
 from glioma.base.errors import UserError
 from glioma.base.files import read_json
 from glioma.geometry import slices
-from glioma.tasks import _answers as answers
 from glioma.vlm import conversations, finetune, generate, generation_evaluator, models
 from glioma.vlm.collate import IGNORED, Collator
 from glioma.vlm.requests import Request
@@ -30,7 +30,7 @@ SETTINGS = {
 def folder(small_crops, tmp_path_factory):
     folder = tmp_path_factory.mktemp("finetune")
     settings = {"side": SIDE, "limit": 4}
-    conversations.write(folder / "c", PATIENTS, small_crops, "center_point", PROMPT, settings, seed=1)
+    conversations.write(folder / "c", PATIENTS, small_crops, tasks.get("center_point"), PROMPT, settings, seed=1)
     return folder
 
 
@@ -295,26 +295,26 @@ def texts_of(rows):
 @pytest.mark.parametrize("task", conversations.TASKS)
 def test_true_answers_pass_the_exam_and_unreadable_ones_fail(small_crops, tmp_path, task):
     settings = {"side": SIDE, "no_glioma_slices": 0.3}
-    conversations.write(tmp_path, PATIENTS, small_crops, task, PROMPT, settings, seed=1)
+    conversations.write(tmp_path, PATIENTS, small_crops, tasks.get(task), PROMPT, settings, seed=1)
     rows = conversations.read(tmp_path / "fold0" / "train.jsonl")[::3]
-    limits = answers.Limits(side=SIDE)
-    assert generation_evaluator.score(texts_of(rows), rows, task, limits) == 1
-    assert generation_evaluator.score(["none"] * len(rows), rows, task, limits) == 0
+    limits = tasks.Limits(side=SIDE)
+    assert generation_evaluator.score(texts_of(rows), rows, tasks.get(task), limits) == 1
+    assert generation_evaluator.score(["none"] * len(rows), rows, tasks.get(task), limits) == 0
     half = [text if number % 2 else "" for number, text in enumerate(texts_of(rows))]
-    assert 0 < generation_evaluator.score(half, rows, task, limits) < 1
+    assert 0 < generation_evaluator.score(half, rows, tasks.get(task), limits) < 1
 
 
 def test_the_exams_scores_are_those_of_their_definitions(small_crops, tmp_path):
     from sklearn.metrics import balanced_accuracy_score
 
     rng = np.random.default_rng(0)
-    limits = answers.Limits(side=SIDE, convention={"order": "row_col", "scale": "pixels"})
+    limits = tasks.Limits(side=SIDE, convention={"order": "row_col", "scale": "pixels"})
     settings = {"side": SIDE, "no_glioma_slices": 0.3, "coordinates": limits.convention, "balance": False}
     for task in ("classification", "center_point", "bounding_box"):
-        conversations.write(tmp_path / task, PATIENTS, small_crops, task, PROMPT, settings, seed=1)
+        conversations.write(tmp_path / task, PATIENTS, small_crops, tasks.get(task), PROMPT, settings, seed=1)
     rows = conversations.read(tmp_path / "classification" / "fold0" / "train.jsonl")
     said = [f"Choice: {choice}" for choice in rng.integers(0, 3, len(rows))]
-    assert generation_evaluator.score(said, rows, "classification", limits) == pytest.approx(
+    assert generation_evaluator.score(said, rows, tasks.get("classification"), limits) == pytest.approx(
         balanced_accuracy_score(texts_of(rows), said)
     )
 
@@ -327,7 +327,7 @@ def test_the_exams_scores_are_those_of_their_definitions(small_crops, tmp_path):
         (top, left), (bottom, right) = places.min(axis=0), places.max(axis=0)
         inside.append(top <= y <= bottom and left <= x <= right)
     said = [f"({y}, {x})" for y, x in points]
-    assert generation_evaluator.score(said, rows, "center_point", limits) == pytest.approx(np.mean(inside))
+    assert generation_evaluator.score(said, rows, tasks.get("center_point"), limits) == pytest.approx(np.mean(inside))
     assert 0 < np.mean(inside) < 1
 
     rows = conversations.read(tmp_path / "bounding_box" / "fold0" / "train.jsonl")[:1]
@@ -335,7 +335,7 @@ def test_the_exams_scores_are_those_of_their_definitions(small_crops, tmp_path):
     height, width = np.ptp(corners, axis=0) + 1
     shifted = str([tuple(map(int, corner)) for corner in corners + [1, 0]])
     dice = 2 * (height - 1) * width / (2 * height * width)
-    assert generation_evaluator.score([shifted], rows, "bounding_box", limits) == pytest.approx(dice)
+    assert generation_evaluator.score([shifted], rows, tasks.get("bounding_box"), limits) == pytest.approx(dice)
 
 
 def test_an_exam_asks_what_a_run_would_ask(tiny_mllama, files, small_crops):

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from glioma.base.errors import UserError
-from glioma.tasks._answers import LABELS
+from glioma.tasks import LABELS
 from glioma.vlm import prompts
 
 

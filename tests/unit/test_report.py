@@ -14,11 +14,11 @@ import pytest
 from docutils.core import publish_parts
 
 from configuration import resolved
+from glioma import tasks
 from glioma.metrics import records
 from glioma.report import html, revisions
 from glioma.report.tables import answers as answer_pages
 from glioma.report.tables import derivation, participants, published, scores, timing
-from glioma.tasks import _answers as answers
 
 ROOT = Path(__file__).parents[2]
 LABEL = "phantom cohort"
@@ -303,7 +303,7 @@ def test_model_answers_are_escaped_and_capped(tmp_path):
              "tokens": 3, "logprobs": None} for i, text in enumerate(texts)]  # fmt: skip
     shard, table, folds = tmp_path / "shard-0.jsonl", tmp_path / "a.csv", tmp_path / "folds.csv"
     shard.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    answers.answers_table(answers.read_responses(shard), "classification").to_csv(table, index=False)
+    tasks.answers_table(tasks.read_responses(shard), tasks.get("classification")).to_csv(table, index=False)
     pd.DataFrame({"patient": ["P00", "P01"], "grade": ["LGG", "HGG"]}).to_csv(folds, index=False)
     out = tmp_path / "t.html"
     answer_pages.sample_answers(

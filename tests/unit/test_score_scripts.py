@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import brier_score_loss, roc_auc_score
 from synthetic_cohort import write
 
+from glioma import tasks
 from glioma.base.files import write_json
 from glioma.metrics import segmentation
 from glioma.scoring import baselines
@@ -124,7 +125,7 @@ def score_run(place, task: str, patients: pd.Series) -> dict[str, pd.DataFrame]:
     asked = baselines.asked_slices(masks, selection="tumour")
     answers = baselines.always_hgg(asked)
     if task != "classification":
-        answers = baselines.answers_from_masks(asked, task, masks, side=32)
+        answers = baselines.answers_from_masks(asked, tasks.get(task), masks, side=32)
     answers.to_csv(place.root / f"{task}.csv", index=False)
     entry = {"task": task, "model": "tiny", "adapter": None, "repeats": None, "orientations": ["axial"]}
     inputs, outputs = {"answers": place.root / f"{task}.csv"}, ["slices", "patients", "summary"]

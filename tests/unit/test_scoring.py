@@ -8,14 +8,14 @@ import pytest
 from scipy import ndimage, stats
 from sklearn import metrics as sklearn
 
-from glioma import scoring
+from glioma import scoring, tasks
 from glioma.base.errors import UserError
 from glioma.geometry import shapes, slices
 from glioma.metrics import segmentation
 from glioma.scoring import baselines, summaries
 from glioma.scoring.settings import Settings, Votes
 from glioma.scoring.summaries import Entry
-from glioma.tasks._answers import COLUMNS, STATUSES
+from glioma.tasks import COLUMNS, STATUSES
 
 SHAPE = (20, 128, 128)
 SETTINGS = Settings(hd95_unit="px", resamples=300)
@@ -59,7 +59,7 @@ def shape_answers(task: str, seed: int = 0, selection: str = "all") -> pd.DataFr
     """Answers from displaced masks, some of them unreadable."""
     moved = {name: np.roll(mask, (3, -4), axis=(1, 2)) for name, mask in MASKS.items()}
     asked = baselines.asked_slices(MASKS, selection=selection)
-    answers = baselines.answers_from_masks(asked, task, moved)
+    answers = baselines.answers_from_masks(asked, tasks.get(task), moved)
     broken = np.random.default_rng(seed).random(len(answers)) < 0.1
     answers.loc[broken, "status"] = "malformed"
     return answers
@@ -147,7 +147,7 @@ def test_no_glioma_winner_that_counts_is_decided_and_wrong():
 
 def test_only_tumour_slices_asked_make_no_all_row():
     answers = shape_answers("bounding_box", selection="tumour")
-    scores = scoring.score_shapes("bounding_box", answers, MASKS, entry("bounding_box"), SETTINGS)
+    scores = scoring.score_located(tasks.get("bounding_box"), answers, MASKS, entry("bounding_box"), SETTINGS)
     assert set(scores.summary["slices"]) == {"tumour", "tumour volume"}
 
 
@@ -162,7 +162,7 @@ def test_answers_without_truth_are_an_error():
 def test_shapes_can_be_recomputed_by_hand(task, unreadable):
     answers = shape_answers(task)
     settings = Settings(hd95_unit="px", resamples=300, unreadable=unreadable)
-    scores = scoring.score_shapes(task, answers, MASKS, entry(task), settings)
+    scores = scoring.score_located(tasks.get(task), answers, MASKS, entry(task), settings)
     draw = {
         "bounding_box": lambda points: shapes.mask_from_box(shapes.box_from_corners(points), (128, 128)),
         "polygon": lambda points: shapes.mask_from_polygon(points, (128, 128)),
@@ -193,14 +193,14 @@ def test_shapes_can_be_recomputed_by_hand(task, unreadable):
 
 def test_unreadable_answers_are_empty_predictions():
     answers = shape_answers("bounding_box", selection="tumour").assign(status="malformed")
-    scores = scoring.score_shapes("bounding_box", answers, MASKS, entry("bounding_box"), SETTINGS)
+    scores = scoring.score_located(tasks.get("bounding_box"), answers, MASKS, entry("bounding_box"), SETTINGS)
     dice = value(scores.summary, "dice", slices="tumour", unit="patient")
     assert (dice["value"], dice["n"], dice["n_undecided"]) == (0, 6, 6)
     assert value(scores.summary, "hd95", slices="tumour", unit="patient")["value"] == pytest.approx(np.hypot(128, 128))
     empty = value(scores.summary, "one_side_empty", slices="tumour")
     assert empty["value"] == empty["n"] == len(answers)
-    left_out = scoring.score_shapes(
-        "bounding_box",
+    left_out = scoring.score_located(
+        tasks.get("bounding_box"),
         answers,
         MASKS,
         entry("bounding_box"),
@@ -212,7 +212,7 @@ def test_unreadable_answers_are_empty_predictions():
 
 def test_centre_can_be_recomputed_by_hand():
     answers = shape_answers("center_point")
-    scores = scoring.score_shapes("center_point", answers, MASKS, entry("center_point"), SETTINGS)
+    scores = scoring.score_located(tasks.get("center_point"), answers, MASKS, entry("center_point"), SETTINGS)
     assert not scores.summary["slices"].str.contains("volume").any()
     rows = scores.patients[scores.patients["slices"] == "tumour"].set_index("patient")
     for patient, mask in MASKS.items():
@@ -240,11 +240,11 @@ def test_centre_can_be_recomputed_by_hand():
 @pytest.mark.parametrize("task", ["bounding_box", "polygon"])
 def test_true_shapes_score_one_against_shapes_and_less_against_the_mask(task):
     asked = baselines.asked_slices(MASKS)
-    answers = baselines.answers_from_masks(asked, task, MASKS)
+    answers = baselines.answers_from_masks(asked, tasks.get(task), MASKS)
     dice = {}
     for truth in ("shape", "mask"):
         settings = Settings(hd95_unit="px", truth=truth, resamples=100)
-        scores = scoring.score_shapes(task, answers, MASKS, entry(task), settings)
+        scores = scoring.score_located(tasks.get(task), answers, MASKS, entry(task), settings)
         dice[truth] = value(scores.summary, "dice", slices="tumour", unit="patient")["value"]
     assert dice["shape"] == 1 > dice["mask"] > 0.7
 
@@ -254,7 +254,7 @@ def test_box_readings():
     pixels = {}
     for reading in ("inclusive", "exclusive"):
         settings = Settings(hd95_unit="px", box_maximum=reading, resamples=100)
-        scores = scoring.score_shapes("bounding_box", answers, MASKS, entry("bounding_box"), settings)
+        scores = scoring.score_located(tasks.get("bounding_box"), answers, MASKS, entry("bounding_box"), settings)
         precision = scores.slices["precision"]
         pixels[reading] = (precision * (60 * 70 if reading == "inclusive" else 59 * 69)).to_numpy()
     # Precision times the box's area is the overlap, which an exclusive maximum can only make smaller.
@@ -265,8 +265,8 @@ def test_box_readings():
 def test_square_truth_is_wider():
     answers = baselines.answers_from_masks(baselines.asked_slices(MASKS), "bounding_box", MASKS)
     dice = [
-        scoring.score_shapes(
-            "bounding_box",
+        scoring.score_located(
+            tasks.get("bounding_box"),
             answers,
             MASKS,
             entry("bounding_box"),
@@ -282,11 +282,16 @@ def test_millimetres_and_orientations(orientation):
     """Isotropic voxels of 2 mm double every HD95 and leave Dice alone, in every orientation."""
     asked = baselines.asked_slices(MASKS, orientation)
     moved = {name: np.roll(mask, (3, -4), axis=(1, 2)) for name, mask in MASKS.items()}
-    answers = baselines.answers_from_masks(asked, "bounding_box", moved)
+    answers = baselines.answers_from_masks(asked, tasks.get("bounding_box"), moved)
     spacings = dict.fromkeys(MASKS, (2.0, 2.0, 2.0))
     in_pixels, in_mm = (
-        scoring.score_shapes(
-            "bounding_box", answers, MASKS, entry("bounding_box"), Settings(hd95_unit=unit, resamples=100), spacings
+        scoring.score_located(
+            tasks.get("bounding_box"),
+            answers,
+            MASKS,
+            entry("bounding_box"),
+            Settings(hd95_unit=unit, resamples=100),
+            spacings,
         ).patients
         for unit in ("px", "mm")
     )
@@ -300,9 +305,12 @@ def test_anisotropic_millimetres_reach_the_right_axes():
     mask[10, 60:70, 60:70] = 1
     shifted = np.roll(mask, 5, axis=2)
     spacings = {"a": (7.0, 1.0, 3.0)}
-    answers = baselines.answers_from_masks(baselines.asked_slices({"a": mask}), "bounding_box", {"a": shifted})
+    boxes = tasks.get("bounding_box")
+    answers = baselines.answers_from_masks(baselines.asked_slices({"a": mask}), boxes, {"a": shifted})
     settings = Settings(hd95_unit="mm", resamples=100)
-    found = scoring.score_shapes("bounding_box", answers, {"a": mask}, entry("bounding_box"), settings, spacings)
+    found = scoring.score_located(
+        tasks.get("bounding_box"), answers, {"a": mask}, entry("bounding_box"), settings, spacings
+    )
     # Five columns of 3 mm: the far edges are 15 mm apart.
     assert found.patients["hd95"].tolist() == [15.0, 15.0]
 
@@ -316,7 +324,7 @@ def test_cnn_segmenter_and_vlm_stack_share_their_unit():
     for row in answers[answers["status"] == "ok"].itertuples():
         box = shapes.box_from_corners(np.array(json.loads(row.points)))
         drawn[row.patient][row.slice] = shapes.mask_from_box(box, (128, 128))
-    vlm = scoring.score_shapes("bounding_box", answers, MASKS, entry("bounding_box"), SETTINGS)
+    vlm = scoring.score_located(tasks.get("bounding_box"), answers, MASKS, entry("bounding_box"), SETTINGS)
     cnn = scoring.score_cnn_segmenter(drawn.items(), MASKS, entry("segmentation", "cnn"), SETTINGS)
     for name in ("tumour volume", "tumour"):
         ours, theirs = (
@@ -393,7 +401,7 @@ def test_cohorts_scored_at_once_are_those_scored_alone(task):
         if task == "segmentation":
             predicted = ((name, moved[name]) for name in patients)
             return scoring.score_cnn_segmenter(predicted, masks, entry, SETTINGS, **options)
-        return scoring.score_shapes(task, shape_answers(task), masks, entry, SETTINGS, **options)
+        return scoring.score_located(tasks.get(task), shape_answers(task), masks, entry, SETTINGS, **options)
 
     together = score(list(MASKS), entry(task), cohorts=cohorts)
     alone = {name: score(list(patients), entry(task, cohort=name)) for name, patients in cohorts.items()}
@@ -536,9 +544,9 @@ def test_cohorts_merge_and_tables_concatenate():
 def test_scores_depend_on_neither_order_nor_other_rows():
     """Intervals belong to the item: scoring a subset of the cohorts or shuffled slices changes no row."""
     answers = shape_answers("bounding_box")
-    first = scoring.score_shapes("bounding_box", answers, MASKS, entry("bounding_box"), SETTINGS).summary
+    first = scoring.score_located(tasks.get("bounding_box"), answers, MASKS, entry("bounding_box"), SETTINGS).summary
     tumour = answers[[MASKS[p][s].any() for p, s in zip(answers["patient"], answers["slice"], strict=True)]]
-    second = scoring.score_shapes("bounding_box", tumour, MASKS, entry("bounding_box"), SETTINGS).summary
+    second = scoring.score_located(tasks.get("bounding_box"), tumour, MASKS, entry("bounding_box"), SETTINGS).summary
     columns = ["metric", "value", "low", "high", "n"]
     same = [table.loc[table["slices"] == "tumour", columns].reset_index(drop=True) for table in (first, second)]
     pd.testing.assert_frame_equal(*same)
@@ -565,10 +573,10 @@ def test_answers_have_the_columns_of_an_answers_table():
     assert list(graded_answers().columns) == list(COLUMNS) == list(shape_answers("polygon").columns)
 
 
-@pytest.mark.parametrize("task", scoring.SHAPE_TASKS)
+@pytest.mark.parametrize("task", tasks.located())
 def test_a_cohort_without_answers_has_tables_without_rows(task):
     answers = shape_answers(task).iloc[:0]
-    scores = scoring.score_shapes(task, answers, MASKS, entry(task), SETTINGS)
+    scores = scoring.score_located(tasks.get(task), answers, MASKS, entry(task), SETTINGS)
     assert [len(table) for table in scores] == [0, 0, 0]
     graded = scoring.score_classification(
         graded_answers().iloc[:0], scoring.slice_truth(MASKS), GRADES, entry("classification"), SETTINGS

@@ -2,7 +2,7 @@
 
 
 BASELINE_PATIENTS = collect("<results>/scores/baselines/{crops}/patients.csv", crops=CROP_SETS)
-SCORED_RUNS = CLASSIFICATION_RUNS + SHAPE_RUNS
+SCORED_RUNS = [run for run in RUNS if run not in CONSISTENCY_RUNS]
 
 
 rule compare:

@@ -38,7 +38,7 @@ with job(snakemake):
 
     located = [*given.segmenters, *given.shapes, *given.baselines]
     for name, task in DISTRIBUTIONS.items():
-        distributions.distributions(located, keys.unit, label, out[name], cohort, task)
+        distributions.distributions(located, keys.unit, label, out[name], cohort, task=task)
 
     folders = {Path(path).parent.name: Path(path).parent for path in given.crops}
     networks = {

@@ -26,6 +26,8 @@ with job(snakemake):
     elif task.output == "grade":
         shown = scoring.slice_truth(masks, run["orientations"], keys["tumour_pixels"])
         scores = scoring.score_classification(answers, shown, grades, entry, settings, cohorts)
+    elif task.output == "label":
+        scores = scoring.score_labels(answers, masks, entry, settings, keys["tumour_pixels"], cohorts)
     else:
         spacings = truth.spacings(crops, grades.index)
         scores = scoring.score_located(task, answers, masks, entry, settings, spacings, keys["tumour_pixels"], cohorts)

@@ -137,7 +137,7 @@ def _tables(
     if first.output == "grade":
         chosen = [("all", "axial") if ("all", "axial") in found else found[0] for found in scopes]
     else:
-        order = SLICES["2d" if first.output == "point" else dimension]
+        order = SLICES[dimension if first.output == "region" else "2d"]
         # A network's volume has no orientation: it is the one that all slices of any orientation make up.
         shared = [
             (ours, theirs)

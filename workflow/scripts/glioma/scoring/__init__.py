@@ -7,6 +7,7 @@ VLM's answers and a baseline's, and the same metrics a CNN's masks and a VLM's b
 from glioma.scoring.grades import score_classification, score_cnn_classifier, score_consistency
 from glioma.scoring.masks import score_cnn_segmenter
 from glioma.scoring.outlines import VOLUMES, score_located
+from glioma.scoring.slice_labels import score_labels
 from glioma.scoring.tables import KEY, Scores, members, merge, slice_truth
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "score_cnn_classifier",
     "score_cnn_segmenter",
     "score_consistency",
+    "score_labels",
     "score_located",
     "slice_truth",
 ]

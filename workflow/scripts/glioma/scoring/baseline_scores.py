@@ -22,7 +22,7 @@ from glioma.metrics import centre, segmentation
 from glioma.scoring import baselines, summaries
 from glioma.scoring.settings import Settings
 from glioma.scoring.summaries import Entry, Place
-from glioma.tasks import LocatedTask
+from glioma.tasks import LabelTask, LocatedTask
 
 FLAIR = SEQUENCES.index("flair")
 CEILING = "true mask (ceiling)"
@@ -90,6 +90,11 @@ def score(
             parts += _by_cohort(scored, owner, members, settings)
             if task.output == "region" and name not in ("FLAIR threshold", CEILING):
                 constant[name] = scored
+    for task in map(tasks.get, tasks.labelling()):
+        for name, found in _label_answers(task, asked, bright).items():
+            owner = entry(task.name, run=name)
+            cohorts = {cohort: grades.index for cohort, grades in members.items()}
+            parts.append(scoring.score_labels(found, masks, owner, settings, tumour_pixels, cohorts))
     return scoring.merge(part._replace(slices=pd.DataFrame()) for part in parts)
 
 
@@ -139,6 +144,15 @@ def _grade_answers(asked: pd.DataFrame, groups: list[tuple[Setup, list[str]]]) -
     found = {"always HGG": baselines.always_hgg(asked)}
     by_site = {patient: grade for setup, _ in groups for patient, grade in setup.site_grades.items()}
     return found | ({"site majority": baselines.graded(asked, by_site)} if by_site else {})
+
+
+def _label_answers(task: LabelTask, asked: pd.DataFrame, bright: Mapping[str, np.ndarray]) -> dict[str, pd.DataFrame]:
+    """Answers of the baselines of a task that labels slices, by name."""
+    above = (bright[patient][index].any() for patient, index in asked[["patient", "slice"]].itertuples(index=False))
+    return {
+        f"always {task.positive}": baselines.labelled(asked, [True] * len(asked)),
+        "FLAIR threshold": baselines.labelled(asked, above),
+    }
 
 
 def _located_answers(

@@ -40,12 +40,17 @@ def _answers(asked: pd.DataFrame, points: Iterable[np.ndarray | None]) -> pd.Dat
     return table.assign(p_hgg=np.nan, text_length=0)[list(tasks.COLUMNS)]
 
 
-def graded(asked: pd.DataFrame, grades: Mapping[str, str]) -> pd.DataFrame:
-    """The grade ("LGG", "HGG") given for a patient as the answer to each of its slices."""
+def labelled(asked: pd.DataFrame, positive: Iterable[bool]) -> pd.DataFrame:
+    """Whether the label of each slice is the positive one, as answers."""
     table = _answers(asked, [None] * len(asked))
     table["status"] = "ok"
-    table["choice"] = asked["patient"].map(grades).eq("HGG").astype("Int64").to_numpy()
+    table["choice"] = pd.array([int(each) for each in positive], dtype="Int64")
     return table
+
+
+def graded(asked: pd.DataFrame, grades: Mapping[str, str]) -> pd.DataFrame:
+    """The grade ("LGG", "HGG") given for a patient as the answer to each of its slices."""
+    return labelled(asked, asked["patient"].map(grades).eq("HGG"))
 
 
 def always_hgg(asked: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from glioma.tasks._responses import (
     read_answers,
     read_responses,
 )
-from glioma.tasks._task import QueryTask, Task
+from glioma.tasks._task import LabelTask, QueryTask, Task
 
 __all__ = [
     "COLUMNS",
@@ -29,6 +29,7 @@ __all__ = [
     "UNREADABLE",
     "Answer",
     "Drawing",
+    "LabelTask",
     "Limits",
     "LocatedTask",
     "QueryTask",
@@ -37,6 +38,7 @@ __all__ = [
     "answers_table",
     "get",
     "kinds",
+    "labelling",
     "located",
     "module",
     "names",
@@ -53,6 +55,11 @@ def names() -> tuple[str, ...]:
     """The names of all tasks, in the order in which they are shown."""
     found = [path.stem for path in Path(__file__).parent.glob("[!_]*.py")]
     return tuple(sorted(found, key=lambda name: (get(name).position, name)))
+
+
+def labelling() -> tuple[str, ...]:
+    """The names of the tasks that label whole slices, in order."""
+    return tuple(name for name in names() if isinstance(get(name), LabelTask))
 
 
 def located() -> tuple[str, ...]:

@@ -72,6 +72,23 @@ class QueryTask(Task):
         return None
 
 
+@dataclass(frozen=True)
+class LabelTask(QueryTask):
+    """A task whose answer is one of two labels of a slice as a whole, `choice` 1 for the positive one and 0 else.
+
+    positive: the label that says there is something, within a sentence.
+    """
+
+    whole_slices: bool = True
+    positive: str = "yes"
+
+    def generation_score(
+        self, found: Sequence[Answer], wanted: Sequence[Answer], rows: Sequence[Mapping], limits: Limits
+    ) -> float:
+        """Balanced accuracy over the labels."""
+        return balanced_score(found, wanted)
+
+
 def balanced_score(found: Sequence[Answer], wanted: Sequence[Answer]) -> float:
     """Mean over the true choices of the share answered right, as balanced accuracy."""
     truth = np.array([answer.choice for answer in wanted])

@@ -25,7 +25,8 @@ def distributions(
     cohort_label: str,
     out: str | Path | Sequence[str | Path],
     cohort: str = "pooled",
-    task: str = "segmentation",
+    *,
+    task: str,
 ) -> Figure:
     """The scores of every patient in one task, a band per method under the slices that it was scored on.
 

@@ -155,6 +155,7 @@ def _p_value(p: float) -> Cell:
 def _cohort_sections(table: pd.DataFrame, cohort: str, hd95_unit: str) -> list[Table]:
     outputs = table["task"].map(output)
     grading = _without_repeats(table[(outputs == "grade") & (table["unit"] == "patient")])
+    of_slices = table[(outputs == "label") & (table["unit"] == "slice")]
     shapes, points = table[outputs == "region"], table[outputs == "point"]
     regions = list(records.names("region", published=True))
     sections = [
@@ -184,6 +185,10 @@ def _cohort_sections(table: pd.DataFrame, cohort: str, hd95_unit: str) -> list[T
         _section(
             f"{cohort}: centre point", points, list(records.names("point", published=True)), hd95_unit,
             note="Share of points in the true box; distances: 95th percentile over a patient's slices, averaged.",
+        ),
+        _section(
+            f"{cohort}: presence of tumour, slice by slice", of_slices, list(_GRADING), hd95_unit,
+            note="All slices together, with intervals over patients; an answer that could not be parsed is wrong.",
         ),
     ]  # fmt: skip
     return [section for section in sections if section.rows]
