@@ -13,7 +13,7 @@ from workspace import REPOSITORY
 def test_the_demo_is_one_graph(empty):
     planned = empty.planned()
     assert planned["phantom_patient"] == 40 and planned["crop"] == 80
-    assert planned["train_cnn"] == 21 and planned["finetune"] == 8 and planned["respond"] == 22
+    assert planned["train_cnn"] == 21 and planned["finetune"] == 9 and planned["respond"] == 25
     assert planned["tiny_vlm"] == planned["report"] == 1
 
 
