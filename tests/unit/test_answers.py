@@ -226,9 +226,9 @@ def test_no_text_takes_long(name):
             assert time.process_time() - start < 1.0, (task, reading)
 
 
-def test_unknown_task_is_refused():
-    with pytest.raises(ValueError, match="task"):
-        parse("(1, 2)", "segmentation")
+def test_unknown_mode_is_refused():
+    with pytest.raises(ValueError, match="parsing 'sloppy'"):
+        parse("(1, 2)", "center_point", "sloppy")
 
 
 def response(text, **changes):

@@ -64,7 +64,7 @@ def test_each_fold_is_validated_by_its_own_patients_on_the_same_images(write, sm
     render = slices.render
     monkeypatch.setattr(slices, "render", lambda *plane: rendered.append(1) or render(*plane))
     counts = conversations.write(
-        "c", PATIENTS, small_crops, "center_point", PROMPT, {"side": SIDE}, seed=1, validating=(0, 1)
+        "c", PATIENTS, small_crops, tasks.get("center_point"), PROMPT, {"side": SIDE}, seed=1, validating=(0, 1)
     )
     assert files_of(0) == one and files_of(1)["test"] == one["test"]
     assert {name: {row["patient"] for row in rows} for name, rows in files_of(1).items()} == {
@@ -198,7 +198,6 @@ def test_trl_trains_on_the_files_with_none_of_our_code(write, tiny_mllama):
 @pytest.mark.parametrize(
     ("task", "settings", "message"),
     [
-        ("segmentation", {}, "segmentation"),
         ("polygon", {"evry": 2}, "evry"),
         ("classification", {"no_glioma_slices": 1.0}, "no_glioma_slices"),
         ("polygon", {"minimum_pixels": 10**6}, "minimum_pixels"),

@@ -20,7 +20,7 @@ def test_what_a_model_is_told_it_can_tell_back(convention, side, data):
 
 
 @pytest.mark.parametrize(
-    ("convention", "side", "spoken"),
+    ("convention", "side", "written"),
     [
         (None, 128, "(10, 100)"),
         ({"order": "x_y"}, 128, "(100, 10)"),
@@ -30,8 +30,8 @@ def test_what_a_model_is_told_it_can_tell_back(convention, side, data):
         ({"scale": "unit"}, 128, "(0.082, 0.785)"),
     ],
 )
-def test_spoken(convention, side, spoken):
-    assert coordinates.speak([(10, 100)], convention, side) == [spoken]
+def test_model_coordinates(convention, side, written):
+    assert tasks.get("center_point").write([(10, 100)], convention, side) == written
 
 
 @given(conventions, st.integers(16, 600))

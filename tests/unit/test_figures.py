@@ -301,7 +301,7 @@ def test_true_shapes_are_those_of_the_mask(crops, tmp_path):
     assert_written(tmp_path / "f")
     mask = np.load(crops / "P03.mask.npy")
     truth = mask[scans.largest_section(mask, "axial")] > 0
-    outlined, box, point, polygon = figure.axes[4:]
+    outlined, box, polygon, point = figure.axes[4:]
     assert outlined.collections and len(polygon.patches) == 1
     row_min, col_min, row_max, col_max = shapes.box_from_mask(truth)
     size = (col_max - col_min + 1, row_max - row_min + 1)

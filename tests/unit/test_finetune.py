@@ -292,7 +292,7 @@ def texts_of(rows):
     return [row["messages"][1]["content"][0]["text"] for row in rows]
 
 
-@pytest.mark.parametrize("task", conversations.TASKS)
+@pytest.mark.parametrize("task", tasks.queries())
 def test_true_answers_pass_the_exam_and_unreadable_ones_fail(small_crops, tmp_path, task):
     settings = {"side": SIDE, "no_glioma_slices": 0.3}
     conversations.write(tmp_path, PATIENTS, small_crops, tasks.get(task), PROMPT, settings, seed=1)

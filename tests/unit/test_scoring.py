@@ -250,7 +250,7 @@ def test_true_shapes_score_one_against_shapes_and_less_against_the_mask(task):
 
 
 def test_box_readings():
-    answers = baselines.constant_box(baselines.asked_slices(MASKS), "bounding_box", (30, 30, 89, 99))
+    answers = baselines.constant_box(baselines.asked_slices(MASKS), tasks.get("bounding_box"), (30, 30, 89, 99))
     pixels = {}
     for reading in ("inclusive", "exclusive"):
         settings = Settings(hd95_unit="px", box_maximum=reading, resamples=100)
@@ -263,7 +263,7 @@ def test_box_readings():
 
 
 def test_square_truth_is_wider():
-    answers = baselines.answers_from_masks(baselines.asked_slices(MASKS), "bounding_box", MASKS)
+    answers = baselines.answers_from_masks(baselines.asked_slices(MASKS), tasks.get("bounding_box"), MASKS)
     dice = [
         scoring.score_located(
             tasks.get("bounding_box"),
@@ -318,7 +318,9 @@ def test_anisotropic_millimetres_reach_the_right_axes():
 def test_cnn_segmenter_and_vlm_stack_share_their_unit():
     """A CNN mask that is a box per slice scores as the same boxes said by a VLM."""
     answers = baselines.answers_from_masks(
-        baselines.asked_slices(MASKS), "bounding_box", {name: np.roll(mask, 4, axis=2) for name, mask in MASKS.items()}
+        baselines.asked_slices(MASKS),
+        tasks.get("bounding_box"),
+        {name: np.roll(mask, 4, axis=2) for name, mask in MASKS.items()},
     )
     drawn = {name: np.zeros(SHAPE, bool) for name in MASKS}
     for row in answers[answers["status"] == "ok"].itertuples():

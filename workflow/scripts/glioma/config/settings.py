@@ -9,6 +9,7 @@ from typing import Any
 from glioma import tasks
 from glioma.base.errors import UserError
 from glioma.base.section import ordered
+from glioma.cnn.recipe import Recipe
 from glioma.geometry.shapes import POLYGON_POINTS
 
 
@@ -50,8 +51,8 @@ def model_files(folder: str) -> list[str]:
 
 
 def network_entry(config: dict[str, Any], name: str) -> dict[str, Any]:
-    """A network's entry; one that sees slices knows from how many pixels on a slice shows a tumour."""
-    entry = config["networks"][name]
+    """A network's recipe; one that sees slices knows from how many pixels on a slice shows a tumour."""
+    entry = {key: value for key, value in config["networks"][name].items() if key in Recipe.model_fields}
     if entry["architecture"].startswith("slice:"):
         return {**entry, "tumour_pixels": config["slices"]["tumour_pixels"]}
     return entry

@@ -42,6 +42,8 @@ def resolve(config: Mapping[str, Any], pattern: str) -> dict[str, Any]:
 
 def same(value: Any, wanted: Any) -> bool:
     """Equality in which YAML's spelling of a number does not count: 1e-4 without a point is text to YAML 1.1."""
+    if isinstance(value, list) and len(value) == 1 and not isinstance(wanted, list):
+        value = value[0]  # a sweep of one rate is that rate
     if isinstance(wanted, int | float) and not isinstance(wanted, bool) and isinstance(value, int | float | str):
         try:
             return float(value) == float(wanted) and not isinstance(value, bool)
