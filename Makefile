@@ -1,10 +1,16 @@
 # make env: environment; make demo: the whole workflow on the embedded default; make test: all tests but those of
-# make test-slurm, which bring up a single-node SLURM (root, Debian); make lint.
+# make test-slurm, which bring up a single-node SLURM (root, Debian); make test-fast: unit tests that need neither
+# PyTorch nor Snakemake; make lint.
 PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= all
+# Test processes side by side. The workflow's own tests use all cores by themselves.
+WORKERS ?= 2
+FAST := $(addprefix tests/unit/test_, $(addsuffix .py, answers audit baselines calibration comparisons coordinates effects \
+	environments labels presence prompts provenance published readings scoring settings shapes slice_labels slices \
+	statistics tasks votes))
 
-.PHONY: env demo test test-slurm lint
+.PHONY: env demo test test-fast test-slurm lint
 
 env: .venv/.installed
 
@@ -22,7 +28,11 @@ demo: env
 	@echo "Report: $(CURDIR)/results/demo/report/report.html"
 
 test: env
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile tests/unit tests/dag
+	$(BIN)/python -m pytest tests/workflow
+
+test-fast: env
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(FAST)
 
 test-slurm: env
 	$(BIN)/python -m pytest -s tests/slurm

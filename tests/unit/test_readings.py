@@ -162,7 +162,7 @@ def verdicts(config: dict, out: Path) -> list[str]:
 
 def test_the_report_says_how_this_run_reads(tmp_path):
     paper, default = resolved("paper"), resolved("leak-free")
-    for config, expected in ((paper, "as published"), (default, "as defensible")):
+    for config, expected in ((paper, "as published"), (default, "as leak-free")):
         assert set(verdicts(config, tmp_path / "r.html")) == {expected, "as both"}
     before = verdicts(paper, tmp_path / "r.html")
     paper["votes"]["tie"] = "hgg"
@@ -170,7 +170,7 @@ def test_the_report_says_how_this_run_reads(tmp_path):
     paper["runs"] = {"mine": {"selection": "range", "prompt": "classify"}, "yours": {"selection": "all"}}
     after = dict(zip([entry["id"] for entry in ENTRIES], verdicts(paper, tmp_path / "r.html"), strict=True))
     assert after["tie"] == "otherwise"
-    assert after["epoch-choice"] == after["slice-choice-grading"] == "some as published, some as defensible"
+    assert after["epoch-choice"] == after["slice-choice-grading"] == "some as published, some as leak-free"
     assert after["sampling-min-p"] == "at the default"
     untouched = ("reading", "crop-centre", "frame", "quantisation", "truth-of-shapes")
     assert [after[name] for name in untouched] == ["as published"] * len(untouched) and len(before) == len(after)

@@ -225,10 +225,21 @@ def test_the_site_majority_is_compared_only_where_sites_are_known(config):
     assert config["comparisons"] == [["monai-unet", "FLAIR threshold"]]
 
 
+def test_the_complete_example_of_the_readme_is_a_study(written):
+    example = re.search(r"```yaml\n(.*?)```", (REPOSITORY / "config/README.md").read_text(), re.DOTALL)[1]
+    config = written(example, cohort={"layout": "phantom"})
+    assert list(config["runs"]) == ["box-general", "box-plain", "box-finetuned"]
+    assert config["runs"]["box-finetuned"]["adapter"] == "box" and config["networks"]["unet"]["keep"] == "last"
+
+
 @pytest.mark.parametrize("name", schema.FILES)
 def test_the_schemas_for_editors_are_fresh(name):
-    """Made by: PYTHONPATH=workflow/scripts python -m glioma.config.schema workflow/schemas"""
+    """Made by: PYTHONPATH=workflow/scripts python -m glioma.config.schema"""
     assert (REPOSITORY / f"workflow/schemas/{name}.schema.json").read_text() == schema.text(name)
+
+
+def test_the_reference_of_keys_is_fresh():
+    assert (REPOSITORY / "config/KEYS.md").read_text() == schema.reference()
 
 
 @pytest.mark.parametrize(

@@ -29,11 +29,11 @@ def _number(value: Any) -> Any:
     return value
 
 
-Whole = Annotated[int, BeforeValidator(_number), Field(ge=0)]
-Count = Annotated[int, BeforeValidator(_number), Field(ge=1)]
-Number = Annotated[float, BeforeValidator(_number), Field(ge=0)]
-Rate = Annotated[float, BeforeValidator(_number), Field(gt=0)]
-Share = Annotated[float, BeforeValidator(_number), Field(ge=0, le=1)]
+Whole = Annotated[int, Field(ge=0), BeforeValidator(_number)]
+Count = Annotated[int, Field(ge=1), BeforeValidator(_number)]
+Number = Annotated[float, Field(ge=0), BeforeValidator(_number)]
+Rate = Annotated[float, Field(gt=0), BeforeValidator(_number)]
+Share = Annotated[float, Field(ge=0, le=1), BeforeValidator(_number)]
 
 
 class Section(pydantic.BaseModel):
@@ -94,16 +94,16 @@ def _keys(section: Any, location: list) -> list[str]:
     """The keys that a section knows at a location."""
     for part in location:
         field = getattr(section, "model_fields", {}).get(part)
-        section = _inner(field.annotation) if field is not None else section
+        section = inner_section(field.annotation) if field is not None else section
     return list(getattr(section, "model_fields", {}))
 
 
-def _inner(annotation: Any) -> Any:
+def inner_section(annotation: Any) -> Any:
     """The section within a field's type: itself, or that of a mapping's values or of an optional one."""
     if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
         return annotation
     for part in reversed(getattr(annotation, "__args__", ())):
-        if (found := _inner(part)) is not None:
+        if (found := inner_section(part)) is not None:
             return found
     return None
 

@@ -91,7 +91,7 @@ class Recipe(Section):
     that chose the model. last: the final epoch; nothing is chosen on the fold (`patience` and a sweep are refused)."""
     select_by: str = "loss"
     """What makes the best epoch: loss, or auc (of masks: dice)."""
-    threshold: Annotated[float, BeforeValidator(float), Field(gt=0, lt=1)] = 0.5
+    threshold: Annotated[float, Field(gt=0, lt=1), BeforeValidator(float)] = 0.5
     """Probability above which a predicted voxel is tumour. Changes no weights: validation Dice is at 0.5."""
     slices: Literal["all", "tumour"] = "all"
     """Which slices a slice network is trained on and asked about; tumour takes the truth to choose."""

@@ -68,7 +68,7 @@ class Crops(Section):
 class Folds(Section):
     """How patients are split, by subject and stratified by grade."""
 
-    test_fraction: Annotated[float, BeforeValidator(float), Field(gt=0, lt=1)] = 0.25
+    test_fraction: Annotated[float, Field(gt=0, lt=1), BeforeValidator(float)] = 0.25
     """Share of the subjects that is held out for testing."""
     count: Annotated[int, Field(ge=2)] = 3
     """Folds of the others."""

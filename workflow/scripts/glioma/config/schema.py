@@ -1,17 +1,19 @@
-"""JSON schemas of the configuration's files, for editors: `python -m glioma.config.schema workflow/schemas`.
+"""JSON schemas of the configuration's files, for editors, and the reference of all keys, for people.
 
-They come from the very types that check a configuration. In a file every key may be missing, for what it extends or is
+`python -m glioma.config.schema` in the project's folder writes them. They come from the very types that check a
+configuration. In a file every key may be missing, for what it extends or is
 like may have it.
 """
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
+from glioma.base.section import Section, inner_section
 from glioma.config.entries import Adapter, Model, Network, Run, Site, Study
 from glioma.config.study import ENTRIES
 
+WORDS = {"integer": "whole number", "string": "text", "object": "keys", "null": "`null`", "boolean": "`true`, `false`"}
 FILES = {"config": Site, "study": Study, "model": Model}
 
 
@@ -47,6 +49,62 @@ def text(name: str) -> str:
     return json.dumps(schema(name), indent=1, sort_keys=True) + "\n"
 
 
+def reference() -> str:
+    """Every key with its values, default and meaning, as Markdown tables."""
+    sections: dict[str, type[Section]] = {"config/config.yaml": Site, "A study": Study}
+    lines = [
+        "# Every key",
+        "",
+        "Made from the types that check a configuration, by `python -m glioma.config.schema`.",
+        "",
+    ]
+    for heading, section in sections.items():
+        lines += _tables(heading, section)
+    return "\n".join(lines)
+
+
+def _tables(heading: str, section: type[Section]) -> list[str]:
+    """The table of a section, and those of the sections within it."""
+    lines = [f"## {heading}", "", "| key | values | default | meaning |", "|---|---|---|---|"]
+    within: list[str] = []
+    properties = section.model_json_schema()["properties"]
+    for name, field in section.model_fields.items():
+        inner, found = inner_section(field.annotation), properties[name]
+        named = found.get("type") == "object" and inner is not None
+        if inner is not None:
+            within += _tables(f"{'' if heading.startswith(('A ', 'config/')) else heading + '.'}{name}"
+                              f"{'.<name>' if named else ''}", inner)  # fmt: skip
+        default = "required" if field.is_required() else "" if inner else f"`{json.dumps(found.get('default'))}`"
+        meaning = " ".join((field.description or "").split()).replace("|", "\\|")
+        lines.append(f"| `{name}` | {'entries by name' if named else _values(found)} | {default} | {meaning} |")
+    return [*lines, "", *within]
+
+
+def _values(found: dict[str, Any]) -> str:
+    """What may stand at a key, in words."""
+    if "$ref" in found:
+        return "section"
+    if "anyOf" in found:
+        return " or ".join(dict.fromkeys(map(_values, found["anyOf"])))
+    if "const" in found or "enum" in found:
+        return ", ".join(f"`{value}`" for value in found.get("enum", [found.get("const")]))
+    kind = found.get("type", "any")
+    if kind == "array":
+        return f"list of {_values(found.get('items') or found.get('prefixItems', [{}])[0])}"
+    low, above, high = found.get("minimum"), found.get("exclusiveMinimum"), found.get("maximum")
+    limits = [f"from {low}"] * (low is not None) + [f"above {above}"] * (above is not None)
+    limits += [f"to {high}"] * (high is not None)
+    names = {
+        "integer": "whole number",
+        "string": "text",
+        "object": "keys",
+        "null": "`null`",
+        "boolean": "`true`, `false`",
+    }
+    return " ".join([names.get(kind, kind), *limits])
+
+
 if __name__ == "__main__":
     for kind in FILES:
-        (Path(sys.argv[1]) / f"{kind}.schema.json").write_text(text(kind), encoding="utf-8")
+        Path(f"workflow/schemas/{kind}.schema.json").write_text(text(kind), encoding="utf-8")
+    Path("config/KEYS.md").write_text(reference(), encoding="utf-8")

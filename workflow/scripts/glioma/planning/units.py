@@ -127,7 +127,7 @@ class Study:
         if not entry["architecture"].startswith("slice:"):
             return each
         asked = {"selection": entry.get("slices", "all"), "every": entry.get("every", 1)}
-        return each * self._slices(asked, settings.crops_of(self.config, entry))
+        return each * self._slices(asked, settings.crops_of(self.config, self.config["networks"][network]))
 
     def _tflop(self, network: str) -> float:
         """TFLOP of one pass forward, counted by PyTorch on a network without data."""

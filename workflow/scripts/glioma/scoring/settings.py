@@ -43,7 +43,7 @@ class Scores(Section):
     dimension: Literal["2d", "3d"] = "3d"
     """Boxes and polygons beside published ones and in tests: means over slices (2d), or stacked to a volume (3d)."""
     calibration_bins: Count = 10
-    confidence: Annotated[float, BeforeValidator(float), Field(gt=0, lt=1)] = 0.95
+    confidence: Annotated[float, Field(gt=0, lt=1), BeforeValidator(float)] = 0.95
     resamples: Annotated[int, Field(ge=100)] = 2000
 
 

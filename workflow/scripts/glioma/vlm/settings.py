@@ -34,7 +34,7 @@ class Conversations(Section):
     """Every n-th slice of an orientation."""
     limit: Count | None = None
     """Slices of one patient at most."""
-    no_glioma_slices: Annotated[float, BeforeValidator(float), Field(ge=0, lt=1)] = 0.0
+    no_glioma_slices: Annotated[float, Field(ge=0, lt=1), BeforeValidator(float)] = 0.0
     """Share of tumour-free slices among a patient's."""
     balance: bool = True
     """Repeat rows of the rarer grade in training."""
@@ -67,7 +67,7 @@ class Training(Section):
     weight_decay: Number = 0.01
     rank: Count = 16
     alpha: Rate = 16
-    dropout: Annotated[float, BeforeValidator(float), Field(ge=0, lt=1)] = 0.0
+    dropout: Annotated[float, Field(ge=0, lt=1), BeforeValidator(float)] = 0.0
     gradient_checkpointing: bool = False
     loss: Literal["answer", "conversation"] = "answer"
     """answer: the loss covers the answer alone; conversation: the prompt as well."""
@@ -108,7 +108,7 @@ class Generation(Section):
     max_new_tokens: Count = 256
     temperature: Number = 0.0
     """0 is greedy."""
-    top_p: Annotated[float, BeforeValidator(float), Field(gt=0, le=1)] = 1.0
+    top_p: Annotated[float, Field(gt=0, le=1), BeforeValidator(float)] = 1.0
     min_p: Share = 0.0
     image_first: bool | None = None
     """Order of image and text; null: as the adapter was trained, text first without one."""

@@ -1,4 +1,4 @@
-"""Where the study is silent or contradicts itself: its likeliest reading, the defensible one, and that of this run.
+"""Where the study is silent or contradicts itself: its likeliest reading, the leak-free one, and that of this run.
 
 The questions stand in `resources/ambiguities.yaml`, each with configuration keys as dotted patterns; a `*` stands for
 any letters of one part: `runs.*.generation.temperature`.
@@ -63,7 +63,7 @@ def general(pattern: str) -> str:
 
 
 def readings_table(ambiguities: str | Path, config: Mapping[str, Any], cohort_label: str, out: str | Path) -> None:
-    """One row per question: the study's likeliest reading, the defensible one, this run's, and why."""
+    """One row per question: the study's likeliest reading, the leak-free one, this run's, and why."""
     rows = []
     for entry in read(ambiguities):
         used = {pattern: resolve(config, pattern) for pattern in _patterns(entry)}
@@ -78,10 +78,10 @@ def readings_table(ambiguities: str | Path, config: Mapping[str, Any], cohort_la
                 entry["reason"],
             ]
         )
-    columns = ("Question", "Published, likeliest reading", "Defensible", "This run", "This run reads", "Why")
+    columns = ("Question", "Published, likeliest reading", "Leak-free", "This run", "This run reads", "Why")
     notes = (
         "The study leaves these open or says two things. Each is a key of the configuration: the published reading is "
-        "that of config/paper.yaml, the defensible one that of config/brats2020.yaml. A dash: this run has no such "
+        "that of config/paper.yaml, the leak-free one that of config/brats2020.yaml. A dash: this run has no such "
         "entry, or leaves the key at its default (config/README.md).",
     )
     write(out, "What was left open, and how it was read", cohort_label, [Table("Readings", columns, rows)], notes)
@@ -92,16 +92,16 @@ def _patterns(entry: Mapping[str, Any]) -> list[str]:
 
 
 def _verdict(config: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
-    """Which reading this run has. Its entries may be called otherwise than those of the overlays."""
-    published, defensible = (_holds(config, entry[name]) for name in ("paper", "default"))
-    if published and defensible:
+    """Which interpretation this study has. Its entries may be called otherwise than those that are listed."""
+    published, ours = (_holds(config, entry[name]) for name in ("paper", "default"))
+    if published and ours:
         return "as both"
-    if published or defensible:
-        return "as published" if published else "as defensible"
+    if published or leak - free:
+        return "as published" if published else "as leak-free"
     found = [value for pattern in _patterns(entry) for value in resolve(config, pattern).values()]
     listed = [*entry["paper"].values(), *entry["default"].values()]
     if found and all(any(same(value, each) for each in listed) for value in found):
-        return "some as published, some as defensible"
+        return "some as published, some as leak-free"
     return "otherwise" if found else "at the default"
 
 
