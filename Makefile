@@ -7,7 +7,7 @@ CORES ?= all
 # Test processes side by side. The workflow's own tests use all cores by themselves.
 WORKERS ?= 2
 FAST := $(addprefix tests/unit/test_, $(addsuffix .py, answers audit baselines calibration comparisons coordinates effects \
-	environments labels presence prompts provenance published readings scoring settings shapes slice_labels slices \
+	environments labels presence prompts provenance interpretations published scoring settings shapes slice_labels slices \
 	statistics tasks votes))
 
 .PHONY: env demo test test-fast test-slurm lint

@@ -109,7 +109,7 @@ rule write_tables:
         responses=[path for run in RUNS for path in responses(run)],
     output:
         participants=table("participants_table", "1 Cohort"),
-        readings=table("readings_table", "7 Methods"),
+        interpretations=table("interpretations_table", "7 Methods"),
         comparison=table("comparison_table", "2 Results"),
         tests=table("tests_table", "2 Results"),
         published=table("published_table", "4 Published"),

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from glioma.base.job import job
-from glioma.report.tables import answers, derivation, participants, published, readings, scores
+from glioma.report.tables import answers, derivation, interpretations, participants, published, scores
 
 with job(snakemake):
     given, out, keys = snakemake.input, snakemake.output, snakemake.params
@@ -12,7 +12,7 @@ with job(snakemake):
     participants.participants_table(
         given.patients, given.folds, given.crops, keys.exclude, keys.label, out.participants
     )
-    readings.readings_table(resources / "ambiguities.yaml", keys.config, keys.label, out.readings)
+    interpretations.interpretations_table(resources / "ambiguities.yaml", keys.config, keys.label, out.interpretations)
     scores.comparison_table(given.summary, keys.scoring["hd95_unit"], keys.label, out.comparison, keys.scoring["hd95"])
     scores.tests_table(given.comparisons, given.summary, keys.label, out.tests)
     published.published_table(

@@ -62,8 +62,10 @@ def general(pattern: str) -> str:
     return ".".join(parts)
 
 
-def readings_table(ambiguities: str | Path, config: Mapping[str, Any], cohort_label: str, out: str | Path) -> None:
-    """One row per question: the study's likeliest reading, the leak-free one, this run's, and why."""
+def interpretations_table(
+    ambiguities: str | Path, config: Mapping[str, Any], cohort_label: str, out: str | Path
+) -> None:
+    """One row per question: the study's likeliest interpretation, the leak-free one, this study's, and why."""
     rows = []
     for entry in read(ambiguities):
         used = {pattern: resolve(config, pattern) for pattern in _patterns(entry)}
@@ -78,13 +80,19 @@ def readings_table(ambiguities: str | Path, config: Mapping[str, Any], cohort_la
                 entry["reason"],
             ]
         )
-    columns = ("Question", "Published, likeliest reading", "Leak-free", "This run", "This run reads", "Why")
+    columns = ("Question", "Published, likeliest", "Leak-free", "Here", "Interpreted", "Why")
     notes = (
-        "The study leaves these open or says two things. Each is a key of the configuration: the published reading is "
-        "that of config/paper.yaml, the leak-free one that of config/brats2020.yaml. A dash: this run has no such "
-        "entry, or leaves the key at its default (config/README.md).",
+        "The published account leaves these open or says two things. Each is a key of the configuration: the published "
+        "interpretation is that of config/studies/paper.yaml, the leak-free one that of config/studies/leak-free.yaml. "
+        "A dash: there is no such entry here.",
     )
-    write(out, "What was left open, and how it was read", cohort_label, [Table("Readings", columns, rows)], notes)
+    write(
+        out,
+        "What was left open, and how it is interpreted",
+        cohort_label,
+        [Table("Interpretations", columns, rows)],
+        notes,
+    )
 
 
 def _patterns(entry: Mapping[str, Any]) -> list[str]:
@@ -96,7 +104,7 @@ def _verdict(config: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
     published, ours = (_holds(config, entry[name]) for name in ("paper", "default"))
     if published and ours:
         return "as both"
-    if published or leak - free:
+    if published or ours:
         return "as published" if published else "as leak-free"
     found = [value for pattern in _patterns(entry) for value in resolve(config, pattern).values()]
     listed = [*entry["paper"].values(), *entry["default"].values()]
@@ -105,13 +113,13 @@ def _verdict(config: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
     return "otherwise" if found else "at the default"
 
 
-def _holds(config: Mapping[str, Any], reading: Mapping[str, Any]) -> bool:
-    """Whether all values are those of a reading, by the reading's own patterns where the configuration has them."""
-    if all(resolve(config, pattern) for pattern in reading):
-        values = {pattern: [value] for pattern, value in reading.items()}
+def _holds(config: Mapping[str, Any], interpretation: Mapping[str, Any]) -> bool:
+    """Whether all values are those of an interpretation, by its own patterns where the configuration has them."""
+    if all(resolve(config, pattern) for pattern in interpretation):
+        values = {pattern: [value] for pattern, value in interpretation.items()}
     else:
         values = {}
-        for pattern, value in reading.items():
+        for pattern, value in interpretation.items():
             values.setdefault(general(pattern), []).append(value)
     found = {pattern: list(resolve(config, pattern).values()) for pattern in values}
     return all(
@@ -126,8 +134,8 @@ def _entry(key: str, pattern: str) -> str:
     return ".".join(part for part, general_part in parts if part != general_part)
 
 
-def _plain(reading: Mapping[str, Any]) -> list[str]:
-    return [f"{pattern}: {_text(value)}" for pattern, value in reading.items()]
+def _plain(interpretation: Mapping[str, Any]) -> list[str]:
+    return [f"{pattern}: {_text(value)}" for pattern, value in interpretation.items()]
 
 
 def _grouped(used: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -8,11 +8,11 @@ import pytest
 
 from configuration import resolved
 from glioma.config import schema
-from glioma.report.tables import readings
+from glioma.report.tables import interpretations
 
 ROOT = Path(__file__).parents[2]
 AMBIGUITIES = ROOT / "resources" / "ambiguities.yaml"
-ENTRIES = readings.read(AMBIGUITIES)
+ENTRIES = interpretations.read(AMBIGUITIES)
 STUDIES = {"paper": "paper", "default": "leak-free"}
 SCHEMA = schema.schema("study")
 
@@ -51,10 +51,10 @@ def test_the_schema_walk_knows_what_is_no_key():
 def test_the_studies_hold_their_interpretations(entry, reading):
     name, config = reading
     for pattern, wanted in entry[name].items():
-        found = readings.resolve(config, pattern)
+        found = interpretations.resolve(config, pattern)
         assert found, f"{STUDIES[name]}.yaml: no key {pattern}"
         for key, value in found.items():
-            assert readings.same(value, wanted), f"{STUDIES[name]}.yaml: {key} is {value!r}, not {wanted!r}"
+            assert interpretations.same(value, wanted), f"{STUDIES[name]}.yaml: {key} is {value!r}, not {wanted!r}"
 
 
 # What the study's own account leaves open, and the key that must therefore be listed.
@@ -96,7 +96,7 @@ OPEN = {
 
 
 def test_nothing_left_open_is_missing():
-    listed = {readings.general(pattern) for entry in ENTRIES for pattern in (*entry["paper"], *entry["default"])}
+    listed = {interpretations.general(pattern) for entry in ENTRIES for pattern in (*entry["paper"], *entry["default"])}
     assert listed >= OPEN
     assert len({entry["id"] for entry in ENTRIES}) == len(ENTRIES)
 
@@ -138,9 +138,12 @@ def test_every_published_experiment_is_an_entry_of_paper_yaml():
 
 def test_patterns_stand_for_entries_and_not_for_levels():
     config = {"runs": {"a-x": {"generation": {"t": 1}}, "a-y": {"generation": {}}, "b": {"generation": {"t": 2}}}}
-    assert readings.resolve(config, "runs.a-*.generation.t") == {"runs.a-x.generation.t": 1}
-    assert readings.resolve(config, "runs.*.generation.t") == {"runs.a-x.generation.t": 1, "runs.b.generation.t": 2}
-    assert readings.resolve(config, "runs.*.t") == {}
+    assert interpretations.resolve(config, "runs.a-*.generation.t") == {"runs.a-x.generation.t": 1}
+    assert interpretations.resolve(config, "runs.*.generation.t") == {
+        "runs.a-x.generation.t": 1,
+        "runs.b.generation.t": 2,
+    }
+    assert interpretations.resolve(config, "runs.*.t") == {}
     assert fnmatchcase("a-x", "a-*")
 
 
@@ -150,12 +153,12 @@ def test_patterns_stand_for_entries_and_not_for_levels():
      ("none", None, False),     ([10, 15], [10, 15], True), ("mm", "px", False), ("x", 3, False)],
 )  # fmt: skip
 def test_values_are_compared_as_yaml_means_them(value, wanted, equal):
-    assert readings.same(value, wanted) is equal
+    assert interpretations.same(value, wanted) is equal
 
 
 def verdicts(config: dict, out: Path) -> list[str]:
     """The column "This run reads" of the page of a configuration."""
-    readings.readings_table(AMBIGUITIES, config, "a cohort", out)
+    interpretations.interpretations_table(AMBIGUITIES, config, "a cohort", out)
     rows = re.findall(r"<tr>\s*(<td.*?)</tr>", out.read_text(encoding="utf-8"), re.DOTALL)
     return [re.findall(r"<td[^>]*>(.*?)</td>", row, re.DOTALL)[4] for row in rows]
 
