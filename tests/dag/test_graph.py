@@ -75,9 +75,9 @@ def test_a_brats_folder_takes_the_place_of_the_phantom(empty, tmp_path):
     assert f"no {made['patient'][3]}_t2.nii or .nii.gz" in done.stderr
 
 
-def test_the_phantom_is_named_as_brats_names():
+def test_phantoms_have_names_of_their_own_and_lie_as_brats_does():
     table = cohort_index.expected("results/phantom", roster(2, 2, 0))
-    assert table.loc[0, "mask"] == "results/phantom/BraTS20_Training_001/BraTS20_Training_001_seg.nii.gz"
+    assert table.loc[0, "mask"] == "results/phantom/phantom-001/phantom-001_seg.nii.gz"
 
 
 def test_the_plan_counts_the_graph_and_leaves_nothing_but_its_log(empty, tmp_path):

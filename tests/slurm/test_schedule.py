@@ -59,7 +59,7 @@ def test_what_scheduling_costs(done, local, record_property):
     jobs = [job for job in done.jobs if not job.rule.startswith("scans")]
     work = {path.stem: pd.read_csv(path, sep="\t")["s"].iloc[0] for path in benchmarks(done.project)}
     spent = sum(job.end - job.start for job in jobs)
-    own = sum(seconds for name, seconds in work.items() if not re.match(r"BraTS20|brain\.BraTS20", name))
+    own = sum(seconds for name, seconds in work.items() if not re.match(r"phantom-|brain\.phantom-", name))
     cost = (spent - own) / len(jobs)
     print(f"\n{len(jobs)} jobs, {cost:.1f} s of overhead each; SLURM {done.seconds:.0f} s, local {local.seconds:.0f} s")
     assert 0 < cost < 60

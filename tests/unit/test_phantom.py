@@ -94,7 +94,7 @@ def test_patients_differ(simulated):
 
 def test_roster_hides_the_grade():
     roster = phantom.roster(30, 10, SEED)
-    assert roster["patient"].tolist() == [f"BraTS20_Training_{n:03d}" for n in range(1, 41)]
+    assert roster["patient"].tolist() == [f"phantom-{n:03d}" for n in range(1, 41)]
     assert roster["grade"].value_counts().to_dict() == {"HGG": 30, "LGG": 10}
     pandas.testing.assert_frame_equal(roster, phantom.roster(30, 10, SEED))
     order = [roc_auc_score(phantom.roster(30, 10, seed)["grade"] == "HGG", np.arange(40)) for seed in range(200)]

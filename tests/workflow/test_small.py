@@ -90,10 +90,10 @@ def test_a_brats_folder_gives_the_same_crops_and_a_broken_one_is_named(done, tmp
     config = (*CONFIG, f'cohort={{"root": "{root}"}}')
     ran = workspace.snakemake("--cores", "2", "crops", *config)
     assert ran.returncode == 0, ran.stderr[-3000:]
-    for name in ("BraTS20_Training_001.npy", "BraTS20_Training_001.mask.npy"):
+    for name in ("phantom-001.npy", "phantom-001.mask.npy"):
         (found,) = (workspace.folder / "results/cohorts").glob(f"brats-*/crops-95x128x128/brain/{name}")
         assert found.read_bytes() == (done.folder / COHORT / "crops-95x128x128/brain" / name).read_bytes()
-    broken = root / "BraTS20_Training_002" / "BraTS20_Training_002_t1ce.nii.gz"
+    broken = root / "phantom-002" / "phantom-002_t1ce.nii.gz"
     broken.write_bytes(broken.read_bytes()[:100_000])
     ran = workspace.snakemake("--cores", "2", "crops", *config)
     assert ran.returncode != 0

@@ -34,12 +34,12 @@ NAME_COLUMNS = (
 
 
 def roster(n_hgg: int, n_lgg: int, seed: int) -> pandas.DataFrame:
-    """Columns patient, grade; the grades shuffled, so that unlike BraTS 2020's an id does not tell the grade."""
+    """Columns patient, grade; the grades are shuffled, so that unlike BraTS 2020's an id tells none."""
     import pandas
 
     grades = np.array(["HGG"] * n_hgg + ["LGG"] * n_lgg)
     seeds.generator(seed, "phantom", "roster").shuffle(grades)
-    patients = [f"BraTS20_Training_{number:03d}" for number in range(1, len(grades) + 1)]
+    patients = [f"phantom-{number:03d}" for number in range(1, len(grades) + 1)]
     return pandas.DataFrame({"patient": patients, "grade": grades})
 
 
