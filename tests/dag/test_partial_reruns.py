@@ -5,6 +5,9 @@ import time
 
 import pytest
 
+from configuration import resolved
+from glioma import tasks
+
 REPORT = {"report", "all"}
 SCORED = {"score_run", "summary", "compare", "draw_results", "write_tables", "write_timing"} | REPORT
 AUDITED = SCORED | {"leak_audit"}
@@ -55,18 +58,20 @@ def test_a_hyperparameter_touches_its_network(workspace):
     assert all("network=monai-unet" in job for job in workspace.jobs("train_cnn"))
 
 
-def test_a_vote_rule_touches_scores_alone(workspace):
-    workspace.edit("config/studies/demo.yaml", "tie: undecided", "tie: hgg")
-    assert (
-        set(workspace.planned()) == {"score_classifier", "score_segmenter", "score_slices", "score_baselines"} | AUDITED
-    )
+def test_a_vote_rule_touches_the_scores_that_vote(workspace):
+    workspace.edit("config/studies/demo.yaml", "parsing: strict", "parsing: strict\nvotes: {tie: hgg}")
+    planned = workspace.planned()
+    assert set(planned) == {"score_slices"} | AUDITED
+    study = resolved()
+    grading = [run for run in study["runs"].values() if tasks.get(run["task"]).output == "grade"]
+    assert planned["score_run"] == len(grading)
 
 
 def test_a_new_run_adds_only_its_jobs(workspace):
     workspace.edit(
         "config/studies/demo.yaml",
-        "answers:\n  #",
-        "  polygon-again:\n    <<: *paper-polygon\n    label: again\n\nanswers:\n  #",
+        "# Defaults of parsing",
+        "  polygon-again: {like: paper-polygon-general}\n\n# Defaults of parsing",
     )
     planned = workspace.planned()
     assert set(planned) == {"respond", "answers"} | SCORED
@@ -85,11 +90,14 @@ SCORES = {"score_classifier", "score_segmenter", "score_slices", "score_baseline
     [
         ("scoring/votes.py", SCORES),
         # Adapters are chosen by their answers' scores.
-        ("metrics/segmentation.py", {"finetune", "draw_learning", "respond", "answers"} | SCORES),
+        (
+            "metrics/segmentation.py",
+            {"conversations", "draw_cohort", "finetune", "draw_learning", "respond", "answers"} | SCORES,
+        ),
         ("compare/declared.py", {"compare", "write_tables"} | REPORT),
         (
             "report/figures/style.py",
-            {"leak_audit", "draw_cohort", "draw_learning", "draw_results", "write_tables"} | REPORT,
+            {"leak_audit", "draw_cohort", "draw_learning", "draw_results"} | REPORT,
         ),
         ("cnn/losses.py", CNN | AUDITED - {"score_run"}),
         ("vlm/sampling.py", {"finetune", "draw_learning", "respond", "answers"} | AUDITED),

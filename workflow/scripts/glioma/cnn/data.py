@@ -14,12 +14,12 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from glioma.base import seeds
+from glioma.base.answers import LABELS
 from glioma.base.errors import UserError
 from glioma.cnn.recipe import Augmentation, Recipe
 from glioma.cohort import crops
 from glioma.cohort.sequences import SEQUENCES
 from glioma.geometry import slices
-from glioma.tasks import LABELS
 
 UNCLEAR = -1
 """Answer of a slice that shows too little tumour to be graded and too much to be free of it."""

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from glioma.base.answers import LABELS
 from glioma.base.errors import UserError
 from glioma.cnn.recipe import Recipe
-from glioma.tasks import LABELS
 
 PAPER_MULTIPLE = 4
 MONAI_MULTIPLE = 16

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from glioma.base.answers import COLUMNS, LABELS
 from glioma.base.errors import UserError
 from glioma.base.files import atomic_path, read_json
 from glioma.cnn import device as devices
@@ -25,7 +26,6 @@ from glioma.cnn.data import Patients, Samples, Slices, normalise
 from glioma.cnn.recipe import Recipe
 from glioma.cnn.validation import p_hgg
 from glioma.cohort import crops, nifti
-from glioma.tasks import COLUMNS, LABELS
 
 ENSEMBLE = -1
 
@@ -109,7 +109,7 @@ def predict_slices(
     crop_shape: tuple[int, int, int] = (95, 128, 128),
     workers: int = 0,
 ) -> pd.DataFrame:
-    """A slice network's answers as a table of `answers.COLUMNS`, to be voted on and scored as those of a VLM.
+    """A slice network's answers as a table of `base.answers.COLUMNS`, to be voted on and scored as those of a VLM.
 
     One row a slice, patients in the order of `folds`: a development patient's by the model that validated on it, a test
     patient's from the mean probabilities of all. choice: the most probable answer. p_hgg: p(HGG) / (p(LGG) + p(HGG)).

@@ -50,7 +50,7 @@ METRICS = {
     "region": (_VOLUME, _SLICES),
     "grade": (Metric("balanced_accuracy", "correct", SLICES),),
 }
-"""What is audited of each output, see `tasks.Task`."""
+"""What is audited of each output, see `tasks.Task`. Labels of slices are not: they depend on no slice choice."""
 
 
 class Method(NamedTuple):
@@ -96,7 +96,7 @@ def audit(methods: Iterable[Method], seed: int, resamples: int, confidence: floa
     rows = []
     for method in methods:
         cohort = _cohort(method)
-        for metric in METRICS[tasks.get(method.facts["task"]).output]:
+        for metric in METRICS.get(tasks.get(method.facts["task"]).output, ()):
             cells = _cells(method, metric, cohort)
             owner = {**method.facts, "metric": metric.name, "cohort": cohort}
             for (crops, slices), values in cells.items():

@@ -9,10 +9,10 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 
-from glioma.tasks._answer import LABELS, MODES, STATUSES, UNREADABLE, Answer, Limits, kinds
+from glioma.base.answers import COLUMNS, LABELS
+from glioma.tasks._answer import MODES, STATUSES, UNREADABLE, Answer, Limits, kinds
 from glioma.tasks._located import Drawing, LocatedTask, RegionTask
 from glioma.tasks._responses import (
-    COLUMNS,
     answers_table,
     points_from_text,
     points_to_text,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from glioma.base.answers import LABELS
 from glioma.base.errors import UserError
 from glioma.geometry import coordinates, shapes
 
@@ -21,9 +22,6 @@ STATUSES = ("ok", "empty", "malformed", "wrong_count", "out_of_range", "degenera
 
 LONGEST = 100_000
 """Characters of an answer that are parsed; the longest legal answer has some 200."""
-
-LABELS = ("LGG", "HGG", "no glioma")
-"""What the choices 0, 1 and 2 stand for in our tables, and in a prompt that says nothing else."""
 
 UNREADABLE = len(LABELS)
 """The number of what is none of `LABELS`, where answers are counted: an answer that could not be parsed."""

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from glioma.base.answers import COLUMNS, LABELS
 from glioma.base.errors import UserError
-from glioma.tasks._answer import LABELS, Limits
+from glioma.tasks._answer import Limits
 from glioma.tasks._task import QueryTask
 
-COLUMNS = ("patient", "orientation", "slice", "repeat", "status", "choice", "points", "p_hgg", "text_length")
 RESPONSE_KEYS = ("patient", "orientation", "slice", "repeat", "text", "finish", "tokens", "logprobs")
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glioma.tasks._answer import LABELS, Answer, Limits
+from glioma.base.answers import LABELS
+from glioma.tasks._answer import Answer, Limits
 from glioma.tasks._task import QueryTask, balanced_score
 
 _STRICT = re.compile(r"Choice: ?([0-9]++)(?:[.,;]?\s++Reasoning:.*+)?", re.DOTALL)
