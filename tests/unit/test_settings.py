@@ -138,9 +138,18 @@ def test_a_study_extends_another_and_takes_out_what_it_does_not_want(written):
     demo = resolved()
     assert list(config["runs"]) == [*(name for name in demo["runs"] if name != "wording-plain"), "mine"]
     assert set(demo["networks"]) - set(config["networks"]) == {"flair-classifier"}
-    assert config["seed"] == 7 and config["study"] == "own"
+    assert config["seed"] == 7 and settings.study(config)["study"] == "own"
     assert config["runs"]["wording-expert"] == demo["runs"]["wording-expert"] | {"every": 9}
     assert config["runs"]["mine"] == config["runs"]["wording-expert"] | {"prompt": "classify"}
+
+
+@pytest.mark.parametrize("text", ["extends: demo\n", "extends: demo\nwithout: [runs.wording-plain]\nseed: 7\n"])
+def test_what_is_resolved_resolves_to_itself(written, text):
+    """`snakemake --report` is started from the configuration that a run was resolved to."""
+    config = written(text)
+    again, name = study.resolve(config)
+    assert again == config and name == "own"
+    assert [list(again[section]) for section in study.ENTRIES] == [list(config[section]) for section in study.ENTRIES]
 
 
 def test_what_a_study_extends_is_found_beside_it_and_in_no_circle(written):

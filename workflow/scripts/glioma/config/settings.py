@@ -167,8 +167,11 @@ def scoring_of_run(config: dict[str, Any], run: str) -> dict[str, Any]:
 
 
 def study(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration in one order without what only says where jobs run: a report made elsewhere is the same."""
-    return ordered({key: value for key, value in config.items() if key != "gpus_per_job"})
+    """The configuration in one order without where jobs run and the study's file lies: a report made elsewhere is the
+    same.
+    """
+    kept = {key: value for key, value in config.items() if key != "gpus_per_job"}
+    return ordered(kept | {"study": Path(config["study"]).stem})
 
 
 def generation(config: dict[str, Any], run: str) -> dict[str, Any]:

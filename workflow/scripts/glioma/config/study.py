@@ -62,7 +62,8 @@ def locate(study: str, beside: Path = STUDIES) -> Path:
 def resolve(config: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """The complete configuration that `config` (config.yaml and the command line) asks for, and the study's name.
 
-    Keys of the site stay beside those of the study. Raises `UserError` in one line for whatever is wrong.
+    Keys of the site stay beside those of the study, so that what is resolved resolves to itself (`snakemake --report`
+    starts from it). Raises `UserError` in one line for whatever is wrong.
     """
     of_site = {key: value for key, value in config.items() if key in Site.model_fields}
     site = Site.read(of_site)
@@ -85,7 +86,7 @@ def resolve(config: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     content["models"] = _models(content)
     study = _read(content, path)
     complete = study.model_dump(mode="json")
-    return {"study": path.stem, "gpus_per_job": site.gpus_per_job, **complete}, path.stem
+    return {"study": site.study, "gpus_per_job": site.gpus_per_job, **complete}, path.stem
 
 
 def _read(content: Mapping[str, Any], path: Path) -> Study:
