@@ -143,7 +143,7 @@ def generation(config: dict[str, Any], run: str) -> dict[str, Any]:
         "side": config["slices"]["side"],
         # Coordinates are pixels of a square.
         "frame": config["slices"]["frame"] if entry["task"] == "classification" else "square",
-        "choices": entry["task"] == "classification",
+        "task": entry["task"],
     }
     own = entry["generation"]
     if own["image_first"] is None:

@@ -24,4 +24,11 @@ class Task:
 
 @dataclass(frozen=True)
 class QueryTask(Task):
-    """A task that a vision-language model is asked about one slice."""
+    """A task that a vision-language model is asked about one slice.
+
+    forced_start, choices: what the answer begins with when its choices are scored by their log-probabilities, and those
+        choices; none for free answers.
+    """
+
+    forced_start: str | None = None
+    choices: tuple[str, ...] = ()

@@ -2,4 +2,12 @@
 
 from glioma.tasks._task import QueryTask
 
-TASK = QueryTask(name="classification", title="Grade", noun="grade", output="grade", position=0)
+TASK = QueryTask(
+    name="classification",
+    title="Grade",
+    noun="grade",
+    output="grade",
+    position=0,
+    forced_start="Choice: ",
+    choices=("0", "1", "2"),
+)
