@@ -180,7 +180,7 @@ def generation(config: dict[str, Any], run: str) -> dict[str, Any]:
         "side": config["slices"]["side"],
         # Coordinates are pixels of a square.
         "frame": config["slices"]["frame"] if task.whole_slices else "square",
-        "choices": bool(task.choices),
+        "task": task.name,
     }
     own = entry["generation"]
     if own["image_first"] is None:
