@@ -25,7 +25,7 @@ LOCK = WORKFLOW.parent / "constraints.txt"
 CHOSEN = {"main": {"unsloth"}, "unsloth": set()}
 # What scripts import by a name that they are given.
 NAMED = {
-    "respond": [*map(tasks.module, tasks.queries()), *map(backends.module, backends.names())],
+    "respond": list(map(backends.module, backends.names())),
     "finetune": list(map(tasks.module, tasks.queries())),
 }
 # The bounds that unsloth and unsloth_zoo 2026.10.7 state in their metadata.

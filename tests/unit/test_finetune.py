@@ -358,7 +358,7 @@ def test_an_evaluator_asks_what_a_run_would_ask(tiny_mllama, files, small_crops)
     asked = [Request(row["patient"], row["orientation"], row["slice"]) for row in rows]
     images = Crops(small_crops).images(asked, SIDE, "square")
     longest = max(len(processor.tokenizer(text, add_special_tokens=False).input_ids) for text in texts_of(rows))
-    settings = Responses.read({"task": "center_point", "side": SIDE, "max_new_tokens": 2 * longest})
+    settings = Responses.read({"side": SIDE, "max_new_tokens": 2 * longest})
     expected = answer(Transformers.live(model, processor), asked, images, PROMPT, settings, seed=0)
     assert [row.text for row in seen] == [row["text"] for row in expected]
     assert [row.tokens for row in seen] == [row["tokens"] for row in expected]

@@ -23,7 +23,8 @@ from glioma.vlm.requests import Request
 from glioma.vlm.settings import Responses
 
 PROMPT = "Classify the brain scan as Low Grade Glioma (0), High Grade Glioma (1), or No Glioma (2)."
-GREEDY = {"task": "classification", "side": SIDE, "max_new_tokens": 10, "batch_size": 8}
+CHOICES = {"forced_start": "Choice: ", "choices": ["0", "1", "2"]}
+GREEDY = {**CHOICES, "side": SIDE, "max_new_tokens": 10, "batch_size": 8}
 SAMPLED = {**GREEDY, "temperature": 1.5, "min_p": 0.01, "top_p": 0.95}
 
 

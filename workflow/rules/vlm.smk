@@ -129,9 +129,7 @@ rule respond:
         generation=lambda wildcards: settings.generation(config, wildcards.run),
         seed=config["seed"],
         code=lambda wildcards: code(
-            "respond",
-            tasks.module(RUNS[wildcards.run]["task"]),
-            backends.module(config["models"][RUNS[wildcards.run]["model"]]["backend"]),
+            "respond", backends.module(config["models"][RUNS[wildcards.run]["model"]]["backend"])
         ),
     script:
         "../scripts/respond.py"

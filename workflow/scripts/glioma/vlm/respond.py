@@ -12,7 +12,6 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
-from glioma import tasks
 from glioma.base.partial import Partial, fingerprint
 from glioma.vlm import backends
 from glioma.vlm.backends import Backend, Decoding, Prompt
@@ -84,15 +83,14 @@ def answer(
     settings: Responses,
     seed: int,
 ) -> list[dict]:
-    """One response row per request, in order: the request, text, finish, tokens, logprobs of the task's choices."""
+    """One response row per request, in order: the request, text, finish, tokens, logprobs of the choices."""
     question = Prompt(prompt, bool(settings.image_first))
     decoding = Decoding(settings.max_new_tokens, settings.temperature, settings.top_p, settings.min_p, seed)
     answers = backend.answer(question, images, [request.name for request in requests], decoding)
     logprobs: list[dict[str, float] | None] = [None] * len(requests)
-    task = tasks.get(settings.task)
-    if task.choices:
-        found = backend.logprobs(question, images, task.forced_start or "", task.choices).round(DECIMALS)
-        logprobs = [dict(zip(task.choices, row, strict=True)) for row in found.tolist()]
+    if settings.choices:
+        found = backend.logprobs(question, images, settings.forced_start or "", settings.choices).round(DECIMALS)
+        logprobs = [dict(zip(settings.choices, row, strict=True)) for row in found.tolist()]
     return [
         {**request._asdict(), **each._asdict(), "logprobs": choices}
         for request, each, choices in zip(requests, answers, logprobs, strict=True)

@@ -117,8 +117,10 @@ class Generation(Section):
 class Responses(Generation):
     """How a run's model answers, and about what: all that its job is told besides model, prompt and requests."""
 
-    task: str
-    """Whose choices are scored, see `glioma.tasks`."""
+    forced_start: str | None = None
+    choices: tuple[str, ...] = ()
+    """The task's: what is scored by log-probabilities besides the free answer. Values, not the task's name: parsing and
+    scoring may change without a model being asked again."""
     side: Count
     """Of the square image, in pixels."""
     frame: Literal["square", "native"] = "square"
