@@ -15,12 +15,19 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from glioma import tasks
 from glioma.base import provenance
+from glioma.vlm import backends
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 LOCK = WORKFLOW.parent / "constraints.txt"
 # What only the code for one backend imports, and only once that backend was chosen.
 CHOSEN = {"main": {"unsloth"}, "unsloth": set()}
+# What scripts import by a name that they are given.
+NAMED = {
+    "respond": list(map(backends.module, backends.names())),
+    "finetune": list(map(tasks.module, tasks.queries())),
+}
 # The bounds that unsloth and unsloth_zoo 2026.10.7 state in their metadata.
 UNSLOTH_WANTS = [
     "unsloth_zoo>=2026.10.7",
@@ -61,7 +68,7 @@ def scripts(name: str) -> set[str]:
 
 def imported(name: str) -> set[str]:
     """The foreign top-level modules that an environment's scripts and the project's modules they reach import."""
-    files = {file for script in scripts(name) for file in provenance.reached(script)}
+    files = {file for script in scripts(name) for file in provenance.reached(script, *NAMED.get(script, ()))}
     modules = set()
     for node in (node for file in files for node in ast.walk(ast.parse(file.read_text()))):
         if isinstance(node, ast.Import):
@@ -131,4 +138,4 @@ def test_rules_are_named_as_their_scripts():
         for rule in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
             name = rule.split(":")[0]
             assert re.findall(r"scripts/(\w+)\.py", rule) in ([], [name])
-            assert re.findall(r'code=code\("(\w+)"\)', rule) in ([], [name])
+            assert re.findall(r'code=(?:lambda wildcards: )?code\(\s*"(\w+)"', rule) in ([], [name])

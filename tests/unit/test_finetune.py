@@ -15,14 +15,18 @@ from glioma import tasks
 from glioma.base.errors import UserError
 from glioma.base.files import read_json
 from glioma.geometry import slices
-from glioma.vlm import conversations, finetune, generate, generation_evaluator, models
+from glioma.vlm import conversations, finetune, generation_evaluator, models
+from glioma.vlm.backends.transformers import Transformers
 from glioma.vlm.collate import IGNORED, Collator
+from glioma.vlm.images import Crops
 from glioma.vlm.requests import Request
+from glioma.vlm.respond import answer
+from glioma.vlm.settings import Responses, Training
 
 PROMPT = "Output the center point of the tumor as a single coordinate (row, col)."
 READING = {"task": "center_point", "side": SIDE, "coordinates": {"order": "row_col", "scale": "128"}}
 SETTINGS = {
-    "steps": 8, "batch": 4, "accumulation": 2, "learning_rate": 3e-3, "warmup": 1, "evaluate_every": 2, "rank": 4,
+    "steps": 8, "batch_size": 4, "accumulation": 2, "learning_rate": 3e-3, "warmup": 1, "evaluate_every": 2, "rank": 4,
 }  # fmt: skip
 
 
@@ -111,7 +115,7 @@ def test_a_batch_equals_the_processors_own(tiny_mllama, files):
 
 
 def test_lora_adapts_attention_and_mlp_of_vision_and_language(tiny_mllama):
-    model, _ = finetune.load(tiny_mllama, finetune.check({"rank": 4}), seed=0)
+    model, _ = finetune.load(tiny_mllama, Training.read({"rank": 4}), seed=0)
     adapted = {re.sub(r"\.lora_A.*", "", name) for name, _ in model.named_parameters() if "lora_A" in name}
     for part in ("vision_model", "language_model"):
         names = {name.rsplit(".", 1)[1] for name in adapted if part in name}
@@ -139,13 +143,13 @@ def test_fine_tuning_writes_an_adapter_and_its_curve(tuned, tiny_mllama):
 def test_the_kept_adapter_has_the_best_validation_loss_of_the_curve(tuned, tiny_mllama, files):
     adapter, curve = tuned
     rows = conversations.read(files[1])
-    assert len(rows) <= SETTINGS["batch"]  # one batch: the trainer's mean of means is the mean
+    assert len(rows) <= SETTINGS["batch_size"]  # one batch: the trainer's mean of means is the mean
     assert validation_loss(tiny_mllama, adapter, rows) == pytest.approx(curve["eval_loss"][1:].min(), rel=1e-4)
     assert validation_loss(tiny_mllama, None, rows) == pytest.approx(curve["eval_loss"][0], rel=1e-4)
 
 
 def test_a_reloaded_adapter_reproduces_the_logits(tiny_mllama, files, tmp_path):
-    model, processor = finetune.load(tiny_mllama, finetune.check({"rank": 4}), seed=0)
+    model, processor = finetune.load(tiny_mllama, Training.read({"rank": 4}), seed=0)
     generator = torch.Generator().manual_seed(0)
     for name, weight in model.named_parameters():
         if "lora_B" in name:
@@ -219,15 +223,15 @@ def test_gradient_checkpointing_and_keeping_the_last_work(tiny_mllama, files, tm
     assert any("language_model.layers.0" in name for name in trained)
 
 
-RealExam = generation_evaluator.GenerationEvaluator
+RealEvaluator = generation_evaluator.GenerationEvaluator
 
 
-def exam_of(scores):
-    """An exam that is held, but whose scores are those of a list; the list's end is a kill."""
+def evaluator_of(scores):
+    """An evaluator that asks the model, but whose scores are those of a list; the list's end is a kill."""
 
-    class Listed(RealExam):
-        def __call__(self, model):
-            assert not model.training and 0 <= super().__call__(model) <= 1
+    class Listed(RealEvaluator):
+        def __call__(self, backend):
+            assert not backend.model.training and 0 <= super().__call__(backend) <= 1
             if not scores:
                 raise KeyboardInterrupt
             return scores.pop(0)
@@ -239,17 +243,17 @@ def test_the_best_answers_are_kept_and_training_ends_when_they_get_no_better(tin
     # From step 0 on; step 4 is the best, and after steps 6, 8 and 10 patience is at its end.
     listed = [0.9, 0.2, 0.6, 0.4, 0.6, 0.5, 1.0]
     settings = {**SETTINGS, "steps": 20, "select_by": "generation", "patience": 3, "generation_rows": 3}
-    monkeypatch.setattr(generation_evaluator, "GenerationEvaluator", exam_of(list(listed)))
+    monkeypatch.setattr(generation_evaluator, "GenerationEvaluator", evaluator_of(list(listed)))
     curve = finetune.finetune(tiny_mllama, *files, tmp_path / "whole", settings, 5, READING)
     assert curve["step"].tolist() == [0, 2, 4, 6, 8, 10] and curve["generation"].tolist() == listed[:6]
     short = {**settings, "steps": 20, "patience": None, "keep": "last"}
     names = ("adapter_model.safetensors", "adapter_config.json", "history.csv")
 
     # Killed in the evaluation of step 8, then once more when all that is left is to save.
-    monkeypatch.setattr(generation_evaluator, "GenerationEvaluator", exam_of(listed[:4]))
+    monkeypatch.setattr(generation_evaluator, "GenerationEvaluator", evaluator_of(listed[:4]))
     with pytest.raises(KeyboardInterrupt):
         finetune.finetune(tiny_mllama, *files, tmp_path / "again", settings, 5, READING)
-    monkeypatch.setattr(generation_evaluator, "GenerationEvaluator", exam_of(listed[4:]))
+    monkeypatch.setattr(generation_evaluator, "GenerationEvaluator", evaluator_of(listed[4:]))
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(finetune, "_save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         finetune.finetune(tiny_mllama, *files, tmp_path / "again", settings, 5, READING)
@@ -257,7 +261,7 @@ def test_the_best_answers_are_kept_and_training_ends_when_they_get_no_better(tin
     assert all((tmp_path / "again" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes() for name in names)
 
     # What was kept is the model as it was at step 4: that of a training killed in the evaluation of step 6.
-    monkeypatch.setattr(generation_evaluator, "GenerationEvaluator", exam_of(listed[:3]))
+    monkeypatch.setattr(generation_evaluator, "GenerationEvaluator", evaluator_of(listed[:3]))
     with pytest.raises(KeyboardInterrupt):
         finetune.finetune(tiny_mllama, *files, tmp_path / "short", short, 5, READING)
     fourth = tmp_path / "short" / "checkpoints" / "checkpoint-4" / names[0]
@@ -293,7 +297,7 @@ def texts_of(rows):
 
 
 @pytest.mark.parametrize("task", tasks.queries())
-def test_true_answers_pass_the_exam_and_unreadable_ones_fail(small_crops, tmp_path, task):
+def test_true_answers_score_one_and_unreadable_ones_nothing(small_crops, tmp_path, task):
     settings = {"side": SIDE, "no_glioma_slices": 0.3}
     conversations.write(tmp_path, PATIENTS, small_crops, tasks.get(task), PROMPT, settings, seed=1)
     rows = conversations.read(tmp_path / "fold0" / "train.jsonl")[::3]
@@ -304,7 +308,7 @@ def test_true_answers_pass_the_exam_and_unreadable_ones_fail(small_crops, tmp_pa
     assert 0 < generation_evaluator.score(half, rows, tasks.get(task), limits) < 1
 
 
-def test_the_exams_scores_are_those_of_their_definitions(small_crops, tmp_path):
+def test_the_evaluators_scores_are_those_of_their_definitions(small_crops, tmp_path):
     from sklearn.metrics import balanced_accuracy_score
 
     rng = np.random.default_rng(0)
@@ -338,45 +342,45 @@ def test_the_exams_scores_are_those_of_their_definitions(small_crops, tmp_path):
     assert generation_evaluator.score([shifted], rows, tasks.get("bounding_box"), limits) == pytest.approx(dice)
 
 
-def test_an_exam_asks_what_a_run_would_ask(tiny_mllama, files, small_crops):
-    """The same prompt, images and decoding as in inference: the texts that are scored are those of `generate`."""
+def test_an_evaluator_asks_what_a_run_would_ask(tiny_mllama, files, small_crops):
+    """The same prompt, images and decoding as in inference: the texts that are scored are those of `respond`."""
     rows = conversations.read(files[1])[:3]
     model, processor = models.load(tiny_mllama)
     seen = []
-    held = generation_evaluator.GenerationEvaluator(processor, rows, READING, batch=2)
+    evaluator = finetune._evaluator(processor, rows, READING, Training.read({"batch_size": 2}))
 
-    class Recorded(generate.Answerer):
-        def answer(self, requests, images):
-            seen.extend(super().answer(requests, images))
-            return seen[-len(requests) :]
+    class Recorded(Transformers):
+        def answer(self, *question):
+            seen.extend(super().answer(*question))
+            return seen[-len(question[1]) :]
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(generation_evaluator, "Answerer", Recorded)
-        held(model)
+    evaluator(Recorded.live(model, processor))
     asked = [Request(row["patient"], row["orientation"], row["slice"]) for row in rows]
-    settings = {**generate.DEFAULTS, "side": SIDE, "max_new_tokens": max(row["tokens"] for row in seen)}
-    images = generate._images(generate.Crops(small_crops), asked, settings)
-    expected = generate.Answerer(model, processor, PROMPT, settings, seed=0).answer(asked, images)
-    assert [row["text"] for row in seen] == [row["text"] for row in expected]
-    assert all(np.array_equal(*pair) for pair in zip(held.images, images, strict=True))
+    images = Crops(small_crops).images(asked, SIDE, "square")
+    longest = max(len(processor.tokenizer(text, add_special_tokens=False).input_ids) for text in texts_of(rows))
+    settings = Responses.read({"side": SIDE, "max_new_tokens": 2 * longest})
+    expected = answer(Transformers.live(model, processor), asked, images, PROMPT, settings, seed=0)
+    assert [row.text for row in seen] == [row["text"] for row in expected]
+    assert [row.tokens for row in seen] == [row["tokens"] for row in expected]
+    assert all(np.array_equal(*pair) for pair in zip(evaluator.images, images, strict=True))
 
 
-def test_faults_of_the_user_are_named(tiny_mllama, files, tmp_path):
+def test_errors_of_the_user_are_named(tiny_mllama, files, tmp_path):
     with pytest.raises(UserError, match="learning_rte"):
         finetune.finetune(tiny_mllama, *files, tmp_path, {"learning_rte": 1}, 0)
-    with pytest.raises(UserError, match="backend is 'jax'"):
-        finetune.check({"backend": "jax"})
+    with pytest.raises(UserError, match="key backend: 'jax' must be 'auto', 'peft' or 'unsloth'"):
+        Training.read({"backend": "jax"})
     for key, value in {"keep": "best", "select_by": "generation", "patience": 3}.items():
         with pytest.raises(UserError, match=f"{key}.*evaluate_every"):
-            finetune.check({"evaluate_every": None, key: value})
+            Training.read({"evaluate_every": None, key: value})
     with pytest.raises(UserError, match="patience"):
-        finetune.check({"patience": 0})
-    assert finetune.check({"evaluate_every": None})["keep"] == "last" and finetune.check({})["keep"] == "best"
+        Training.read({"patience": 0})
+    assert Training.read({"evaluate_every": None}).keep == "last" and Training.read({}).keep == "best"
     if not torch.cuda.is_available():
         assert finetune.choose_backend("auto") == "peft"
-        assert finetune.choose_optimizer("auto") == finetune.choose_optimizer("adamw_torch") == "adamw_torch"
+        assert finetune.choose_optimiser("auto") == finetune.choose_optimiser("adamw_torch") == "adamw_torch"
         with pytest.raises(UserError, match="adamw_8bit needs CUDA"):
-            finetune.choose_optimizer("adamw_8bit")
+            finetune.choose_optimiser("adamw_8bit")
         with pytest.raises(UserError, match="backend unsloth needs CUDA"):
             finetune.finetune(tiny_mllama, *files, tmp_path, {"backend": "unsloth"}, 0)
     (tmp_path / "empty.jsonl").touch()

@@ -15,6 +15,7 @@ from glioma.cohort import index as cohort_index
 from glioma.cohort.sequences import SCANS
 from glioma.config import check, settings, study
 from glioma.demo import phantom, tiny_vlm
+from glioma.vlm import backends
 
 # An error of the user's ends in its one line, not in a traceback.
 try:
@@ -125,11 +126,11 @@ def digest(path):
 
 
 def base(name):
-    """What the package needs to load a model: its name, folder and quantisation (a hub id is in a folder by then)."""
+    """What the package needs to load a model: name, folder (of a hub id, too, by then), quantisation and backend."""
     entry = config["models"][name]
     folder = {"local": entry["source"], "embedded": f"{RESULTS}/models/{name}", "hub": f"results/models/{name}"}
     folder = folder[settings.origin(entry)]
-    return {"name": name, "path": folder, "quantisation": entry["quantisation"]}
+    return {"name": name, "path": folder, **settings.only(entry, "backend", "quantisation")}
 
 
 def base_files(name):

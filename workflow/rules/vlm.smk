@@ -92,7 +92,8 @@ rule finetune:
         mem_mb=lambda wildcards, attempt: 16000 * attempt,
         runtime=lambda wildcards, attempt: 480 * attempt,
     params:
-        base=lambda wildcards: base(ADAPTERS[wildcards.adapter]["model"]),
+        # Whatever answers in the end, training is the same.
+        base=lambda wildcards: settings.only(base(ADAPTERS[wildcards.adapter]["model"]), "name", "path", "quantisation"),
         reading=lambda wildcards: settings.adapter_reading(config, wildcards.adapter),
         settings=lambda wildcards: ordered(ADAPTERS[wildcards.adapter]["training"]),
         seed=config["seed"],
@@ -127,6 +128,8 @@ rule respond:
         asked=lambda wildcards: settings.asked(config, wildcards.run),
         generation=lambda wildcards: settings.generation(config, wildcards.run),
         seed=config["seed"],
-        code=code("respond"),
+        code=lambda wildcards: code(
+            "respond", backends.module(config["models"][RUNS[wildcards.run]["model"]]["backend"])
+        ),
     script:
         "../scripts/respond.py"

@@ -7,7 +7,7 @@ from glioma.cohort import folds
 from glioma.vlm import prompts, requests
 
 with job(snakemake):
-    from glioma.vlm.generate import respond
+    from glioma.vlm.respond import respond
 
     asked, wildcards = snakemake.params.asked, snakemake.wildcards
     crops = Path(snakemake.input.crops).parent

@@ -10,6 +10,7 @@ from glioma.cnn.recipe import Recipe
 from glioma.cohort.settings import Cohort, CropMode, Crops, Folds, Slices
 from glioma.demo.tiny_vlm.settings import Recipe as TinyRecipe
 from glioma.scoring.settings import Scores, Votes
+from glioma.vlm import backends
 from glioma.vlm.settings import Conversations, Coordinates, Generation, Orientation, PolygonPoints, Training
 
 GRADES = ("LGG", "HGG", "no glioma")
@@ -28,6 +29,15 @@ def _query(name: str) -> str:
 
 
 QueryName = Annotated[str, AfterValidator(_query)]
+
+
+def _backend(name: str) -> str:
+    if name not in backends.names():
+        raise ValueError(f"{name!r} is no backend; use one of {', '.join(backends.names())}")
+    return name
+
+
+BackendName = Annotated[str, AfterValidator(_backend), Field(json_schema_extra={"enum": list(backends.names())})]
 
 
 class Network(Recipe):
@@ -49,6 +59,8 @@ class Model(Section):
     coordinates: Coordinates = Coordinates()
     quantisation: Literal["none", "4bit"] = "none"
     """4bit needs CUDA."""
+    backend: BackendName = backends.DEFAULT
+    """What runs it when it answers; adapters are trained with transformers whatever stands here."""
     recipe: TinyRecipe = TinyRecipe()
     """Of the embedded model: how it is trained."""
 

@@ -183,7 +183,8 @@ def generation(config: dict[str, Any], run: str) -> dict[str, Any]:
         "side": config["slices"]["side"],
         # Coordinates are pixels of a square.
         "frame": config["slices"]["frame"] if task.whole_slices else "square",
-        "choices": bool(task.choices),
+        "forced_start": task.forced_start,
+        "choices": task.choices,
     }
     own = entry["generation"]
     if own["image_first"] is None:

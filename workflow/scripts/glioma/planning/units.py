@@ -86,11 +86,8 @@ class Study:
         return min(rows, asked.get("limit") or rows)
 
     def _finetune(self, wildcards: Mapping[str, str]) -> dict[str, float]:
-        # Only here: the module of training loads PyTorch.
-        from glioma.vlm.finetune import DEFAULTS
-
-        training = DEFAULTS | self.config["adapters"][wildcards["adapter"]]["training"]
-        batch = training["batch"] * training["accumulation"]
+        training = self.config["adapters"][wildcards["adapter"]]["training"]
+        batch = training["batch_size"] * training["accumulation"]
         steps = training["steps"]
         if steps is None:
             training_patients = len(splits.split(self.folds, int(wildcards["fold"]))["train"])

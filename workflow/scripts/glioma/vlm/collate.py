@@ -1,15 +1,13 @@
 """Conversations to training batches, with the loss where it belongs."""
 
 from collections.abc import Mapping, Sequence
-from functools import cache
-from pathlib import Path
 
 import torch
-from PIL import Image
 from transformers import ProcessorMixin
 
 from glioma.base.errors import UserError
 from glioma.vlm.encode import Features, image_features, text_features
+from glioma.vlm.images import image_size, open_image
 
 IGNORED = -100  # the label PyTorch's cross entropy skips
 CACHE_BYTES = 2**30
@@ -60,7 +58,9 @@ class Collator:
             if self.loss == "answer":
                 known = question.shape[1]
                 if not torch.equal(labels[:, :known], question):
-                    raise UserError("the model's chat template rewrites the question; set finetune loss: conversation")
+                    raise UserError(
+                        "the model's chat template rewrites the question; set the adapter's training loss: conversation"
+                    )
                 labels[:, :known] = IGNORED
             labels[labels == self.processor.image_token_id] = IGNORED
             self.texts[key] = features | {"labels": labels}
@@ -75,20 +75,6 @@ class Collator:
             self.room -= size
             self.images[path] = features
         return features
-
-
-def open_image(path: str) -> Image.Image:
-    """The picture of a conversation, as RGB."""
-    if not Path(path).is_file():
-        raise UserError(f"{path}: no such image; run from the folder the conversations were written in")
-    with Image.open(path) as image:
-        return image.convert("RGB")
-
-
-@cache
-def image_size(path: str) -> tuple[int, int]:
-    """Width and height of a picture, read once."""
-    return open_image(path).size
 
 
 def _pad(value: torch.Tensor, length: int, fill: int) -> torch.Tensor:

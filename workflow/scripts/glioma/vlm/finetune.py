@@ -17,36 +17,8 @@ from glioma.base import seeds
 from glioma.base.errors import UserError
 from glioma.base.files import atomic_path, read_json, write_csv, write_json
 from glioma.vlm import conversations, unsloth_backend
+from glioma.vlm.settings import Training
 
-DEFAULTS = {
-    "backend": "auto",  # unsloth (CUDA only), peft, or auto: unsloth where it works
-    "steps": None,  # optimizer steps; None: as many as `epochs` take
-    "epochs": 1,
-    "batch": 8,  # conversations in one forward pass
-    "accumulation": 1,  # forward passes in one optimizer step
-    "learning_rate": 2e-4,
-    "warmup": 5,  # steps
-    "scheduler": "linear",
-    "optimizer": "auto",  # adamw_8bit with CUDA and bitsandbytes, else adamw_torch
-    "weight_decay": 0.01,
-    "rank": 16,
-    "alpha": 16,
-    "dropout": 0.0,
-    "gradient_checkpointing": False,
-    "loss": "answer",  # or conversation: the loss also covers the prompt
-    "evaluate_every": 25,  # steps; None: no validation, which keeps the last step
-    "validation_rows": 64,  # most conversations to validate on, evenly spread
-    "select_by": "loss",  # what makes a step the best: the validation loss, or generation, the score of its answers
-    "generation_rows": 32,  # most conversations to answer at every evaluation, evenly spread
-    "patience": None,  # evaluations without a better one after which training ends; None: it never does
-    "keep": "best",  # or last
-}
-CHOICES = {
-    "backend": ("auto", "peft", "unsloth"),
-    "loss": ("answer", "conversation"),
-    "select_by": ("loss", "generation"),
-    "keep": ("best", "last"),
-}
 CHECKPOINT_EVERY = 25  # steps, where nothing is evaluated
 
 # The reentrant kind would give no gradients to layers whose input needs none, as the first of the vision part.
@@ -65,43 +37,26 @@ HISTORY_COLUMNS = {
 }
 
 
-def check(settings: Mapping) -> dict:
-    """Settings completed by `DEFAULTS`; `UserError` for an unknown key or value."""
-    if unknown := set(settings) - set(DEFAULTS):
-        raise UserError(f"finetune: unknown key {min(unknown)!r}; choose from {', '.join(DEFAULTS)}")
-    unvalidated = settings.get("evaluate_every", True) is None
-    settings = {**DEFAULTS, **({"keep": "last"} if unvalidated else {}), **settings}
-    for key, choices in CHOICES.items():
-        if settings[key] not in choices:
-            raise UserError(f"finetune: {key} is {settings[key]!r}; choose from {', '.join(choices)}")
-    for key, value in {"keep": "best", "select_by": "generation"}.items():
-        if unvalidated and settings[key] == value:
-            raise UserError(f"finetune: {key} is {value!r} without validation; give evaluate_every a number of steps")
-    if settings["patience"] is not None and (unvalidated or settings["patience"] < 1):
-        raise UserError("finetune: patience counts evaluations, from 1 on; give evaluate_every a number, or null here")
-    return settings
-
-
 def choose_backend(wanted: str) -> str:
     """The backend to use, "peft" or "unsloth"."""
     if wanted == "unsloth" and not unsloth_backend.available():
-        raise UserError("finetune: backend unsloth needs CUDA and the unsloth environment; set backend: peft or auto")
+        raise UserError("training: backend unsloth needs CUDA and the unsloth environment; set backend: peft or auto")
     if wanted == "auto":
         return "unsloth" if unsloth_backend.available() else "peft"
     return wanted
 
 
-def choose_optimizer(wanted: str) -> str:
-    """The optimizer to use, by its name in transformers. Those in 8 bits need CUDA and bitsandbytes."""
+def choose_optimiser(wanted: str) -> str:
+    """The optimiser to use, by its name in transformers. Those in 8 bits need CUDA and bitsandbytes."""
     possible = torch.cuda.is_available() and find_spec("bitsandbytes") is not None
     if wanted == "auto":
         return "adamw_8bit" if possible else "adamw_torch"
     if "8bit" in wanted and not possible:
-        raise UserError(f"finetune: optimizer {wanted} needs CUDA and bitsandbytes; set optimizer: auto or adamw_torch")
+        raise UserError(f"training: optimiser {wanted} needs CUDA and bitsandbytes; set optimiser: auto or adamw_torch")
     return wanted
 
 
-def load(base: Mapping, settings: Mapping, seed: int):
+def load(base: Mapping, settings: Training, seed: int):
     """A base model with fresh LoRA layers, and its processor."""
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 
@@ -109,38 +64,38 @@ def load(base: Mapping, settings: Mapping, seed: int):
 
     model, processor = models.load(base)
     if base.get("quantisation", "none") != "none":
-        model = prepare_model_for_kbit_training(model, settings["gradient_checkpointing"], CHECKPOINTING)
+        model = prepare_model_for_kbit_training(model, settings.gradient_checkpointing, CHECKPOINTING)
     torch.manual_seed(seed)
     config = LoraConfig(
-        r=settings["rank"],
-        lora_alpha=settings["alpha"],
-        lora_dropout=settings["dropout"],
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
         target_modules=TARGETS,
         task_type="CAUSAL_LM",
     )
     return get_peft_model(model, config), processor
 
 
-def arguments(settings: Mapping, checkpoints: Path, seed: int, resuming: bool):
+def arguments(settings: Training, checkpoints: Path, seed: int, resuming: bool):
     """The trainer's arguments for these settings."""
     from trl import SFTConfig
 
     from glioma.vlm import models
 
-    every = settings["evaluate_every"]
+    every = settings.evaluate_every
     return SFTConfig(
         output_dir=str(checkpoints),
-        max_steps=settings["steps"] or -1,
-        num_train_epochs=settings["epochs"],
-        per_device_train_batch_size=settings["batch"],
-        per_device_eval_batch_size=settings["batch"],
-        gradient_accumulation_steps=settings["accumulation"],
-        learning_rate=settings["learning_rate"],
-        warmup_steps=settings["warmup"],
-        lr_scheduler_type=settings["scheduler"],
-        optim=choose_optimizer(settings["optimizer"]),
-        weight_decay=settings["weight_decay"],
-        gradient_checkpointing=settings["gradient_checkpointing"],
+        max_steps=settings.steps or -1,
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=settings.batch_size,
+        gradient_accumulation_steps=settings.accumulation,
+        learning_rate=settings.learning_rate,
+        warmup_steps=settings.warmup,
+        lr_scheduler_type=settings.scheduler,
+        optim=choose_optimiser(settings.optimiser),
+        weight_decay=settings.weight_decay,
+        gradient_checkpointing=settings.gradient_checkpointing,
         gradient_checkpointing_kwargs={**CHECKPOINTING},
         logging_steps=every or CHECKPOINT_EVERY,
         eval_strategy="steps" if every else "no",
@@ -149,8 +104,8 @@ def arguments(settings: Mapping, checkpoints: Path, seed: int, resuming: bool):
         save_strategy="steps",
         save_steps=every or CHECKPOINT_EVERY,
         save_total_limit=2,
-        metric_for_best_model=f"eval_{settings['select_by']}" if every else None,
-        greater_is_better=settings["select_by"] == "generation",
+        metric_for_best_model=f"eval_{settings.select_by}" if every else None,
+        greater_is_better=settings.select_by == "generation",
         # An early stop goes on counting where a killed job left off.
         restore_callback_states_from_checkpoint=True,
         seed=seed,
@@ -201,43 +156,44 @@ def finetune(
 ) -> pd.DataFrame:
     """Fine-tune a base model on conversations; return the learning curve.
 
-    `base` is a model entry, `settings` those of `DEFAULTS`, `reading` says how answers are read (`task`, `side`,
+    `base` is a model entry, `settings` those of `Training`, `reading` says how answers are read (`task`, `side`,
     `coordinates`), which only `select_by: generation` has to know. Writes `adapter_config.json`,
     `adapter_model.safetensors` (PEFT's files) and `history.csv` (step, train_loss, eval_loss, generation,
     learning_rate; step 0 is the base model) into `out_folder`. A killed job leaves `checkpoints/` there, from which the
     next one goes on to the same result.
     """
-    settings = check(settings)
+    settings = Training.read(settings)
     train = conversations.read(conversations_train)
-    validated = settings["evaluate_every"] is not None
+    validated = settings.evaluate_every is not None
     held_out = conversations.read(conversations_validation) if validated else []
     for path, missing in ((conversations_train, not train), (conversations_validation, validated and not held_out)):
         if missing:
             raise UserError(f"{path}: no conversations; give the split more patients or lower minimum_pixels")
-    validation = _spread(held_out, settings["validation_rows"])
-    asked = _spread(held_out, settings["generation_rows"]) if settings["select_by"] == "generation" else []
+    validation = _spread(held_out, settings.validation_rows)
+    asked = _spread(held_out, settings.generation_rows) if settings.select_by == "generation" else []
     seed = seeds.integer(seed, "finetune") % 2**31
-    backend = choose_backend(settings["backend"])
+    backend = choose_backend(settings.backend)
     print(f"backend: {backend}; {len(train)} conversations to train on, {len(validation)} to validate")
     model, processor = (unsloth_backend.load if backend == "unsloth" else load)(base, settings, seed)
 
     from glioma.base.partial import fingerprint
-    from glioma.vlm import models
-    from glioma.vlm.generation_evaluator import GenerationEvaluator
+    from glioma.vlm.backends.transformers import Transformers
 
     out_folder = Path(out_folder)
     checkpoints = out_folder / "checkpoints"
     rows = [train, validation, asked]
-    causes = {"settings": settings, "seed": seed, "model": models.fingerprint(base), "rows": rows, "reading": reading}
+    causes = {"settings": settings.plain(), "seed": seed, "model": Transformers(base).fingerprint(), "rows": rows} | {
+        "reading": reading
+    }
     _discard_foreign(checkpoints, fingerprint(causes))
     resumed = last_checkpoint(checkpoints)
     if resumed is None or not _state(resumed)["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"]:
-        exam = GenerationEvaluator(processor, asked, reading, settings["batch"]) if asked else None
-        trainer = _trainer(model, processor, train, validation, exam, settings, checkpoints, seed)
+        evaluator = _evaluator(processor, asked, reading, settings) if asked else None
+        trainer = _trainer(model, processor, train, validation, evaluator, settings, checkpoints, seed)
         trainer.train(resume_from_checkpoint=resumed)
     last = last_checkpoint(checkpoints)
     curve = history(_state(last)["log_history"])
-    best = _state(last)["best_global_step"] if settings["keep"] == "best" else None
+    best = _state(last)["best_global_step"] if settings.keep == "best" else None
     kept = checkpoints / f"checkpoint-{best}" if best else last
     print(f"kept: {kept.name}, of {last.name} made")
     _save(kept, base["name"], curve, out_folder)
@@ -258,20 +214,32 @@ def _discard_foreign(checkpoints: Path, mark: str) -> None:
     write_json({"fingerprint": mark}, note)
 
 
-def _trainer(model, processor, train: list, validation: list, exam, settings: Mapping, checkpoints: Path, seed: int):
-    """The trainer of a model; with an exam, what an evaluation finds includes the score of the model's answers."""
+def _evaluator(processor, rows: list, reading: Mapping, settings: Training):
+    """What scores a model's answers to conversations; they may be a few times as long as the longest true answer."""
+    from glioma.vlm.generation_evaluator import ROOM, GenerationEvaluator
+
+    true = [row["messages"][1]["content"][0]["text"] for row in rows]
+    longest = max(len(processor.tokenizer(text, add_special_tokens=False).input_ids) for text in true)
+    return GenerationEvaluator(rows, reading, settings.batch_size, ROOM * longest)
+
+
+def _trainer(
+    model, processor, train: list, validation: list, evaluator, settings: Training, checkpoints: Path, seed: int
+):
+    """The trainer of a model; with an evaluator, what an evaluation finds includes the score of the model's answers."""
     from datasets import Dataset
     from transformers import EarlyStoppingCallback
     from trl import SFTTrainer
 
+    from glioma.vlm.backends.transformers import Transformers
     from glioma.vlm.collate import Collator
 
     class Trainer(SFTTrainer):
         def evaluation_loop(self, *args, **kwargs):
             output = super().evaluation_loop(*args, **kwargs)
-            if exam is not None:
+            if evaluator is not None:
                 with self.accelerator.autocast(), unsloth_backend.answering(self.model, settings):
-                    output.metrics["eval_generation"] = exam(self.model)
+                    output.metrics["eval_generation"] = evaluator(Transformers.live(self.model, processor))
             return output
 
     numbers = list(range(len(train) + len(validation)))
@@ -281,8 +249,8 @@ def _trainer(model, processor, train: list, validation: list, exam, settings: Ma
         train_dataset=Dataset.from_dict({"row": numbers[: len(train)]}),
         eval_dataset=Dataset.from_dict({"row": numbers[len(train) :]}) if validation else None,
         processing_class=processor,
-        data_collator=Collator(processor, train + validation, settings["loss"]),
-        callbacks=[EarlyStoppingCallback(settings["patience"])] if settings["patience"] else None,
+        data_collator=Collator(processor, train + validation, settings.loss),
+        callbacks=[EarlyStoppingCallback(settings.patience)] if settings.patience else None,
     )
 
 

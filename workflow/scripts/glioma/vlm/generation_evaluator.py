@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from glioma import tasks
 from glioma.geometry import shapes
 from glioma.tasks import QueryTask
-from glioma.vlm.collate import open_image
-from glioma.vlm.generate import Answerer
+from glioma.vlm.backends import Backend, Decoding, Prompt
+from glioma.vlm.images import open_image
 from glioma.vlm.requests import Request
 
 ROOM = 2
@@ -20,33 +20,30 @@ class GenerationEvaluator:
     """Validation conversations that a model has to answer.
 
     `rows` are conversations about one task, `reading` its `task`, the `side` of their images in pixels and the
-    `coordinates` that the model uses. Decoding is greedy, parsing strict.
+    `coordinates` that the model uses. They are answered `batch_size` at a time, with at most `max_new_tokens` each.
+    Decoding is greedy, parsing strict.
     """
 
-    def __init__(self, processor, rows: Sequence[Mapping], reading: Mapping, batch: int) -> None:
-        self.processor = processor
+    def __init__(self, rows: Sequence[Mapping], reading: Mapping, batch_size: int, max_new_tokens: int) -> None:
         self.rows = rows
         self.task = tasks.get(reading["task"])
         points = tuple(reading.get("polygon_points", shapes.POLYGON_POINTS))
         self.limits = tasks.Limits(reading["side"], points, reading["coordinates"])
-        self.batch = batch
+        self.batch_size = batch_size
+        self.decoding = Decoding(max_new_tokens)
+        question = rows[0]["messages"][0]["content"]
+        text = next(part["text"] for part in question if part["type"] == "text")
+        self.prompt = Prompt(text, image_first=question[0]["type"] == "image")
+        self.names = [Request(row["patient"], row["orientation"], row["slice"]).name for row in rows]
         self.images = [open_image(row["images"][0]) for row in rows]
 
-    def __call__(self, model) -> float:
-        """The score of a model's answers, 0 to 1; the model must be in evaluation mode."""
-        question = self.rows[0]["messages"][0]["content"]
-        longest = max(
-            len(self.processor.tokenizer(_true_answer(row), add_special_tokens=False).input_ids) for row in self.rows
-        )
-        settings = {"max_new_tokens": ROOM * longest, "image_first": question[0]["type"] == "image"}
-        prompt = next(part["text"] for part in question if part["type"] == "text")
-        answerer = Answerer(model, self.processor, prompt, settings, seed=0)
-        requests = [Request(row["patient"], row["orientation"], row["slice"]) for row in self.rows]
-        texts = [
-            answer["text"]
-            for start in range(0, len(requests), self.batch)
-            for answer in answerer.answer(requests[start : start + self.batch], self.images[start : start + self.batch])
-        ]
+    def __call__(self, backend: Backend) -> float:
+        """The score of a model's answers, 0 to 1."""
+        texts = []
+        for start in range(0, len(self.rows), self.batch_size):
+            batch = slice(start, start + self.batch_size)
+            found = backend.answer(self.prompt, self.images[batch], self.names[batch], self.decoding)
+            texts += [answer.text for answer in found]
         return score(texts, self.rows, self.task, self.limits)
 
 

@@ -18,6 +18,11 @@ class Request(NamedTuple):
     slice: int
     repeat: int = 0
 
+    @property
+    def name(self) -> str:
+        """What the random numbers of its answer are keyed by."""
+        return "/".join(map(str, self))
+
 
 def slices_of(
     patients: Iterable[str],

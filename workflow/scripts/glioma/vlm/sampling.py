@@ -1,6 +1,6 @@
 """How the next token is chosen: greedily, or at random but the same whatever the batch, the shard or the device."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from transformers import (
 )
 
 from glioma.base import seeds
+from glioma.vlm.backends import Decoding
 
 
 class GumbelNoise(LogitsProcessor):
@@ -38,14 +39,14 @@ class GumbelNoise(LogitsProcessor):
         return scores + (-torch.log(-torch.log(uniform))).to(scores.device)
 
 
-def processors(settings: Mapping, seed: int, names: Sequence[str], question_length: int) -> LogitsProcessorList:
+def processors(decoding: Decoding, names: Sequence[str], question_length: int) -> LogitsProcessorList:
     """Temperature, then top-p, then min-p, as transformers orders them, then the noise; none at all if greedy."""
-    if not settings["temperature"]:
+    if not decoding.temperature:
         return LogitsProcessorList()
-    chain = LogitsProcessorList([TemperatureLogitsWarper(float(settings["temperature"]))])
-    if settings["top_p"] < 1:
-        chain.append(TopPLogitsWarper(settings["top_p"]))
-    if settings["min_p"] > 0:
-        chain.append(MinPLogitsWarper(settings["min_p"]))
-    chain.append(GumbelNoise(seed, names, question_length))
+    chain = LogitsProcessorList([TemperatureLogitsWarper(float(decoding.temperature))])
+    if decoding.top_p < 1:
+        chain.append(TopPLogitsWarper(decoding.top_p))
+    if decoding.min_p > 0:
+        chain.append(MinPLogitsWarper(decoding.min_p))
+    chain.append(GumbelNoise(decoding.seed, names, question_length))
     return chain

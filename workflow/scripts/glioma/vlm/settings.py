@@ -54,7 +54,7 @@ class Training(Section):
     steps: Count | None = None
     """Optimiser steps; null: as many as `epochs` take."""
     epochs: Rate = 1
-    batch: Count = 8
+    batch_size: Count = 8
     """Conversations in one forward pass."""
     accumulation: Count = 1
     """Forward passes in one optimiser step."""
@@ -62,11 +62,11 @@ class Training(Section):
     warmup: Whole = 5
     """Steps."""
     scheduler: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "linear"
-    optimizer: Literal["auto", "adamw_torch", "adamw_8bit"] = "auto"
+    optimiser: Literal["auto", "adamw_torch", "adamw_8bit"] = "auto"
     """auto: adamw_8bit with CUDA and bitsandbytes, else adamw_torch."""
     weight_decay: Number = 0.01
     rank: Count = 16
-    alpha: Rate = 16
+    alpha: Count = 16
     dropout: Annotated[float, Field(ge=0, lt=1), BeforeValidator(float)] = 0.0
     gradient_checkpointing: bool = False
     loss: Literal["answer", "conversation"] = "answer"
@@ -112,3 +112,16 @@ class Generation(Section):
     min_p: Share = 0.0
     image_first: bool | None = None
     """Order of image and text; null: as the adapter was trained, text first without one."""
+
+
+class Responses(Generation):
+    """How a run's model answers, and about what: all that its job is told besides model, prompt and requests."""
+
+    forced_start: str | None = None
+    choices: tuple[str, ...] = ()
+    """The task's: what is scored by log-probabilities besides the free answer. Values, not the task's name: parsing and
+    scoring may change without a model being asked again."""
+    side: Count
+    """Of the square image, in pixels."""
+    frame: Literal["square", "native"] = "square"
+    """native: coronal and sagittal slices as they are, not padded."""

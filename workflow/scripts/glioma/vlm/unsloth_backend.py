@@ -15,6 +15,7 @@ from importlib.util import find_spec
 import torch
 
 from glioma.base.errors import UserError
+from glioma.vlm.settings import Training
 
 
 def available() -> bool:
@@ -22,7 +23,7 @@ def available() -> bool:
     return torch.cuda.is_available() and find_spec("unsloth") is not None
 
 
-def load(base: Mapping, settings: Mapping, seed: int):
+def load(base: Mapping, settings: Training, seed: int):
     """A model with fresh LoRA layers, ready for training, and its processor."""
     # It writes the code that it compiles into the working directory, unless told where to.
     os.environ.setdefault("UNSLOTH_COMPILE_LOCATION", tempfile.mkdtemp(prefix="unsloth-"))
@@ -38,13 +39,13 @@ def load(base: Mapping, settings: Mapping, seed: int):
         )
     except (OSError, RuntimeError, NotImplementedError) as error:
         raise UserError(
-            f"model {base['name']}: Unsloth cannot load it ({error}); set finetune backend: peft"
+            f"model {base['name']}: Unsloth cannot load it ({error}); set the adapter's training backend: peft"
         ) from error
     model = FastVisionModel.get_peft_model(
         model,
-        r=settings["rank"],
-        lora_alpha=settings["alpha"],
-        lora_dropout=settings["dropout"],
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
         bias="none",
         finetune_vision_layers=True,
         finetune_language_layers=True,
@@ -57,13 +58,13 @@ def load(base: Mapping, settings: Mapping, seed: int):
     return model, processor
 
 
-def _checkpointing(settings: Mapping) -> str | bool:
+def _checkpointing(settings: Training) -> str | bool:
     """Unsloth's own gradient checkpointing, or none; its functions each checkpoint unless told not to."""
-    return "unsloth" if settings["gradient_checkpointing"] else False
+    return "unsloth" if settings.gradient_checkpointing else False
 
 
 @contextmanager
-def answering(model, settings: Mapping) -> Iterator[None]:
+def answering(model, settings: Training) -> Iterator[None]:
     """Within, a model in training answers; afterwards it can be trained on. Without Unsloth there is nothing to do."""
     if "unsloth" not in sys.modules:
         yield

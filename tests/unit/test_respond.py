@@ -13,12 +13,18 @@ from transformers import LogitsProcessorList, MinPLogitsWarper, TemperatureLogit
 
 from glioma.base.errors import UserError
 from glioma.geometry import slices
-from glioma.vlm import generate, models, prompts, requests, sampling
+from glioma.vlm import models, prompts, requests, sampling
+from glioma.vlm import respond as responding
+from glioma.vlm.backends import Decoding, Prompt, transformers
+from glioma.vlm.backends.transformers import Transformers
 from glioma.vlm.encode import Question, image_features
+from glioma.vlm.images import Crops
 from glioma.vlm.requests import Request
+from glioma.vlm.settings import Responses
 
 PROMPT = "Classify the brain scan as Low Grade Glioma (0), High Grade Glioma (1), or No Glioma (2)."
-GREEDY = {"side": SIDE, "max_new_tokens": 10, "choices": True, "batch_size": 8}
+CHOICES = {"forced_start": "Choice: ", "choices": ["0", "1", "2"]}
+GREEDY = {**CHOICES, "side": SIDE, "max_new_tokens": 10, "batch_size": 8}
 SAMPLED = {**GREEDY, "temperature": 1.5, "min_p": 0.01, "top_p": 0.95}
 
 
@@ -33,7 +39,7 @@ def respond(tiny_mllama, small_crops, tmp_path):
 
     def respond(name, asked, settings, prompt=PROMPT, seed=3):
         out, timing = tmp_path / f"{name}.jsonl", tmp_path / f"{name}.timing.csv"
-        generate.respond(tiny_mllama, None, asked, small_crops, prompt, settings, out, timing, seed)
+        responding.respond(tiny_mllama, None, asked, small_crops, prompt, settings, out, timing, seed)
         return out.read_bytes()
 
     return respond
@@ -128,13 +134,13 @@ def test_choice_logprobs_are_those_of_each_choice_scored_alone(respond, loaded, 
 
 
 def test_scoring_choices_of_several_tokens_agrees_with_the_one_pass(loaded, small_crops):
-    answerer = generate.Answerer(*loaded, PROMPT, GREEDY, seed=0)
-    question = answerer.question((SIDE, SIDE))
+    backend = Transformers.live(*loaded)
+    question = Question(backend.processor, PROMPT, (SIDE, SIDE))
     flair = np.load(small_crops / "gli-a.npy")[0]
-    images = image_features(answerer.processor, [slices.render(flair[i], SIDE) for i in (6, 9)])
-    tokens = answerer.processor.tokenizer("Choice: 12", add_special_tokens=False).input_ids
+    images = image_features(backend.processor, [slices.render(flair[i], SIDE) for i in (6, 9)])
+    tokens = backend.processor.tokenizer("Choice: 12", add_special_tokens=False).input_ids
     start = len(tokens) - 2
-    score = lambda candidate, known: answerer._score(question, images, candidate, known)  # noqa: E731
+    score = lambda candidate, known: backend._score(question, images, candidate, known)  # noqa: E731
     with torch.inference_mode():
         together, one_by_one = score(tokens, start), score(tokens[:-1], start) + score(tokens, start + 1)
     assert torch.allclose(together, one_by_one, atol=1e-5)
@@ -156,7 +162,8 @@ def test_sampled_tokens_follow_the_warped_distribution():
     warped = LogitsProcessorList([TemperatureLogitsWarper(1.5), MinPLogitsWarper(0.1)])(None, logits)
     probabilities = warped.double().softmax(dim=-1)[0].numpy()
     draws = 4000
-    chain = sampling.processors({"temperature": 1.5, "top_p": 1.0, "min_p": 0.1}, 0, [f"r{i}" for i in range(draws)], 5)
+    decoding = Decoding(1, temperature=1.5, min_p=0.1)
+    chain = sampling.processors(decoding, [f"r{i}" for i in range(draws)], 5)
     picked = chain(torch.zeros(draws, 7, dtype=torch.long), logits.expand(draws, -1)).argmax(dim=-1).numpy()
     counts = np.bincount(picked, minlength=30)
     possible = probabilities > 0
@@ -171,10 +178,11 @@ def test_a_killed_job_goes_on_to_the_same_bytes(respond, tiny_mllama, small_crop
     partial = tmp_path / "out.partial.jsonl"
     code = f"""
 from pathlib import Path
-from glioma.vlm import generate, requests
+from glioma.vlm import requests
+from glioma.vlm.respond import respond
 asked = requests.slices_of(["gli-a", "gli-b", "gli-c"], {str(small_crops)!r}, ["axial", "coronal"], "tumour")
-generate.respond({tiny_mllama!r}, None, asked, {str(small_crops)!r}, {PROMPT!r}, {settings!r},
-                 "out.jsonl", "out.timing.csv", 3)
+respond({tiny_mllama!r}, None, asked, {str(small_crops)!r}, {PROMPT!r}, {settings!r},
+        "out.jsonl", "out.timing.csv", 3)
 """
     run_and_kill(code, lambda: partial.exists() and partial.read_bytes().count(b"\n") >= 6, tmp_path)
     done = partial.read_bytes().count(b"\n")
@@ -199,14 +207,27 @@ generate.respond({tiny_mllama!r}, None, asked, {str(small_crops)!r}, {PROMPT!r},
 
 def test_each_image_is_preprocessed_once(loaded, small_crops, monkeypatch):
     seen = []
-    features = generate.image_features
+    features = transformers.image_features
     monkeypatch.setattr(
-        generate, "image_features", lambda processor, images: seen.append(len(images)) or features(processor, images)
+        transformers,
+        "image_features",
+        lambda processor, images: seen.append(len(images)) or features(processor, images),
     )
     batch = [Request("gli-a", "axial", 7, repeat) for repeat in range(5)] + [Request("gli-a", "axial", 8)]
-    images = generate._images(generate.Crops(small_crops), batch, generate.DEFAULTS)
-    assert len(generate.Answerer(*loaded, PROMPT, GREEDY, seed=0).answer(batch, images)) == 6
+    images = Crops(small_crops).images(batch, SIDE, "square")
+    backend, settings = Transformers.live(*loaded), Responses.read(GREEDY)
+    rows = responding.answer(backend, batch, images, PROMPT, settings, seed=0)
+    assert len(rows) == 6 and all(row["logprobs"] for row in rows)
     assert seen == [2] and images[0] is images[4]
+    # Other pictures are looked at anew, though they may lie where forgotten ones did.
+    for index in range(5, 15):
+        image = Crops(small_crops).images([Request("gli-a", "axial", index)], SIDE, "square")
+        (fresh,) = Transformers.live(*loaded).answer(Prompt(PROMPT), image, ["x"], Decoding(3))
+        assert backend.answer(Prompt(PROMPT), image, ["x"], Decoding(3)) == [fresh]
+        assert np.array_equal(
+            backend.logprobs(Prompt(PROMPT), image, "Choice: ", ("0", "1")),
+            Transformers.live(*loaded).logprobs(Prompt(PROMPT), image, "Choice: ", ("0", "1")),
+        )
 
 
 def test_slices_in_their_native_frame_are_answered_each_in_its_own_size(respond, loaded, small_crops):
@@ -217,7 +238,7 @@ def test_slices_in_their_native_frame_are_answered_each_in_its_own_size(respond,
     rows, square = rows_of(whole), rows_of(respond("square", asked, GREEDY))
     assert [tuple(row[key] for key in ("patient", "orientation", "slice", "repeat")) for row in rows] == asked
     assert all(row["logprobs"] != padded["logprobs"] for row, padded in zip(rows, square, strict=True))
-    images = generate._images(generate.Crops(small_crops), asked, {**generate.DEFAULTS, **native})
+    images = Crops(small_crops).images(asked, SIDE, "native")
     assert {image.size for image in images} == {(51, 64), (64, 40), (64, 32)}
     model, processor = loaded
     chat = processor.apply_chat_template(prompts.messages(PROMPT), add_generation_prompt=True, tokenize=False)
@@ -242,9 +263,28 @@ def test_a_question_equals_the_processors_own_batch(loaded, small_crops, image_f
     assert all(torch.equal(batch[name], expected[name]) for name in batch)
 
 
-def test_faults_of_the_user_are_named(respond, asked, tiny_mllama, tmp_path):
-    with pytest.raises(UserError, match="max_tokens"):
-        respond("x", asked, {"max_tokens": 3})
+def test_what_determines_the_answers_is_known_without_the_model(tiny_mllama, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_mllama["path"], folder)
+    base = {"name": "m", "path": str(folder), "quantisation": "none"}
+    known = Transformers(base).fingerprint()
+    assert {"version/torch", "version/transformers", "version/peft", "precision", "quantisation"} <= set(known)
+    assert {"base/config.json", "base/model.safetensors", "base/tokenizer.json"} <= set(known)
+    assert Transformers({**base, "quantisation": "4bit"}).fingerprint() != known  # which could not be loaded here
+    assert Transformers({**base, "name": "n"}).fingerprint() == known
+    for name in models.ADAPTER_FILES:
+        (tmp_path / name).write_text("{}")
+    adapted = Transformers(base, tmp_path).fingerprint()
+    assert known.items() < adapted.items() and "adapter/adapter_model.safetensors" in adapted
+    with (folder / "model.safetensors").open("r+b") as weights:
+        weights.seek(-1, 2)
+        weights.write(b"?")
+    assert Transformers(base).fingerprint() != known
+
+
+def test_errors_of_the_user_are_named(respond, asked, tiny_mllama, tmp_path):
+    with pytest.raises(UserError, match="key max_tokens.*did you mean max_new_tokens"):
+        respond("x", asked, {**GREEDY, "max_tokens": 3})
     with pytest.raises(UserError, match="nobody"):
         respond("x", [Request("nobody", "axial", 3)], GREEDY)
     with pytest.raises(UserError, match="model m: no config.json"):
