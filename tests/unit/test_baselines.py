@@ -5,10 +5,12 @@ import pandas as pd
 import pytest
 from scipy import ndimage
 
-from glioma import scoring, tasks
+from glioma import tasks
 from glioma.geometry import shapes
 from glioma.metrics import segmentation
 from glioma.scoring import baselines
+from glioma.scoring.masks import score_cnn_segmenter
+from glioma.scoring.outlines import score_located
 from glioma.scoring.settings import Settings
 from glioma.scoring.summaries import Entry
 from glioma.tasks import points_from_text
@@ -38,7 +40,7 @@ def flair(mask: np.ndarray, contrast: float, seed: int) -> np.ndarray:
 def score(task: str, answers: pd.DataFrame) -> pd.Series:
     """Metric -> value over the tumour slices."""
     entry = Entry(task, "baseline", "a baseline", cohort="test", crops="brain")
-    summary = scoring.score_located(tasks.get(task), answers, MASKS, entry, SETTINGS).summary
+    summary = score_located(tasks.get(task), answers, MASKS, entry, SETTINGS).summary
     chosen = summary[(summary["slices"] == "tumour") & (summary["unit"] == "patient")]
     return chosen.set_index("metric")["value"]
 
@@ -146,7 +148,7 @@ def test_flair_threshold_in_all_units():
         > 0.8
     )
     entry = Entry("segmentation", "baseline", "FLAIR threshold", cohort="test", crops="brain")
-    summary = scoring.score_cnn_segmenter(found.items(), MASKS, entry, SETTINGS).summary
+    summary = score_cnn_segmenter(found.items(), MASKS, entry, SETTINGS).summary
     volume = summary[(summary["slices"] == "volume") & (summary["metric"] == "dice")]
     by_hand = np.mean([segmentation.overlap(found[name], mask > 0)["dice"] for name, mask in MASKS.items()])
     assert volume["value"].tolist() == pytest.approx([by_hand])

@@ -6,19 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import small_crops
-import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from configuration import resolved
 from glioma.base.errors import UserError
-from glioma.cnn import networks
-from glioma.cnn.recipe import Recipe
 from glioma.cohort import folds
 from glioma.config import settings
 from glioma.demo.phantom import roster
 from glioma.planning import costs, jobs, summary
 from glioma.planning.jobs import Job
-from glioma.planning.units import PASSES, Study
+from glioma.planning.units import Study
 from glioma.vlm import requests
 
 BASE = Path(__file__).parents[2]
@@ -101,38 +97,6 @@ def test_answers_are_those_that_a_run_asks_for(config, tmp_path, part, every):
     asked = settings.asked(config, "classification-general")
     wanted = requests.of_run(folds.make(cohort, 0.25, 2, config["seed"]), tmp_path, asked, part)
     assert study.answers("classification-general", part) == len(wanted) > 0
-
-
-def test_operations_are_those_that_pytorch_counts_in_training(study, config):
-    """One step of the paper's classifier on real numbers, forward and backward, against the count without data."""
-    recipe = Recipe.read(settings.network_entry(config, "paper-classifier"))
-    network = networks.build(recipe, recipe.shape(tuple(config["crops"]["shape"])))
-    with FlopCounterMode(display=False) as counter:
-        network(torch.zeros(1, 4, *recipe.input, requires_grad=True)).sum().backward()
-    one = study.units(Job("train_cnn", {"network": "paper-classifier", "fold": "0"}))["TFLOP"]
-    trained = folds.split(study.folds, 0)["train"]
-    grades = study.folds.set_index("patient").loc[trained, "grade"].value_counts()
-    # Two rates, twelve epochs, the rarer grade as often as the other.
-    steps = 2 * 12 * 2 * grades.max()
-    assert one == pytest.approx(steps * counter.get_total_flops() / 1e12, rel=0.1)
-    assert PASSES == 3
-
-
-def test_networks_on_slices_and_segmenters_are_counted_by_what_they_see(study):
-    all_slices = study.units(Job("predict_cnn_slices", {"slicer": "slice-classifier"}))
-    assert all_slices["TFLOP"] == pytest.approx(40 * 24 * study.cost_of_a_pass("slice-classifier"))
-    masks = study.units(Job("predict_cnn_mask", {"segmenter": "monai-unet"}))
-    assert masks == {"job": 1, "patient": 40, "TFLOP": pytest.approx(3 * 40 * study.cost_of_a_pass("monai-unet"))}
-
-
-def test_steps_and_epochs_of_an_adapter_become_samples(study, config):
-    job = Job("finetune", {"adapter": "paper-center_point", "fold": "0"})
-    # 60 steps of 8; validation before the first, then twice, on at most 64 conversations.
-    assert study.units(job)["sample"] == pytest.approx(60 * 8 + 3 * 64 / PASSES)
-    config["adapters"]["paper-center_point"]["training"] |= {"steps": None, "epochs": 2, "evaluate_every": None}
-    rows = study.units(Job("conversations", {"adapter": "paper-center_point"}))["row"] / 40
-    training = len(folds.split(study.folds, 0)["train"])
-    assert study.units(job)["sample"] == pytest.approx(2 * rows * training, abs=2 * 8)
 
 
 def test_every_rule_of_the_demo_has_a_measured_cost(study):

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 import synthetic_cohort
 
-from glioma import scoring, tasks
+from glioma import tasks
 from glioma.cohort import crops, folds, truth
 from glioma.scoring import baseline_scores, baselines
+from glioma.scoring.outlines import score_located
 from glioma.scoring.settings import Settings
 from glioma.scoring.summaries import COLUMNS, Entry
 
@@ -76,7 +77,7 @@ def test_scores_are_those_of_the_models_own_functions(cohort, scores):
     for task in ("bounding_box", "polygon"):
         entry = Entry(task, "baseline", "mean training box", cohort="test", crops="brain")
         answers = baselines.constant_box(asked, tasks.get(task), box)
-        direct = scoring.score_located(tasks.get(task), answers, masks, entry, SETTINGS, None, 3)
+        direct = score_located(tasks.get(task), answers, masks, entry, SETTINGS, None, 3)
         ours = chosen(scores.summary, cohort="test", task=task, run="mean training box")
         both = ours.merge(direct.summary, on=["slices", "orientation", "unit", "metric"], validate="one_to_one")
         assert len(both) == len(ours) > 0

@@ -8,13 +8,17 @@ import pytest
 from scipy import ndimage, stats
 from sklearn import metrics as sklearn
 
-from glioma import scoring, tasks
+from glioma import tasks
 from glioma.base.errors import UserError
 from glioma.geometry import shapes, slices
 from glioma.metrics import segmentation
 from glioma.scoring import baselines, summaries
+from glioma.scoring.grades import score_classification, score_cnn_classifier, score_consistency
+from glioma.scoring.masks import score_cnn_segmenter
+from glioma.scoring.outlines import score_located
 from glioma.scoring.settings import Settings, Votes
 from glioma.scoring.summaries import Entry
+from glioma.scoring.tables import members, merge, slice_truth
 from glioma.tasks import COLUMNS, STATUSES
 
 SHAPE = (20, 128, 128)
@@ -68,9 +72,7 @@ def shape_answers(task: str, seed: int = 0, selection: str = "all") -> pd.DataFr
 def test_classification_can_be_recomputed_by_hand():
     answers = graded_answers()
     answers = answers[answers["patient"] != "p5"]
-    scores = scoring.score_classification(
-        answers, scoring.slice_truth(MASKS), GRADES, entry("classification"), SETTINGS
-    )
+    scores = score_classification(answers, slice_truth(MASKS), GRADES, entry("classification"), SETTINGS)
     assert len(scores.slices) == len(answers)
     assert list(scores.summary.columns) == list(summaries.COLUMNS)
     for subset in ("all", "tumour"):
@@ -108,9 +110,7 @@ def test_classification_can_be_recomputed_by_hand():
 
 def test_every_answer_is_counted_once_by_status():
     answers = graded_answers()
-    scores = scoring.score_classification(
-        answers, scoring.slice_truth(MASKS), GRADES, entry("classification"), SETTINGS
-    )
+    scores = score_classification(answers, slice_truth(MASKS), GRADES, entry("classification"), SETTINGS)
     rows = scores.summary[(scores.summary["slices"] == "all") & scores.summary["metric"].str.startswith("answers_")]
     assert len(rows) == len(STATUSES) and rows["value"].sum() == len(answers)
     counts = rows.set_index("metric")["value"]
@@ -121,8 +121,8 @@ def test_every_answer_is_counted_once_by_status():
 
 def test_always_hgg_ranks_nothing():
     asked = baselines.asked_slices(MASKS, selection="all")
-    scores = scoring.score_classification(
-        baselines.always_hgg(asked), scoring.slice_truth(MASKS), GRADES, entry("classification", "baseline"), SETTINGS
+    scores = score_classification(
+        baselines.always_hgg(asked), slice_truth(MASKS), GRADES, entry("classification", "baseline"), SETTINGS
     )
     where = {"slices": "all", "orientation": "axial"}
     assert value(scores.summary, "accuracy", **where)["value"] == pytest.approx(4 / 6)
@@ -137,9 +137,7 @@ def test_no_glioma_winner_that_counts_is_decided_and_wrong():
     answers = baselines.always_hgg(baselines.asked_slices(MASKS, selection="all"))
     answers.loc[answers["patient"].isin(["p0", "p2"]), "choice"] = 2
     settings = Settings(hd95_unit="px", votes=Votes(no_glioma="counts"), resamples=100)
-    scores = scoring.score_classification(
-        answers, scoring.slice_truth(MASKS), GRADES, entry("classification"), settings
-    )
+    scores = score_classification(answers, slice_truth(MASKS), GRADES, entry("classification"), settings)
     cells = {name: value(scores.summary, name, slices="all")["value"] for name in ("tp", "fn", "tn", "fp")}
     assert cells == {"tp": 3, "fn": 1, "tn": 0, "fp": 2}
     assert value(scores.summary, "accuracy", slices="all")["n_undecided"] == 0
@@ -147,14 +145,14 @@ def test_no_glioma_winner_that_counts_is_decided_and_wrong():
 
 def test_only_tumour_slices_asked_make_no_all_row():
     answers = shape_answers("bounding_box", selection="tumour")
-    scores = scoring.score_located(tasks.get("bounding_box"), answers, MASKS, entry("bounding_box"), SETTINGS)
+    scores = score_located(tasks.get("bounding_box"), answers, MASKS, entry("bounding_box"), SETTINGS)
     assert set(scores.summary["slices"]) == {"tumour", "tumour volume"}
 
 
 def test_answers_without_truth_are_an_error():
     answers = graded_answers().assign(slice=99)
     with pytest.raises(ValueError, match="no truth"):
-        scoring.score_classification(answers, scoring.slice_truth(MASKS), GRADES, entry("classification"), SETTINGS)
+        score_classification(answers, slice_truth(MASKS), GRADES, entry("classification"), SETTINGS)
 
 
 @pytest.mark.parametrize("task", ["bounding_box", "polygon"])
@@ -162,7 +160,7 @@ def test_answers_without_truth_are_an_error():
 def test_shapes_can_be_recomputed_by_hand(task, unreadable):
     answers = shape_answers(task)
     settings = Settings(hd95_unit="px", resamples=300, unreadable=unreadable)
-    scores = scoring.score_located(tasks.get(task), answers, MASKS, entry(task), settings)
+    scores = score_located(tasks.get(task), answers, MASKS, entry(task), settings)
     draw = {
         "bounding_box": lambda points: shapes.mask_from_box(shapes.box_from_corners(points), (128, 128)),
         "polygon": lambda points: shapes.mask_from_polygon(points, (128, 128)),
@@ -193,13 +191,13 @@ def test_shapes_can_be_recomputed_by_hand(task, unreadable):
 
 def test_unreadable_answers_are_empty_predictions():
     answers = shape_answers("bounding_box", selection="tumour").assign(status="malformed")
-    scores = scoring.score_located(tasks.get("bounding_box"), answers, MASKS, entry("bounding_box"), SETTINGS)
+    scores = score_located(tasks.get("bounding_box"), answers, MASKS, entry("bounding_box"), SETTINGS)
     dice = value(scores.summary, "dice", slices="tumour", unit="patient")
     assert (dice["value"], dice["n"], dice["n_undecided"]) == (0, 6, 6)
     assert value(scores.summary, "hd95", slices="tumour", unit="patient")["value"] == pytest.approx(np.hypot(128, 128))
     empty = value(scores.summary, "one_side_empty", slices="tumour")
     assert empty["value"] == empty["n"] == len(answers)
-    left_out = scoring.score_located(
+    left_out = score_located(
         tasks.get("bounding_box"),
         answers,
         MASKS,
@@ -212,7 +210,7 @@ def test_unreadable_answers_are_empty_predictions():
 
 def test_centre_can_be_recomputed_by_hand():
     answers = shape_answers("center_point")
-    scores = scoring.score_located(tasks.get("center_point"), answers, MASKS, entry("center_point"), SETTINGS)
+    scores = score_located(tasks.get("center_point"), answers, MASKS, entry("center_point"), SETTINGS)
     assert not scores.summary["slices"].str.contains("volume").any()
     rows = scores.patients[scores.patients["slices"] == "tumour"].set_index("patient")
     for patient, mask in MASKS.items():
@@ -244,7 +242,7 @@ def test_true_shapes_score_one_against_shapes_and_less_against_the_mask(task):
     dice = {}
     for truth in ("shape", "mask"):
         settings = Settings(hd95_unit="px", truth=truth, resamples=100)
-        scores = scoring.score_located(tasks.get(task), answers, MASKS, entry(task), settings)
+        scores = score_located(tasks.get(task), answers, MASKS, entry(task), settings)
         dice[truth] = value(scores.summary, "dice", slices="tumour", unit="patient")["value"]
     assert dice["shape"] == 1 > dice["mask"] > 0.7
 
@@ -254,7 +252,7 @@ def test_box_readings():
     pixels = {}
     for reading in ("inclusive", "exclusive"):
         settings = Settings(hd95_unit="px", box_maximum=reading, resamples=100)
-        scores = scoring.score_located(tasks.get("bounding_box"), answers, MASKS, entry("bounding_box"), settings)
+        scores = score_located(tasks.get("bounding_box"), answers, MASKS, entry("bounding_box"), settings)
         precision = scores.slices["precision"]
         pixels[reading] = (precision * (60 * 70 if reading == "inclusive" else 59 * 69)).to_numpy()
     # Precision times the box's area is the overlap, which an exclusive maximum can only make smaller.
@@ -265,7 +263,7 @@ def test_box_readings():
 def test_square_truth_is_wider():
     answers = baselines.answers_from_masks(baselines.asked_slices(MASKS), tasks.get("bounding_box"), MASKS)
     dice = [
-        scoring.score_located(
+        score_located(
             tasks.get("bounding_box"),
             answers,
             MASKS,
@@ -285,7 +283,7 @@ def test_millimetres_and_orientations(orientation):
     answers = baselines.answers_from_masks(asked, tasks.get("bounding_box"), moved)
     spacings = dict.fromkeys(MASKS, (2.0, 2.0, 2.0))
     in_pixels, in_mm = (
-        scoring.score_located(
+        score_located(
             tasks.get("bounding_box"),
             answers,
             MASKS,
@@ -308,9 +306,7 @@ def test_anisotropic_millimetres_reach_the_right_axes():
     boxes = tasks.get("bounding_box")
     answers = baselines.answers_from_masks(baselines.asked_slices({"a": mask}), boxes, {"a": shifted})
     settings = Settings(hd95_unit="mm", resamples=100)
-    found = scoring.score_located(
-        tasks.get("bounding_box"), answers, {"a": mask}, entry("bounding_box"), settings, spacings
-    )
+    found = score_located(tasks.get("bounding_box"), answers, {"a": mask}, entry("bounding_box"), settings, spacings)
     # Five columns of 3 mm: the far edges are 15 mm apart.
     assert found.patients["hd95"].tolist() == [15.0, 15.0]
 
@@ -326,8 +322,8 @@ def test_cnn_segmenter_and_vlm_stack_share_their_unit():
     for row in answers[answers["status"] == "ok"].itertuples():
         box = shapes.box_from_corners(np.array(json.loads(row.points)))
         drawn[row.patient][row.slice] = shapes.mask_from_box(box, (128, 128))
-    vlm = scoring.score_located(tasks.get("bounding_box"), answers, MASKS, entry("bounding_box"), SETTINGS)
-    cnn = scoring.score_cnn_segmenter(drawn.items(), MASKS, entry("segmentation", "cnn"), SETTINGS)
+    vlm = score_located(tasks.get("bounding_box"), answers, MASKS, entry("bounding_box"), SETTINGS)
+    cnn = score_cnn_segmenter(drawn.items(), MASKS, entry("segmentation", "cnn"), SETTINGS)
     for name in ("tumour volume", "tumour"):
         ours, theirs = (
             table.patients[table.patients["slices"] == name].set_index("patient")[list(segmentation.SCORES)]
@@ -342,7 +338,7 @@ def test_cnn_segmenter_and_vlm_stack_share_their_unit():
 def test_cnn_segmenter_averages_folds():
     half = {name: mask * (np.arange(128) < 64) for name, mask in MASKS.items()}
     predicted = [*MASKS.items(), *half.items()]
-    scores = scoring.score_cnn_segmenter(predicted, MASKS, entry("segmentation", "cnn", "test"), SETTINGS)
+    scores = score_cnn_segmenter(predicted, MASKS, entry("segmentation", "cnn", "test"), SETTINGS)
     rows = scores.patients[scores.patients["slices"] == "volume"].set_index("patient")
     for name, mask in MASKS.items():
         alone = segmentation.scores(half[name] > 0, mask > 0)["dice"]
@@ -354,7 +350,7 @@ def test_cnn_classifier_can_be_recomputed_by_hand():
     predictions = pd.DataFrame(
         {"patient": [name for name in MASKS if name != "p5"] * 2, "p_hgg": rng.random(10).round(3)}
     )
-    scores = scoring.score_cnn_classifier(predictions, GRADES, entry("classification", "cnn"), SETTINGS)
+    scores = score_cnn_classifier(predictions, GRADES, entry("classification", "cnn"), SETTINGS)
     mean = predictions.groupby("patient")["p_hgg"].mean()
     decided = scores.patients[scores.patients["label"] != ""].set_index("patient")
     assert decided.index.tolist() == mean.index.tolist()
@@ -380,34 +376,34 @@ FOLDS = pd.DataFrame(
 
 
 def test_members_are_of_the_split_and_only_of_who_was_asked():
-    assert {name: list(patients) for name, patients in scoring.members(FOLDS).items()} == {
+    assert {name: list(patients) for name, patients in members(FOLDS).items()} == {
         "validation": ["p1", "p3", "p4", "p5"],
         "test": ["p0", "p2"],
         "pooled": list(MASKS),
     }
-    assert list(scoring.members(FOLDS, ["p2", "p2"])) == ["test"]
-    assert list(scoring.members(FOLDS, ["p2", "p3"])) == ["validation", "test", "pooled"]
+    assert list(members(FOLDS, ["p2", "p2"])) == ["test"]
+    assert list(members(FOLDS, ["p2", "p3"])) == ["validation", "test", "pooled"]
 
 
 @pytest.mark.parametrize("task", ["classification", "bounding_box", "center_point", "segmentation"])
 def test_cohorts_scored_at_once_are_those_scored_alone(task):
-    cohorts = scoring.members(FOLDS)
+    cohorts = members(FOLDS)
     rng = np.random.default_rng(4)
     moved = {name: np.roll(mask, rng.integers(0, 9), axis=2) for name, mask in MASKS.items()}
 
     def score(patients, entry, **options):
         masks = {name: MASKS[name] for name in patients}
         if task == "classification":
-            answers, truth = graded_answers(), scoring.slice_truth(MASKS)
-            return scoring.score_classification(answers, truth, GRADES[patients], entry, SETTINGS, **options)
+            answers, truth = graded_answers(), slice_truth(MASKS)
+            return score_classification(answers, truth, GRADES[patients], entry, SETTINGS, **options)
         if task == "segmentation":
             predicted = ((name, moved[name]) for name in patients)
-            return scoring.score_cnn_segmenter(predicted, masks, entry, SETTINGS, **options)
-        return scoring.score_located(tasks.get(task), shape_answers(task), masks, entry, SETTINGS, **options)
+            return score_cnn_segmenter(predicted, masks, entry, SETTINGS, **options)
+        return score_located(tasks.get(task), shape_answers(task), masks, entry, SETTINGS, **options)
 
     together = score(list(MASKS), entry(task), cohorts=cohorts)
     alone = {name: score(list(patients), entry(task, cohort=name)) for name, patients in cohorts.items()}
-    merged = scoring.merge(alone.values())
+    merged = merge(alone.values())
     pd.testing.assert_frame_equal(together.summary, merged.summary)
     pd.testing.assert_frame_equal(together.patients, merged.patients)
     assert together.patients["cohort"].value_counts()["pooled"] * 2 == len(together.patients)
@@ -417,9 +413,7 @@ def test_cohorts_scored_at_once_are_those_scored_alone(task):
 
 
 def test_a_segmenter_on_patients_it_has_seen_is_scored_as_whole_volumes():
-    scores = scoring.score_cnn_segmenter(
-        MASKS.items(), MASKS, entry("segmentation", "cnn", "train"), SETTINGS, whole_only=True
-    )
+    scores = score_cnn_segmenter(MASKS.items(), MASKS, entry("segmentation", "cnn", "train"), SETTINGS, whole_only=True)
     assert set(scores.summary["slices"]) == set(scores.patients["slices"]) == {"volume"}
     assert set(scores.patients["cohort"]) == {"train"}
     for metric in ("dice", "nsd"):
@@ -431,7 +425,7 @@ def test_nsd_tolerance_and_bins_are_settings():
     assert (settings.nsd_tolerance, settings.calibration_bins) == (3.5, 4)
     moved = {name: np.roll(mask, 3, axis=2) for name, mask in MASKS.items()}
     found = [
-        scoring.score_cnn_segmenter(
+        score_cnn_segmenter(
             moved.items(),
             MASKS,
             entry("segmentation"),
@@ -449,7 +443,7 @@ def test_summary_can_be_recomputed_from_the_patients_file(tmp_path):
     grades = pd.Series(np.where(np.arange(60) < 45, "HGG", "LGG"), index=pd.Index(names, name="patient"))
     p = np.clip(rng.normal(0.4, 0.25, 60) + 0.25 * (grades == "HGG").to_numpy(), 0, 1).round(3)
     predictions = pd.DataFrame({"patient": names, "p_hgg": p})
-    scores = scoring.score_cnn_classifier(predictions, grades, entry("classification", "cnn", "pooled"), SETTINGS)
+    scores = score_cnn_classifier(predictions, grades, entry("classification", "cnn", "pooled"), SETTINGS)
     scores.patients.to_csv(tmp_path / "patients.csv", index=False)
     scores.summary.to_csv(tmp_path / "summary.csv", index=False)
     patients, summary = (pd.read_csv(tmp_path / f"{name}.csv") for name in ("patients", "summary"))
@@ -493,11 +487,11 @@ def test_summary_can_be_recomputed_from_the_patients_file(tmp_path):
 
 
 def test_only_readers_with_probabilities_have_a_calibration():
-    truth = scoring.slice_truth(MASKS)
+    truth = slice_truth(MASKS)
     asked = baselines.always_hgg(baselines.asked_slices(MASKS, selection="all"))
-    silent = scoring.score_classification(asked, truth, GRADES, entry("classification", "baseline"), SETTINGS)
+    silent = score_classification(asked, truth, GRADES, entry("classification", "baseline"), SETTINGS)
     assert not silent.summary["metric"].isin(["brier", "ece"]).any()
-    spoken = scoring.score_classification(graded_answers(), truth, GRADES, entry("classification"), SETTINGS)
+    spoken = score_classification(graded_answers(), truth, GRADES, entry("classification"), SETTINGS)
     for subset in ("all", "tumour"):
         patients = spoken.patients[spoken.patients["slices"] == subset].dropna(subset="p_hgg")
         row = value(spoken.summary, "brier", slices=subset, orientation="axial")
@@ -512,7 +506,7 @@ def test_consistency_of_the_published_counts():
     answers["status"] = np.where(answers["choice"].isna(), "malformed", "ok")
     answers["choice"] = answers["choice"].astype("Int64")
     answers["repeat"] = answers.groupby("patient").cumcount()
-    scores = scoring.score_consistency(answers, GRADES, entry("classification"), SETTINGS)
+    scores = score_consistency(answers, GRADES, entry("classification"), SETTINGS)
     assert value(scores.summary, "share_hgg_on_hgg")["value"] == 1
     lgg = value(scores.summary, "share_hgg_on_lgg")
     assert lgg["value"] == pytest.approx(77 / 95) and lgg["low"] < 77 / 95 < lgg["high"]
@@ -526,16 +520,16 @@ def test_consistency_of_the_published_counts():
 
 def test_cohorts_merge_and_tables_concatenate():
     parts = [
-        scoring.score_classification(
+        score_classification(
             graded_answers(),
-            scoring.slice_truth(MASKS),
+            slice_truth(MASKS),
             GRADES[names],
             entry("classification", cohort=cohort),
             SETTINGS,
         )
         for cohort, names in (("test", ["p0", "p2", "p3"]), ("validation", ["p1", "p4", "p5"]))
     ]
-    merged = scoring.merge(parts)
+    merged = merge(parts)
     assert [len(table) for table in merged] == [len(a) + len(b) for a, b in zip(*parts, strict=True)]
     assert set(merged.patients["cohort"]) == {"test", "validation"}
     assert set(parts[0].slices["patient"]) == {"p0", "p2", "p3"}
@@ -546,9 +540,9 @@ def test_cohorts_merge_and_tables_concatenate():
 def test_scores_depend_on_neither_order_nor_other_rows():
     """Intervals belong to the item: scoring a subset of the cohorts or shuffled slices changes no row."""
     answers = shape_answers("bounding_box")
-    first = scoring.score_located(tasks.get("bounding_box"), answers, MASKS, entry("bounding_box"), SETTINGS).summary
+    first = score_located(tasks.get("bounding_box"), answers, MASKS, entry("bounding_box"), SETTINGS).summary
     tumour = answers[[MASKS[p][s].any() for p, s in zip(answers["patient"], answers["slice"], strict=True)]]
-    second = scoring.score_located(tasks.get("bounding_box"), tumour, MASKS, entry("bounding_box"), SETTINGS).summary
+    second = score_located(tasks.get("bounding_box"), tumour, MASKS, entry("bounding_box"), SETTINGS).summary
     columns = ["metric", "value", "low", "high", "n"]
     same = [table.loc[table["slices"] == "tumour", columns].reset_index(drop=True) for table in (first, second)]
     pd.testing.assert_frame_equal(*same)
@@ -578,18 +572,18 @@ def test_answers_have_the_columns_of_an_answers_table():
 @pytest.mark.parametrize("task", tasks.located())
 def test_a_cohort_without_answers_has_tables_without_rows(task):
     answers = shape_answers(task).iloc[:0]
-    scores = scoring.score_located(tasks.get(task), answers, MASKS, entry(task), SETTINGS)
+    scores = score_located(tasks.get(task), answers, MASKS, entry(task), SETTINGS)
     assert [len(table) for table in scores] == [0, 0, 0]
-    graded = scoring.score_classification(
-        graded_answers().iloc[:0], scoring.slice_truth(MASKS), GRADES, entry("classification"), SETTINGS
+    graded = score_classification(
+        graded_answers().iloc[:0], slice_truth(MASKS), GRADES, entry("classification"), SETTINGS
     )
     assert [len(table) for table in graded] == [0, 0, 0]
 
 
 def test_a_subset_without_slices_leaves_everybody_undecided():
     answers = graded_answers()
-    truth = scoring.slice_truth(MASKS, tumour_pixels=10**6)
-    scores = scoring.score_classification(answers, truth, GRADES, entry("classification"), SETTINGS)
+    truth = slice_truth(MASKS, tumour_pixels=10**6)
+    scores = score_classification(answers, truth, GRADES, entry("classification"), SETTINGS)
     row = value(scores.summary, "accuracy", slices="tumour")
     assert np.isnan(row["value"]) and (row["n"], row["n_undecided"]) == (0, 6)
     assert value(scores.summary, "accuracy_all", slices="tumour")["value"] == 0

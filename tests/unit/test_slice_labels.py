@@ -6,9 +6,9 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sklearn
 
-from glioma import scoring
 from glioma.scoring import baselines
 from glioma.scoring.settings import Settings
+from glioma.scoring.slice_labels import score_labels
 from glioma.scoring.summaries import Entry
 from glioma.stats.clustered import cluster_bootstrap
 from glioma.stats.statistics import NO_INTERVAL
@@ -37,7 +37,7 @@ def row(summary: pd.DataFrame, metric: str) -> pd.Series:
 
 def test_scores_are_scikit_learns_over_all_slices():
     given = answers()
-    summary = scoring.score_labels(given.drop(columns="truth"), MASKS, ENTRY, Settings(resamples=200)).summary
+    summary = score_labels(given.drop(columns="truth"), MASKS, ENTRY, Settings(resamples=200)).summary
     # What could not be parsed is wrong, whatever the truth.
     predicted = np.where(given["status"] == "ok", given["choice"].fillna(0).astype(bool), ~given["truth"])
     expected = {
@@ -58,7 +58,7 @@ def test_a_slice_shows_tumour_from_so_many_pixels_on():
     always = baselines.labelled(baselines.asked_slices(MASKS, selection="all"), [True] * 12 * len(MASKS))
     areas = np.stack([mask.any(axis=0).sum() * 0 + np.count_nonzero(mask, axis=(1, 2)) for mask in MASKS.values()])
     for pixels in (1, 2):
-        summary = scoring.score_labels(always, MASKS, ENTRY, Settings(resamples=100), pixels).summary
+        summary = score_labels(always, MASKS, ENTRY, Settings(resamples=100), pixels).summary
         assert row(summary, "accuracy")["value"] == pytest.approx((areas >= pixels).mean())
         assert row(summary, "balanced_accuracy")["value"] == 0.5
 

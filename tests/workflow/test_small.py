@@ -37,7 +37,14 @@ def test_the_report_says_what_it_is(done):
 def test_the_summary_holds_every_task_and_arm(done):
     summary = pd.read_csv(done.folder / RESULTS / "scores/summary.csv")
     assert set(COLUMNS) <= set(summary.columns)
-    assert set(summary["task"]) == {"classification", "segmentation", "center_point", "bounding_box", "polygon"}
+    assert set(summary["task"]) == {
+        "classification",
+        "segmentation",
+        "center_point",
+        "bounding_box",
+        "polygon",
+        "presence",
+    }
     assert set(summary["arm"]) == {"cnn", "vlm", "baseline"}
     share = summary[summary["metric"].isin(["accuracy", "dice", "recall", "in_box"])]["value"].dropna()
     assert share.between(0, 1).all()

@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
@@ -16,9 +17,14 @@ with job(snakemake), tempfile.TemporaryDirectory() as folder:
     # "auto" means this machine, in the dry-run as here.
     used.write_text(json.dumps({**config, "gpus_per_job": params.gpu}), encoding="utf-8")
     snakefile = Path(snakemake.scriptdir).resolve().parents[1] / "Snakefile"
-    listed = jobs.dry_run(["--snakefile", str(snakefile), "--configfile", str(used)])
     table = costs.read(params.costs)
     study = Study(config, pd.DataFrame(params.patients))
+    # The dry-run is a process of its own, beside which there is time to count operations.
+    with ThreadPoolExecutor(1) as beside:
+        listing = beside.submit(jobs.dry_run, ["--snakefile", str(snakefile), "--configfile", str(used)])
+        for network in config["networks"]:
+            study.tflop(network, training=True)
+    listed = listing.result()
     found = costs.estimate([each for each in listed if each.rule != "all"], study, table, params.costs)
     plan = summary.text(found, {name: run["shards"] for name, run in config["runs"].items()})
     print(plan)

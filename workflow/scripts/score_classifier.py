@@ -2,12 +2,13 @@
 
 import pandas as pd
 
-from glioma import scoring
 from glioma.base.files import write_csv
 from glioma.base.job import job
 from glioma.cohort import folds
+from glioma.scoring.grades import score_cnn_classifier
 from glioma.scoring.settings import Settings
 from glioma.scoring.summaries import Entry
+from glioma.scoring.tables import members, merge
 
 # The predictions that a cohort is scored by: pooled patients by networks that have not seen them.
 PREDICTIONS = {
@@ -21,7 +22,7 @@ with job(snakemake):
     keys = snakemake.params.settings
     settings = Settings.from_config(keys["scores"], keys["votes"], keys["side"], snakemake.params.seed)
     table = folds.read(snakemake.input.folds)
-    cohorts = scoring.members(table)
+    cohorts = members(table)
     cohorts["train"] = cohorts["validation"]
     predictions = pd.read_csv(snakemake.input.predictions, dtype={"patient": str})
     predictions = predictions.rename(columns={"probability": "p_hgg"})
@@ -30,7 +31,7 @@ with job(snakemake):
         grades = folds.grades(table[table["patient"].isin(cohorts[cohort])])
         entry = Entry("classification", "cnn", network, snakemake.params.model, "", cohort, snakemake.params.crops)
         chosen = predictions[predictions["cohort"].isin(by)]
-        parts.append(scoring.score_cnn_classifier(chosen, grades, entry, settings))
-    scores = scoring.merge(parts)
+        parts.append(score_cnn_classifier(chosen, grades, entry, settings))
+    scores = merge(parts)
     write_csv(scores.patients, snakemake.output.patients)
     write_csv(scores.summary, snakemake.output.summary)

@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
-from glioma import scoring, tasks
+from glioma import tasks
 from glioma.base.files import write_csv
 from glioma.base.job import job
 from glioma.cohort import folds, truth
+from glioma.scoring.grades import score_classification, score_consistency
+from glioma.scoring.outlines import score_located
 from glioma.scoring.settings import Settings
+from glioma.scoring.slice_labels import score_labels
 from glioma.scoring.summaries import Entry
+from glioma.scoring.tables import members, slice_truth
 
 with job(snakemake):
     run, keys = snakemake.params.run, snakemake.params.settings
@@ -16,20 +20,20 @@ with job(snakemake):
     entry = Entry(run["task"], "vlm", **facts, crops=snakemake.params.crops)
     crops, table = Path(snakemake.input.crops).parent, folds.read(snakemake.input.folds)
     answers = tasks.read_answers(snakemake.input.answers)
-    cohorts = scoring.members(table, answers["patient"])
+    cohorts = members(table, answers["patient"])
     everyone = set().union(*cohorts.values())
     grades = folds.grades(table[table["patient"].isin(everyone)])
     masks = truth.masks(crops, grades.index)
     task = tasks.get(run["task"])
     if run["repeats"]:
-        scores = scoring.score_consistency(answers, grades, entry, settings, cohorts)
+        scores = score_consistency(answers, grades, entry, settings, cohorts)
     elif task.output == "grade":
-        shown = scoring.slice_truth(masks, run["orientations"], keys["tumour_pixels"])
-        scores = scoring.score_classification(answers, shown, grades, entry, settings, cohorts)
+        shown = slice_truth(masks, run["orientations"], keys["tumour_pixels"])
+        scores = score_classification(answers, shown, grades, entry, settings, cohorts)
     elif task.output == "label":
-        scores = scoring.score_labels(answers, masks, entry, settings, keys["tumour_pixels"], cohorts)
+        scores = score_labels(answers, masks, entry, settings, keys["tumour_pixels"], cohorts)
     else:
         spacings = truth.spacings(crops, grades.index)
-        scores = scoring.score_located(task, answers, masks, entry, settings, spacings, keys["tumour_pixels"], cohorts)
+        scores = score_located(task, answers, masks, entry, settings, spacings, keys["tumour_pixels"], cohorts)
     for name in scores._fields:
         write_csv(getattr(scores, name), snakemake.output[name])

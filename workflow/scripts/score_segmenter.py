@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from glioma import scoring
 from glioma.base.files import write_csv
 from glioma.base.job import job
 from glioma.cohort import folds, truth
+from glioma.scoring.masks import score_cnn_segmenter
 from glioma.scoring.settings import Settings
 from glioma.scoring.summaries import Entry
+from glioma.scoring.tables import members, merge
 
 with job(snakemake):
     keys = snakemake.params.settings
@@ -24,11 +25,11 @@ with job(snakemake):
         return ((patient, np.load(predictions / folder / f"{patient}.npy")) for patient in patients)
 
     common = {"masks": known, "entry": entry, "settings": settings, "spacings": spacings}
-    cohorts = scoring.members(table)
-    seen = scoring.score_cnn_segmenter(read("seen", cohorts["validation"]), **common, whole_only=True)
-    unseen = scoring.score_cnn_segmenter(
+    cohorts = members(table)
+    seen = score_cnn_segmenter(read("seen", cohorts["validation"]), **common, whole_only=True)
+    unseen = score_cnn_segmenter(
         read("masks", table["patient"]), **common, tumour_pixels=keys["tumour_pixels"], cohorts=cohorts
     )
-    scores = scoring.merge([seen, unseen])
+    scores = merge([seen, unseen])
     write_csv(scores.patients, snakemake.output.patients)
     write_csv(scores.summary, snakemake.output.summary)

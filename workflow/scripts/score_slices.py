@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from glioma import scoring
 from glioma.base.files import write_csv
 from glioma.base.job import job
 from glioma.cohort import folds, truth
+from glioma.scoring.grades import score_classification
 from glioma.scoring.settings import Settings
 from glioma.scoring.summaries import Entry
+from glioma.scoring.tables import members, slice_truth
 from glioma.tasks import read_answers
 
 with job(snakemake):
@@ -19,8 +20,8 @@ with job(snakemake):
     asked = read_answers(snakemake.input.answers)
     grades = folds.grades(table)
     masks = truth.masks(Path(snakemake.input.crops).parent, grades.index)
-    shown = scoring.slice_truth(masks, ["axial"], keys["tumour_pixels"])
-    cohorts = scoring.members(table, asked["patient"])
-    scores = scoring.score_classification(asked, shown, grades, entry, settings, cohorts)
+    shown = slice_truth(masks, ["axial"], keys["tumour_pixels"])
+    cohorts = members(table, asked["patient"])
+    scores = score_classification(asked, shown, grades, entry, settings, cohorts)
     for name in scores._fields:
         write_csv(getattr(scores, name), snakemake.output[name])

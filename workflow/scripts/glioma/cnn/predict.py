@@ -24,6 +24,7 @@ from glioma.cnn import device as devices
 from glioma.cnn import networks
 from glioma.cnn.data import Patients, Samples, Slices, normalise
 from glioma.cnn.recipe import Recipe
+from glioma.cnn.schedule import predicted
 from glioma.cnn.validation import p_hgg
 from glioma.cohort import crops, nifti
 
@@ -87,8 +88,9 @@ def predict_classifier(
     """
     recipe = Recipe.read(entry)
     check_folds(weights, folds)
-    patients = Patients(folds["patient"].tolist(), recipe, crops_folder)
     device = devices.choose()
+    # Each model predicts the same patients.
+    patients = Patients(predicted(recipe.kind, folds, 0, len(weights))["everyone"], recipe, crops_folder)
     parts = []
     for fold, file in enumerate(tqdm(weights, unit="fold", ascii=True)):
         network = load_network(recipe, file, recipe.shape(crop_shape))
@@ -117,11 +119,12 @@ def predict_slices(
     recipe = Recipe.read(entry)
     check_folds(weights, folds)
     device = devices.choose()
-    test = Slices(folds.loc[folds["split"] == "test", "patient"].tolist(), recipe, crops_folder)
+    asked = [predicted(recipe.kind, folds, fold, len(weights)) for fold in range(len(weights))]
+    test = Slices(asked[0]["test"], recipe, crops_folder)
     total, parts = torch.zeros(len(test), len(LABELS), dtype=torch.float64), []
     for fold, file in enumerate(tqdm(weights, unit="fold", ascii=True)):
         network = load_network(recipe, file, recipe.shape(crop_shape))
-        own = Slices(folds.loc[_unseen(folds, fold), "patient"].tolist(), recipe, crops_folder)
+        own = Slices(asked[fold]["validation"], recipe, crops_folder)
         parts.append(_answers(own, _of_slices(network, own, device, workers)))
         total += _of_slices(network, test, device, workers)
     table = pd.concat([*parts, _answers(test, total / len(weights))], ignore_index=True)
@@ -196,11 +199,9 @@ def predict_segmenter(
 
     for fold, file in enumerate(tqdm(weights, unit="fold", ascii=True)):
         network = load_network(recipe, file, shape)
-        asked = {"validation": _unseen(folds, fold)}
-        if seen_folder is not None:
-            asked["train"] = _unseen(folds, (fold - 1) % len(weights))
-        for cohort, chosen in asked.items():
-            patients = folds.loc[chosen, "patient"].tolist()
+        asked = predicted(recipe.kind, folds, fold, len(weights))
+        for cohort in ("validation", "train") if seen_folder is not None else ("validation",):
+            patients = asked[cohort]
             maps = probabilities(network, Patients(patients, recipe, crops_folder), device, workers)
             for patient, map_ in zip(patients, maps, strict=True):
                 write(patient, cohort, fold, map_[0])
@@ -241,11 +242,6 @@ def save_mask(mask: np.ndarray, patient: str, folder: str | Path) -> None:
         np.save(temporary, mask)
 
 
-def _unseen(folds: pd.DataFrame, fold: int) -> pd.Series:
-    """Which patients validate a fold's model."""
-    return (folds["split"] == "development") & (folds["fold"] == fold)
-
-
 def check_folds(weights: Sequence[str | Path], folds: pd.DataFrame) -> None:
     """Every development patient must have exactly one model that has not seen it."""
     found = set(folds.loc[folds["split"] == "development", "fold"])
@@ -255,4 +251,6 @@ def check_folds(weights: Sequence[str | Path], folds: pd.DataFrame) -> None:
             "give one a fold, in the order of the folds"
         )
     if folds["patient"].duplicated().any():
-        raise UserError(f"folds table lists {folds['patient'][folds['patient'].duplicated()].iloc[0]} twice; mend it")
+        raise UserError(
+            f"folds table lists {folds['patient'][folds['patient'].duplicated()].iloc[0]} twice; keep one of them"
+        )

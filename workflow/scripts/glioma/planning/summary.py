@@ -71,8 +71,9 @@ def text(costs: pd.DataFrame, shards: dict[str, int]) -> str:
     total = [f"total{estimated}", str(len(costs)), "", hours(table["cpu_h"].sum()), hours(table["gpu_h"].sum()),
              memory(table["memory_mb"].max()), size(table["bytes"].sum())]  # fmt: skip
     head = ["rule", "jobs", "longest", "CPU time", "GPU time", "memory", "disk"]
-    *lines, last = columns([head, *rows, total])
-    lines += [lines[1], last]
+    # What a user wants to know stands first.
+    first, rule, totals, *others = columns([head, total, *rows])
+    lines = [first, rule, totals, rule, *others]
     notes = ["", "Jobs that are still to be done. Memory is what a job asks for (-: the profile's default)."]
     if estimated:
         notes.append("* Not measured by anybody:")

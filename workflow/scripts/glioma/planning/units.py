@@ -6,13 +6,18 @@ slice that a VLM looks at. step: one decoding step of a batch, as many as answer
 cheaper. Slices that only the mask knows are counted by the shares in `SHOWN`.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from math import ceil
 from typing import Any
 
 import pandas as pd
 
+from glioma import tasks
+from glioma.base import balance
+from glioma.cnn import schedule
+from glioma.cnn.recipe import Recipe
 from glioma.cohort import folds as splits
 from glioma.config import settings
 from glioma.geometry.slices import AXIS
@@ -20,7 +25,7 @@ from glioma.planning.jobs import Job
 
 # Share of slices that show tumour, measured on the crops of the 40 phantoms of the demo; BraTS's own are unknown here.
 SHOWN = {"brain": 0.47, "tumour": 0.74}
-# A step of training is about one pass forward and two backward.
+# A conversation that a VLM is trained on costs about one pass forward and two backward.
 PASSES = 3
 
 
@@ -34,7 +39,6 @@ class Study:
         self.config = dict(config)
         self.folds = splits.make(patients, config["folds"]["test_fraction"], config["folds"]["count"], config["seed"])
         self.shape = tuple(config["crops"]["shape"])
-        self.cost_of_a_pass = cache(self._tflop)
 
     def units(self, job: Job) -> dict[str, float]:
         """How many of each unit a job holds."""
@@ -82,16 +86,21 @@ class Study:
         """Conversations of one patient."""
         entry = self.config["adapters"][adapter]
         asked = entry["conversations"]
-        rows = self._slices(asked, settings.crops_of(self.config, entry)) / (1 - asked.get("no_glioma_slices", 0))
-        return min(rows, asked.get("limit") or rows)
+        # Where the tumour is, is asked on axial slices that show one.
+        whole = tasks.get(entry["task"]).whole_slices
+        orientations = asked["orientations"] if whole else ["axial"]
+        rows = self._slices({**asked, "orientations": orientations}, settings.crops_of(self.config, entry))
+        rows /= 1 - (asked["no_glioma_slices"] if whole else 0)
+        return min(rows, asked["limit"] or rows)
 
     def _finetune(self, wildcards: Mapping[str, str]) -> dict[str, float]:
-        training = self.config["adapters"][wildcards["adapter"]]["training"]
+        training, asked = (self.config["adapters"][wildcards["adapter"]][key] for key in ("training", "conversations"))
         batch = training["batch_size"] * training["accumulation"]
         steps = training["steps"]
         if steps is None:
-            training_patients = len(splits.split(self.folds, int(wildcards["fold"]))["train"])
-            steps = ceil(self._rows(wildcards["adapter"]) * training_patients / batch) * training["epochs"]
+            grades = splits.grades(self.folds)[splits.split(self.folds, int(wildcards["fold"]))["train"]].value_counts()
+            rows = self._rows(wildcards["adapter"]) * balance.size(grades.tolist(), asked["balance"])
+            steps = ceil(ceil(rows / batch) * training["epochs"])
         # Before the first step, then every so often.
         evaluations = 1 + steps // training["evaluate_every"] if training["evaluate_every"] else 0
         samples = steps * batch + evaluations * training["validation_rows"] / PASSES
@@ -99,50 +108,74 @@ class Study:
         return {"sample": float(samples), "answer": float(answers)}
 
     def _train_cnn(self, wildcards: Mapping[str, str]) -> dict[str, float]:
-        from glioma.cnn.recipe import Recipe
+        network = wildcards["network"]
+        recipe = Recipe.read(settings.network_entry(self.config, network))
+        own = splits.split(self.folds, int(wildcards["fold"]))
+        trained = balance.size(self._labels(network, recipe, own["train"]), recipe.oversample)
+        validated = sum(self._labels(network, recipe, own["validation"]))
+        epochs = recipe.epochs * len(recipe.learning_rates)
+        return {"TFLOP": epochs * (trained * self.tflop(network, True) + validated * self.tflop(network, False))}
 
-        recipe = Recipe.read(settings.network_entry(self.config, wildcards["network"]))
-        trained = splits.split(self.folds, int(wildcards["fold"]))["train"]
-        grades = self.folds.set_index("patient").loc[trained, "grade"].value_counts()
-        patients = len(grades) * grades.max() if recipe.oversample and recipe.task == "classification" else grades.sum()
-        seen = float(patients) * recipe.epochs * len(recipe.learning_rates)
-        return {"TFLOP": PASSES * seen * self._per_patient(wildcards["network"])}
+    def _labels(self, network: str, recipe: Recipe, patients: Sequence[str]) -> list[float]:
+        """Samples of each label among patients: whole crops by grade, or slices by answer."""
+        grades = self.folds.set_index("patient").loc[patients, "grade"].value_counts()
+        if recipe.kind != "slices":
+            return grades.tolist()
+        shown = self._of_patient("tumour", recipe.every, network)
+        free = (self._of_patient(recipe.slices, recipe.every, network) - shown) * len(patients)
+        return [*(grades * shown), free]
 
     def _predict(self, wildcards: Mapping[str, str], key: str) -> dict[str, float]:
-        # Masks of development patients are predicted by every fold, for the scores of those that a network has seen.
-        passes = self.config["folds"]["count"] if key == "segmenter" else 1
-        patients = float(len(self.folds))
-        return {"TFLOP": passes * patients * self._per_patient(wildcards[key]), "patient": patients}
+        network, count = wildcards[key], self.config["folds"]["count"]
+        recipe = Recipe.read(settings.network_entry(self.config, network))
+        passes = sum(
+            len(patients)
+            for fold in range(count)
+            for patients in schedule.predicted(recipe.kind, self.folds, fold, count).values()
+        )
+        each = self._of_patient(recipe.slices, recipe.every, network) if recipe.kind == "slices" else 1
+        return {"TFLOP": passes * each * self.tflop(network, False), "patient": float(len(self.folds))}
+
+    def _of_patient(self, selection: str, every: int, network: str) -> float:
+        """Axial slices of a patient that a network sees."""
+        asked = {"selection": selection, "every": every}
+        return self._slices(asked, settings.crops_of(self.config, self.config["networks"][network]))
 
     def _one_patient(self, wildcards: Mapping[str, str]) -> dict[str, float]:
         return {"patient": 1.0}
 
-    def _per_patient(self, network: str) -> float:
-        """TFLOP of one pass forward over a patient: its crop, or its slices."""
-        entry = settings.network_entry(self.config, network)
-        each = self.cost_of_a_pass(network)
-        if not entry["architecture"].startswith("slice:"):
-            return each
-        asked = {"selection": entry.get("slices", "all"), "every": entry.get("every", 1)}
-        return each * self._slices(asked, settings.crops_of(self.config, self.config["networks"][network]))
-
-    def _tflop(self, network: str) -> float:
-        """TFLOP of one pass forward, counted by PyTorch on a network without data."""
-        # Only here: a plan without networks needs no PyTorch.
-        import torch
-        from torch.utils.flop_counter import FlopCounterMode
-
-        from glioma.cnn import networks
-        from glioma.cnn.recipe import Recipe
-
+    def tflop(self, network: str, training: bool) -> float:
+        """TFLOP of one sample passing a network, in training forward and backward."""
         recipe = Recipe.read(settings.network_entry(self.config, network))
-        shape = recipe.shape(self.shape)
-        with torch.device("meta"), torch.no_grad():
-            built = networks.build(recipe, shape).eval()
-            counter = FlopCounterMode(display=False)
-            with counter:
-                built(torch.empty((1, len(recipe.channels), *shape)))
-        return counter.get_total_flops() / 1e12
+        arguments = json.dumps(recipe.arguments, sort_keys=True)
+        forward, backward = _tflop(
+            recipe.task, recipe.architecture, arguments, recipe.multiple, recipe.channels, recipe.shape(self.shape)
+        )
+        return forward + backward if training else forward
+
+
+@cache
+def _tflop(
+    task: str, architecture: str, arguments: str, multiple: int | None, channels: tuple, shape: tuple
+) -> tuple[float, float]:
+    """TFLOP of a sample's pass forward and of the one backward, counted by PyTorch on a network without data."""
+    # Only here: a plan without networks needs no PyTorch.
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from glioma.cnn import networks
+
+    recipe = Recipe(
+        task=task, architecture=architecture, arguments=json.loads(arguments), multiple=multiple, channels=channels
+    )
+    with torch.device("meta"):
+        built = networks.build(recipe, shape).train()
+        with FlopCounterMode(display=False) as counter:
+            # Two samples: batch normalisation refuses one.
+            output = built(torch.empty((2, len(recipe.channels), *shape)))
+            forward = counter.get_total_flops()
+            output.sum().backward()
+    return forward / 2e12, (counter.get_total_flops() - forward) / 2e12
 
 
 _BY_RULE = {

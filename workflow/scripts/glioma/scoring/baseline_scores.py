@@ -14,14 +14,19 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from glioma import scoring, tasks
+from glioma import tasks
 from glioma.cohort import crops, folds, truth
 from glioma.cohort.sequences import SEQUENCES
 from glioma.geometry import shapes
 from glioma.metrics import centre, segmentation
 from glioma.scoring import baselines, summaries
+from glioma.scoring.grades import score_classification
+from glioma.scoring.masks import score_cnn_segmenter
+from glioma.scoring.outlines import score_located
 from glioma.scoring.settings import Settings
+from glioma.scoring.slice_labels import score_labels
 from glioma.scoring.summaries import Entry, Place
+from glioma.scoring.tables import Scores, merge, slice_truth
 from glioma.tasks import LabelTask, LocatedTask
 
 FLAIR = SEQUENCES.index("flair")
@@ -46,7 +51,7 @@ def score(
     tumour_pixels: int,
     mode: str,
     sites: pd.Series | None = None,
-) -> scoring.Scores:
+) -> Scores:
     """Scores of all baselines on one set of crops, cohorts "validation", "test" and "pooled", all axial slices asked.
 
     `table` is the folds table, `folder` that of the crops, cut around `mode`. `sites` maps patients to where they were
@@ -56,7 +61,7 @@ def score(
     grades = folds.grades(table)
     masks, spacings = truth.masks(folder, grades.index), truth.spacings(folder, grades.index)
     groups = _groups(table, folder, masks, settings.side, tumour_pixels, sites)
-    shown = scoring.slice_truth(masks, ["axial"], tumour_pixels)
+    shown = slice_truth(masks, ["axial"], tumour_pixels)
     asked = shown.assign(repeat=0)
     entry = partial(Entry, family="baseline", cohort=POOLED, crops=mode)
     members = {cohort: folds.grades(table, split) for cohort, split in _COHORTS.items()}
@@ -65,7 +70,7 @@ def score(
     for name, found in _grade_answers(asked, groups).items():
         owner = entry(GRADE, run=name)
         parts += [
-            scoring.score_classification(found, shown, known, replace(owner, cohort=cohort), settings)
+            score_classification(found, shown, known, replace(owner, cohort=cohort), settings)
             for cohort, known in members.items()
         ]
     bright = {
@@ -74,7 +79,7 @@ def score(
         for patient in patients
     }
     owner = entry(MASK, run="FLAIR threshold")
-    scored = scoring.score_cnn_segmenter(bright.items(), masks, owner, settings, spacings, tumour_pixels)
+    scored = score_cnn_segmenter(bright.items(), masks, owner, settings, spacings, tumour_pixels)
     parts += _by_cohort(scored, owner, members, settings)
 
     constant = {}
@@ -86,7 +91,7 @@ def score(
                 parts += _by_cohort(constant[name], owner, members, settings)
                 continue
             print(f"scoring {name}, {task.name}", flush=True)
-            scored = scoring.score_located(task, found, masks, owner, settings, spacings, tumour_pixels)
+            scored = score_located(task, found, masks, owner, settings, spacings, tumour_pixels)
             parts += _by_cohort(scored, owner, members, settings)
             if task.output == "region" and name not in ("FLAIR threshold", CEILING):
                 constant[name] = scored
@@ -94,8 +99,8 @@ def score(
         for name, found in _label_answers(task, asked, bright).items():
             owner = entry(task.name, run=name)
             cohorts = {cohort: grades.index for cohort, grades in members.items()}
-            parts.append(scoring.score_labels(found, masks, owner, settings, tumour_pixels, cohorts))
-    return scoring.merge(part._replace(slices=pd.DataFrame()) for part in parts)
+            parts.append(score_labels(found, masks, owner, settings, tumour_pixels, cohorts))
+    return merge(part._replace(slices=pd.DataFrame()) for part in parts)
 
 
 _COHORTS = {"validation": "development", "test": "test", POOLED: None}
@@ -175,9 +180,7 @@ def _located_answers(
     return found | {CEILING: baselines.answers_from_masks(asked[asked["tumour"]], task, truths, side)}
 
 
-def _by_cohort(
-    scored: scoring.Scores, entry: Entry, members: Mapping[str, pd.Series], settings: Settings
-) -> Iterator[scoring.Scores]:
+def _by_cohort(scored: Scores, entry: Entry, members: Mapping[str, pd.Series], settings: Settings) -> Iterator[Scores]:
     """The scores of all patients as those of each cohort: rows of the same patients, and their means."""
     names = [name for name in (*segmentation.SCORES, *centre.METRICS) if name in scored.patients]
     for cohort, grades in members.items():
@@ -185,7 +188,7 @@ def _by_cohort(
         owner, rows = replace(entry, cohort=cohort), []
         for (subset, orientation), group in own.groupby(["slices", "orientation"], sort=False):
             rows += summaries.mean_rows(owner, Place(subset, orientation), group, names, settings)
-        yield scoring.Scores(pd.DataFrame(), own, summaries.table(rows))
+        yield Scores(pd.DataFrame(), own, summaries.table(rows))
 
 
 def _flair(folder: str | Path, patient: str) -> np.ndarray:

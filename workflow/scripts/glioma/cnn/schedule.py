@@ -1,0 +1,27 @@
+"""Which patients the model of a fold predicts: prediction follows it, and the plan counts by it.
+
+Needs no PyTorch, so that a plan can be made where there is none.
+"""
+
+import pandas as pd
+
+
+def predicted(kind: str, folds: pd.DataFrame, fold: int, folds_count: int) -> dict[str, list[str]]:
+    """The patients that the model of a fold predicts, by cohort.
+
+    kind: "classification" (everyone, those that it was trained on included), "slices" (those that it validated on, and
+    the test set) or "segmentation" (also "train": patients that it was trained on, namely those of the fold before).
+    folds: columns patient, split, fold.
+    """
+    if kind == "classification":
+        return {"everyone": folds["patient"].tolist()}
+    cohorts = {"validation": unseen(folds, fold)}
+    if kind == "segmentation":
+        cohorts["train"] = unseen(folds, (fold - 1) % folds_count)
+    cohorts["test"] = folds["split"] == "test"
+    return {cohort: folds.loc[chosen, "patient"].tolist() for cohort, chosen in cohorts.items()}
+
+
+def unseen(folds: pd.DataFrame, fold: int) -> pd.Series:
+    """Which patients validate a fold's model: a boolean for each row of the table."""
+    return (folds["split"] == "development") & (folds["fold"] == fold)
