@@ -9,7 +9,12 @@ from configuration import resolved
 from glioma import tasks
 
 REPORT = {"report", "all"}
-SCORED = {"score_run", "summary", "compare", "draw_results", "write_tables", "write_timing"} | REPORT
+TOLD = {"summary", "compare", "draw_comparison", "write_tables", "write_timing"} | REPORT
+"""What follows any score."""
+OF_GRADES = {"draw_grading", "draw_reliability"}
+OF_LOCATED = {"draw_distributions", "draw_answers"}
+LOCATED = {"score_run", *OF_LOCATED} | TOLD
+SCORED = LOCATED | OF_GRADES
 AUDITED = SCORED | {"leak_audit"}
 
 
@@ -30,7 +35,7 @@ def test_touching_everything_does_nothing(workspace):
 def test_an_inference_prompt_touches_its_own_runs(workspace):
     workspace.edit("config/prompts/bounding_box.txt", "Given a", "Here is a")
     planned = workspace.planned()
-    assert set(planned) == {"respond", "answers"} | AUDITED
+    assert set(planned) == {"respond", "answers", "leak_audit"} | LOCATED
     assert planned["answers"] == planned["score_run"] == 4
     assert workspace.jobs("respond") == {
         "run=paper-bounding_box-general, part=test, shard=0",
@@ -44,7 +49,7 @@ def test_an_inference_prompt_touches_its_own_runs(workspace):
 def test_a_training_prompt_touches_its_adapter_and_what_follows(workspace):
     workspace.edit("config/prompts/training/polygon.txt", "For each", "In each")
     planned = workspace.planned()
-    assert set(planned) == {"conversations", "finetune", "respond", "answers", "draw_learning"} | SCORED
+    assert set(planned) == {"conversations", "finetune", "respond", "answers", "draw_learning"} | LOCATED
     assert planned["conversations"] == planned["finetune"] == planned["respond"] == 1
     assert workspace.jobs("respond") == {"run=paper-polygon-finetuned, part=test, shard=0"}
 
@@ -53,7 +58,7 @@ def test_a_hyperparameter_touches_its_network(workspace):
     workspace.edit("config/studies/demo.yaml", "learning_rate: 5e-3", "learning_rate: 4e-3")
     planned = workspace.planned()
     cnn = {"train_cnn", "predict_cnn_mask", "score_segmenter", "draw_learning"}
-    assert set(planned) == cnn | SCORED - {"score_run"}
+    assert set(planned) == cnn | {"draw_masks", "draw_distributions"} | TOLD
     assert planned["train_cnn"] == 3 and planned["predict_cnn_mask"] == 1
     assert all("network=monai-unet" in job for job in workspace.jobs("train_cnn"))
 
@@ -61,7 +66,7 @@ def test_a_hyperparameter_touches_its_network(workspace):
 def test_a_vote_rule_touches_the_scores_that_vote(workspace):
     workspace.edit("config/studies/demo.yaml", "parsing: strict", "parsing: strict\nvotes: {tie: hgg}")
     planned = workspace.planned()
-    assert set(planned) == {"score_slices"} | AUDITED
+    assert set(planned) == {"score_slices", "score_run", "leak_audit"} | OF_GRADES | TOLD
     study = resolved()
     grading = [run for run in study["runs"].values() if tasks.get(run["task"]).output == "grade"]
     assert planned["score_run"] == len(grading)
@@ -74,7 +79,7 @@ def test_a_new_run_adds_only_its_jobs(workspace):
         "  polygon-again: {like: paper-polygon-general}\n\n# Defaults of parsing",
     )
     planned = workspace.planned()
-    assert set(planned) == {"respond", "answers"} | SCORED
+    assert set(planned) == {"respond", "answers"} | LOCATED
     assert planned["respond"] == 1
 
 
@@ -82,24 +87,24 @@ CNN = {
     *("train_cnn", "predict_cnn_grade", "predict_cnn_mask", "predict_cnn_slices"),
     *("score_classifier", "score_segmenter", "score_slices", "draw_learning"),
 }
-SCORES = {"score_classifier", "score_segmenter", "score_slices", "score_baselines"} | AUDITED
+SCORES = {"score_classifier", "score_segmenter", "score_slices", "score_baselines", "draw_masks"} | AUDITED
+DRAWN = {rule for rule in SCORES if rule.startswith("draw_")} | {"draw_cohort", "draw_learning", "leak_audit"}
 
 
 @pytest.mark.parametrize(
     ("module", "rules"),
     [
-        ("scoring/votes.py", SCORES),
+        ("scoring/votes.py", SCORES - {"score_segmenter", "draw_masks"}),
         # Adapters are chosen by their answers' scores.
         (
             "metrics/segmentation.py",
             {"conversations", "draw_cohort", "finetune", "draw_learning", "respond", "answers"} | SCORES,
         ),
         ("compare/declared.py", {"compare", "write_tables"} | REPORT),
-        (
-            "report/figures/style.py",
-            {"leak_audit", "draw_cohort", "draw_learning", "draw_results"} | REPORT,
-        ),
-        ("cnn/losses.py", CNN | AUDITED - {"score_run"}),
+        ("report/figures/style.py", DRAWN | REPORT),
+        ("report/figures/grading.py", {"draw_grading"} | REPORT),
+        ("report/figures/mask_overlays.py", {"draw_masks"} | REPORT),
+        ("cnn/losses.py", CNN | {"draw_masks"} | AUDITED - {"score_run", "draw_answers"}),
         ("vlm/sampling.py", {"finetune", "draw_learning", "respond", "answers"} | AUDITED),
         ("report/html.py", {"leak_audit", "write_tables", "write_timing"} | REPORT),
     ],

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from safetensors.numpy import save_file
 
 from glioma import tasks
 from glioma.geometry.slices import render_mask
@@ -34,7 +33,7 @@ def write_crops(folder: Path, shape: tuple[int, int, int] = SHAPE, patients=tupl
 
 
 def write_history(folder: Path, metric: str, epochs: int = 30, kept: int = 17, rates=(1e-4, 1e-3)) -> Path:
-    """history.csv of a two-rate sweep whose second rate was kept, and the weights file that says so."""
+    """history.csv of a sweep whose last rate was kept."""
     folder.mkdir(parents=True, exist_ok=True)
     epoch = np.arange(epochs)
     rng = np.random.default_rng(list(folder.name.encode()))
@@ -51,12 +50,9 @@ def write_history(folder: Path, metric: str, epochs: int = 30, kept: int = 17, r
         )
         for rate in rates
     ]
-    pd.concat(parts).to_csv(folder / "history.csv", index=False)
-    save_file(
-        {"w": np.zeros(1, np.float32)},
-        folder / "weights.safetensors",
-        {"training": json.dumps({"learning_rate": rates[-1], "epoch": kept})},
-    )
+    table = pd.concat(parts)
+    table["kept"] = table["learning_rate"].eq(rates[-1]) & table["epoch"].eq(kept)
+    table.to_csv(folder / "history.csv", index=False)
     return folder / "history.csv"
 
 

@@ -15,7 +15,17 @@ from statsmodels.stats.proportion import proportion_confint
 from glioma import tasks
 from glioma.geometry import shapes
 from glioma.report import score_tables
-from glioma.report.figures import calibration, comparison, distributions, grading, learning, overlays, scans, style
+from glioma.report.figures import (
+    answer_overlays,
+    calibration,
+    comparison,
+    distributions,
+    grading,
+    learning,
+    mask_overlays,
+    scans,
+    style,
+)
 
 LABEL = "phantom cohort"
 
@@ -199,7 +209,7 @@ def test_cnn_overlays_rank_by_dice_and_outline_truth_and_prediction(crops, tmp_p
             {"patient": patient, "cohort": "test", "slices": "volume", "orientation": "volume", "dice": rank / 4}
         )
     pd.DataFrame(rows).to_csv(tmp_path / "patients.csv", index=False)
-    figure = overlays.cnn_overlays({"net": (tmp_path / "patients.csv", masks, crops)}, LABEL, tmp_path / "f")
+    figure = mask_overlays.cnn_overlays({"net": (tmp_path / "patients.csv", masks, crops)}, LABEL, tmp_path / "f")
     assert_written(tmp_path / "f")
     assert [axes.get_title() for axes in figure.axes] == ["best, Dice 0.75", "median, Dice 0.50", "worst, Dice 0.00"]
     truth, prediction = (np.vstack([p.vertices for p in c.get_paths()]) for c in figure.axes[0].collections)
@@ -218,8 +228,8 @@ def test_shape_overlays_draw_truth_and_answers_where_they_are(crops, tmp_path):
         tasks.answers_table(pd.DataFrame([row]), tasks.get(task), "strict", limits).to_csv(
             tmp_path / f"{task}.csv", index=False
         )
-        paths[task] = [overlays.Shown("tiny, off the shelf", "vlm general", tmp_path / f"{task}.csv", crops)]
-    figure = overlays.shape_overlays(paths, crops, LABEL, tmp_path / "f", side=32)
+        paths[task] = [answer_overlays.Shown("tiny, off the shelf", "vlm general", tmp_path / f"{task}.csv", crops)]
+    figure = answer_overlays.shape_overlays(paths, crops, LABEL, tmp_path / "f", side=32)
     assert_written(tmp_path / "f")
     point, box, polygon = figure.axes
     true_box = shapes.box_from_mask(mask[index] > 0)
@@ -313,10 +323,10 @@ def test_true_shapes_are_those_of_the_mask(crops, tmp_path):
 @pytest.mark.parametrize("task", ["bounding_box", "polygon", "center_point"])
 def test_answer_overlays_rank_slices_by_the_runs_mean_score(crops, tmp_path, task):
     runs = [
-        overlays.Shown(kind, kind, data.write_slices(tmp_path / kind / "slices.csv", task, crops, number), crops)
+        answer_overlays.Shown(kind, kind, data.write_slices(tmp_path / kind / "slices.csv", task, crops, number), crops)
         for number, kind in enumerate(("vlm general", "vlm fine-tuned"))
     ]
-    figure = overlays.answer_overlays(task, runs, LABEL, tmp_path / "f", side=32)
+    figure = answer_overlays.answer_overlays(task, runs, LABEL, tmp_path / "f", side=32)
     assert_written(tmp_path / "f")
     column = "euclidean_distance" if task == "center_point" else "dice"
     both = pd.concat([pd.read_csv(run.table).set_index(["patient", "slice"]) for run in runs], axis=1)
@@ -345,7 +355,7 @@ def test_failures_are_the_worst_patients_of_the_best_network(crops, tmp_path):
             rows.append(row)
         pd.DataFrame(rows).to_csv(tmp_path / name / "patients.csv", index=False)
         networks[name] = (tmp_path / name / "patients.csv", masks, crops)
-    figure = overlays.cnn_failures(networks, LABEL, tmp_path / "f", count=3)
+    figure = mask_overlays.cnn_failures(networks, LABEL, tmp_path / "f", count=3)
     assert_written(tmp_path / "f")
     titles = [axes.get_title() for axes in figure.axes]
     assert titles[:3] == [f"P0{i}\nDice {0.1 * (i - 1) + 0.4:.2f}" for i in (1, 2, 3)]
@@ -383,14 +393,16 @@ def test_twelve_networks_and_many_runs_stay_readable(tmp_path, crops):
             np.save(tmp_path / "masks" / f"{patient}.npy", np.load(crops / f"{patient}.mask.npy") > 0)
         networks[path.parent.name] = (path, tmp_path / "masks", crops)
     drawn += [
-        overlays.cnn_overlays(networks, LABEL, tmp_path / "o"),
-        overlays.cnn_failures(networks, LABEL, tmp_path / "x"),
+        mask_overlays.cnn_overlays(networks, LABEL, tmp_path / "o"),
+        mask_overlays.cnn_failures(networks, LABEL, tmp_path / "x"),
     ]
     runs = [
-        overlays.Shown(f"m{i}", "vlm general", data.write_slices(tmp_path / f"s{i}.csv", "polygon", crops, i), crops)
+        answer_overlays.Shown(
+            f"m{i}", "vlm general", data.write_slices(tmp_path / f"s{i}.csv", "polygon", crops, i), crops
+        )
         for i in range(8)
     ]
-    drawn.append(overlays.answer_overlays("polygon", runs, LABEL, tmp_path / "a", side=32))
+    drawn.append(answer_overlays.answer_overlays("polygon", runs, LABEL, tmp_path / "a", side=32))
     for figure in drawn:
         width, height = figure.get_size_inches()
         assert width <= 18 and height <= 22
@@ -420,11 +432,11 @@ def test_a_comparison_of_many_runs_keeps_the_best_and_says_so(summary, tmp_path)
         lambda out: grading.confusion([], LABEL, out),
         lambda out: grading.consistency({}, {}, LABEL, out),
         lambda out: distributions.distributions([], "mm", LABEL, out, task="segmentation"),
-        lambda out: overlays.cnn_overlays({}, LABEL, out),
-        lambda out: overlays.cnn_failures({}, LABEL, out),
-        lambda out: overlays.answer_overlays("polygon", [], LABEL, out),
+        lambda out: mask_overlays.cnn_overlays({}, LABEL, out),
+        lambda out: mask_overlays.cnn_failures({}, LABEL, out),
+        lambda out: answer_overlays.answer_overlays("polygon", [], LABEL, out),
         lambda out: calibration.reliability([], LABEL, out),
-        lambda out: overlays.shape_overlays({}, "crops", LABEL, out),
+        lambda out: answer_overlays.shape_overlays({}, "crops", LABEL, out),
     ],
 )
 def test_nothing_configured_is_said_in_the_figure(draw, tmp_path):

@@ -172,6 +172,11 @@ def scored_patients(name):
     return f"{RESULTS}/scores/{'cnn/' if name in NETWORKS else ''}{name}/patients.csv"
 
 
+def masks_of(segmenter):
+    """The masks that a network predicts of all patients."""
+    return collect(f"{RESULTS}/cnn/{segmenter}/masks/{{patient}}.npy", patient=PATIENTS)
+
+
 def responses(run, kind=".jsonl"):
     """The files of all parts and shards of a run, in the order of their answers."""
     shards = range(RUNS[run]["shards"])

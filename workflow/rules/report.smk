@@ -47,55 +47,146 @@ rule draw_learning:
         "../scripts/draw_learning.py"
 
 
-rule draw_results:
+# A rule a module of figures: what one of them shows is drawn again alone.
+SHOWN_COHORT = "pooled"
+"""Every patient by a model that has not seen it, where a method has that; its test patients where not."""
+GRADERS = [scored_patients(name) for name in [*CLASSIFIERS, *SLICERS, *CLASSIFICATION_RUNS]]
+
+
+rule draw_comparison:
     input:
         summary=SUMMARY,
-        crops=[crops_table(crops) for crops in CROP_SETS],
-        folds=FOLDS,
-        classifiers=collect("<results>/scores/cnn/{network}/patients.csv", network=CLASSIFIERS + SLICERS),
-        segmenters=collect("<results>/scores/cnn/{network}/patients.csv", network=SEGMENTERS),
-        baselines=BASELINE_PATIENTS,
-        classification=collect("<results>/scores/{run}/patients.csv", run=CLASSIFICATION_RUNS),
-        shapes=collect("<results>/scores/{run}/patients.csv", run=SHAPE_RUNS),
-        slices=collect("<results>/scores/{run}/slices.csv", run=SHAPE_RUNS),
-        answers=collect("<results>/answers/{run}.csv", run=SHAPE_RUNS),
-        consistency=collect("<results>/answers/{run}.csv", run=CONSISTENCY_RUNS),
     output:
         comparison=figure("comparison", "2 Results"),
+    log:
+        "<logs>/draw_comparison.log",
+    benchmark:
+        "<benchmarks>/draw_comparison.tsv"
+    conda:
+        "../envs/main.yaml"
+    params:
+        label=COHORT_LABEL,
+        cohort=SHOWN_COHORT,
+        code=code("draw_comparison"),
+    script:
+        "../scripts/draw_comparison.py"
+
+
+rule draw_grading:
+    input:
+        graders=GRADERS,
+        consistency=collect("<results>/answers/{run}.csv", run=CONSISTENCY_RUNS),
+        folds=FOLDS,
+    output:
         gldr=figure("gldr", "2 Results"),
         confusion=figure("confusion", "2 Results"),
-        reliability=figure("reliability", "2 Results"),
         consistency=figure("consistency", "2 Results"),
+    log:
+        "<logs>/draw_grading.log",
+    benchmark:
+        "<benchmarks>/draw_grading.tsv"
+    conda:
+        "../envs/main.yaml"
+    params:
+        label=COHORT_LABEL,
+        cohort=SHOWN_COHORT,
+        gldr=config["votes"]["gldr_denominator"],
+        runs=[facts(run) for run in CONSISTENCY_RUNS],
+        code=code("draw_grading"),
+    script:
+        "../scripts/draw_grading.py"
+
+
+rule draw_reliability:
+    input:
+        graders=GRADERS,
+    output:
+        reliability=figure("reliability", "2 Results"),
+    log:
+        "<logs>/draw_reliability.log",
+    benchmark:
+        "<benchmarks>/draw_reliability.tsv"
+    conda:
+        "../envs/main.yaml"
+    params:
+        label=COHORT_LABEL,
+        cohort=SHOWN_COHORT,
+        bins=config["scores"]["calibration_bins"],
+        code=code("draw_reliability"),
+    script:
+        "../scripts/draw_reliability.py"
+
+
+rule draw_distributions:
+    input:
+        [scored_patients(name) for name in SEGMENTERS + SHAPE_RUNS],
+        BASELINE_PATIENTS,
+    output:
         distributions=figure("distributions", "2 Results"),
         box_distributions=figure("box_distributions", "2 Results"),
         polygon_distributions=figure("polygon_distributions", "2 Results"),
         centre_distances=figure("centre_distances", "2 Results"),
+    log:
+        "<logs>/draw_distributions.log",
+    benchmark:
+        "<benchmarks>/draw_distributions.tsv"
+    conda:
+        "../envs/main.yaml"
+    params:
+        label=COHORT_LABEL,
+        cohort=SHOWN_COHORT,
+        unit=config["scores"]["hd95_unit"],
+        code=code_of("draw_distributions", *tasks.names()),
+    script:
+        "../scripts/draw_distributions.py"
+
+
+rule draw_masks:
+    input:
+        patients=[scored_patients(name) for name in SEGMENTERS],
+        masks=[masks_of(name) for name in SEGMENTERS],
+        crops=[crop_table(NETWORKS[name]) for name in SEGMENTERS],
+    output:
         cnn_overlays=figure("cnn_overlays", "5 Pictures"),
         cnn_failures=figure("cnn_failures", "5 Pictures"),
+    log:
+        "<logs>/draw_masks.log",
+    benchmark:
+        "<benchmarks>/draw_masks.tsv"
+    conda:
+        "../envs/main.yaml"
+    params:
+        label=COHORT_LABEL,
+        cohort=SHOWN_COHORT,
+        networks={name: crops_of(NETWORKS[name]) for name in SEGMENTERS},
+        code=code("draw_masks"),
+    script:
+        "../scripts/draw_masks.py"
+
+
+rule draw_answers:
+    input:
+        slices=collect("<results>/scores/{run}/slices.csv", run=SHAPE_RUNS),
+        answers=collect("<results>/answers/{run}.csv", run=SHAPE_RUNS),
+        crops=[crop_table(RUNS[run]) for run in SHAPE_RUNS],
+    output:
         box_overlays=figure("box_overlays", "5 Pictures"),
         polygon_overlays=figure("polygon_overlays", "5 Pictures"),
         centre_overlays=figure("centre_overlays", "5 Pictures"),
         shape_overlays=figure("shape_overlays", "5 Pictures"),
     log:
-        "<logs>/draw_results.log",
+        "<logs>/draw_answers.log",
     benchmark:
-        "<benchmarks>/draw_results.tsv"
+        "<benchmarks>/draw_answers.tsv"
     conda:
         "../envs/main.yaml"
     params:
         label=COHORT_LABEL,
-        # Every patient by a model that has not seen it, where a reader has that; its test patients where not.
-        cohort="pooled",
-        unit=config["scores"]["hd95_unit"],
-        bins=config["scores"]["calibration_bins"],
+        runs=[facts(run) for run in SHAPE_RUNS],
         side=config["slices"]["side"],
-        gldr=config["votes"]["gldr_denominator"],
-        segmenters=[[name, crops_of(NETWORKS[name]), f"{RESULTS}/cnn/{name}/masks"] for name in SEGMENTERS],
-        shapes=[facts(run) for run in SHAPE_RUNS],
-        consistency=[facts(run) for run in CONSISTENCY_RUNS],
-        code=code_of("draw_results", *tasks.names()),
+        code=code_of("draw_answers", *tasks.names()),
     script:
-        "../scripts/draw_results.py"
+        "../scripts/draw_answers.py"
 
 
 rule write_tables:
@@ -164,7 +255,12 @@ rule report_parts:
         rules.leak_audit.output,
         rules.draw_cohort.output,
         rules.draw_learning.output,
-        rules.draw_results.output,
+        rules.draw_comparison.output,
+        rules.draw_grading.output,
+        rules.draw_reliability.output,
+        rules.draw_distributions.output,
+        rules.draw_masks.output,
+        rules.draw_answers.output,
         rules.write_tables.output,
         rules.write_timing.output,
 

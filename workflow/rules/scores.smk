@@ -77,7 +77,8 @@ rule score_segmenter:
     input:
         crops=lambda wildcards: crop_table(NETWORKS[wildcards.segmenter]),
         folds=FOLDS,
-        predictions="<results>/cnn/{segmenter}/predictions.csv",
+        masks=lambda wildcards: masks_of(wildcards.segmenter),
+        seen="<results>/cnn/{segmenter}/seen",
     output:
         patients="<results>/scores/cnn/{segmenter}/patients.csv",
         summary="<results>/scores/cnn/{segmenter}/summary.csv",

@@ -16,20 +16,20 @@ with job(snakemake):
     keys = snakemake.params.settings
     settings = Settings.from_config(keys["scores"], keys["votes"], keys["side"], snakemake.params.seed)
     table = folds.read(snakemake.input.folds)
-    crops, predictions = Path(snakemake.input.crops).parent, Path(snakemake.input.predictions).parent
+    crops, masks, seen = Path(snakemake.input.crops).parent, Path(snakemake.input.masks[0]).parent, snakemake.input.seen
     network = snakemake.wildcards.segmenter
     entry = Entry("segmentation", "cnn", network, snakemake.params.model, "", "train", snakemake.params.crops)
     known, spacings = truth.masks(crops, table["patient"]), truth.spacings(crops, table["patient"])
 
     def read(folder, patients):
-        return ((patient, np.load(predictions / folder / f"{patient}.npy")) for patient in patients)
+        return ((patient, np.load(Path(folder) / f"{patient}.npy")) for patient in patients)
 
     common = {"masks": known, "entry": entry, "settings": settings, "spacings": spacings}
     cohorts = members(table)
-    seen = score_cnn_segmenter(read("seen", cohorts["validation"]), **common, whole_only=True)
+    learned = score_cnn_segmenter(read(seen, cohorts["validation"]), **common, whole_only=True)
     unseen = score_cnn_segmenter(
-        read("masks", table["patient"]), **common, tumour_pixels=keys["tumour_pixels"], cohorts=cohorts
+        read(masks, table["patient"]), **common, tumour_pixels=keys["tumour_pixels"], cohorts=cohorts
     )
-    scores = merge([seen, unseen])
+    scores = merge([learned, unseen])
     write_csv(scores.patients, snakemake.output.patients)
     write_csv(scores.summary, snakemake.output.summary)

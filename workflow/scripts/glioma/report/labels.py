@@ -49,3 +49,8 @@ def crop_notes(table: pd.DataFrame) -> pd.Series:
     if table["crops"].replace("", pd.NA).nunique() < 2:
         return pd.Series("", index=table.index)
     return table["crops"].map(lambda crops: f" [{crops} crop]" if crops else "")
+
+
+def beside_each_other(table: pd.DataFrame) -> list[str]:
+    """What the methods of a table are called in one figure, by row."""
+    return (labels(table) + crop_notes(table)).tolist()

@@ -1,6 +1,5 @@
 """Learning curves: did each model learn, did it stop at the right place, do the folds agree?"""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
-from safetensors import safe_open
 
 from glioma.report.figures import style
 
@@ -31,14 +29,14 @@ def learning_curves_cnn(histories: Sequence[str | Path], out: str | Path | Seque
     """Loss and validation metric per epoch, a row per network and a line per fold, the kept epoch marked.
 
     `histories` are `.../{network}/fold{fold}/history.csv` with columns learning_rate, epoch, train_loss,
-    validation_loss and validation_auc or validation_dice. Which epoch was kept says the metadata ("training") of
-    `weights.safetensors` beside each. Of a learning-rate sweep only the rate that was kept is drawn.
+    validation_loss, validation_auc or validation_dice, and kept. Of a learning-rate sweep only the rate that was kept
+    is drawn.
     """
     if not histories:
         return style.empty("CNN learning curves", "", out)
     networks: dict[str, dict[str, tuple[pd.DataFrame, int]]] = {}
     for path in map(Path, histories):
-        networks.setdefault(path.parent.parent.name, {})[path.parent.name] = _kept(path)
+        networks.setdefault(path.parent.parent.name, {})[path.parent.name] = _kept(pd.read_csv(path))
     # Many networks stand side by side, two panels each.
     abreast = 1 if len(networks) <= 4 else 2
     height = -(-len(networks) // abreast)
@@ -85,8 +83,9 @@ def learning_rates(histories: Sequence[str | Path], out: str | Path | Sequence[s
     """
     sweeps: dict[str, dict[str, tuple[pd.Series, float, str]]] = {}
     for path in map(Path, histories):
-        history, kept = pd.read_csv(path), _training(path)["learning_rate"]
+        history = pd.read_csv(path)
         if history["learning_rate"].nunique() > 1:
+            kept = history.loc[history["kept"], "learning_rate"].iloc[0]
             metric = _metric(history)
             best = history.groupby("learning_rate")[metric].max()
             sweeps.setdefault(path.parent.parent.name, {})[path.parent.name] = best, kept, metric
@@ -156,15 +155,9 @@ def learning_curves_vlm(curves: Mapping[str, str | Path], out: str | Path | Sequ
         return style.save(figure, out)
 
 
-def _training(path: Path) -> dict:
-    """What was kept of one fold: the metadata "training" of the weights beside its history."""
-    with safe_open(path.with_name("weights.safetensors"), "numpy") as weights:
-        return json.loads(weights.metadata()["training"])
-
-
-def _kept(path: Path) -> tuple[pd.DataFrame, int]:
-    """One fold's history at the learning rate that was kept, and the epoch whose weights were kept."""
-    kept, history = _training(path), pd.read_csv(path)
+def _kept(history: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """The rows at the learning rate that was kept, and the epoch whose weights were kept."""
+    kept = history[history["kept"]].iloc[0]
     return history[history["learning_rate"] == kept["learning_rate"]], kept["epoch"]
 
 
