@@ -10,7 +10,7 @@ FAST := $(addprefix tests/unit/test_, $(addsuffix .py, answers audit baselines c
 	environments labels presence prompts provenance interpretations published scoring settings shapes slice_labels slices \
 	statistics tasks votes))
 
-.PHONY: env demo test test-fast test-slurm lint
+.PHONY: env demo test test-fast test-slurm coverage lint
 
 env: .venv/.installed
 
@@ -37,8 +37,14 @@ test-fast: env
 test-slurm: env
 	$(BIN)/python -m pytest -s tests/slurm
 
+# Slower than the tests alone, so on demand: which lines and branches of the package the unit tests reach.
+coverage: env
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile tests/unit \
+		--cov --cov-report=term:skip-covered --cov-report=html:results/coverage
+
 lint: env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/mypy
 	$(BIN)/snakemake --lint

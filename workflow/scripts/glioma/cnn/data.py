@@ -6,6 +6,7 @@ are normalised and augmented where the network is, so that on a GPU one process 
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -167,7 +168,7 @@ def resample(volume: Tensor, shape: tuple[int, ...]) -> Tensor:
     Averaging, unlike interpolation at points, does not alias when a crop shrinks fourfold.
     """
     axes = len(shape)
-    pool = F.adaptive_avg_pool2d if axes == 2 else F.adaptive_avg_pool3d
+    pool: Any = F.adaptive_avg_pool2d if axes == 2 else F.adaptive_avg_pool3d
     return pool(volume.reshape(-1, 1, *volume.shape[-axes:]), shape).reshape(*volume.shape[:-axes], *shape)
 
 
@@ -218,7 +219,7 @@ def augment(image: Tensor, target: Tensor, how: Augmentation, random: np.random.
     return image, target
 
 
-def shifted(volume: Tensor, steps: Sequence[int]) -> Tensor:
+def shifted(volume: Tensor, steps: Sequence[int] | np.ndarray) -> Tensor:
     """`volume` moved by whole voxels along its last axes, one a step, zeros moving in."""
     # A negative width crops: adding at one end what is cut at the other moves the content.
     return F.pad(volume, [width for step in reversed([int(s) for s in steps]) for width in (step, -step)])

@@ -98,7 +98,7 @@ class Padded(nn.Module):
         y = self.network(x)
         if not isinstance(y, Tensor) or y.shape[2:] != x.shape[2:]:
             return y  # nothing to crop: `build` tells the user what is wrong
-        return y[(..., *(slice(first, first + size) for first, size in zip(before, shape, strict=True)))]
+        return y[(..., *(slice(first, first + size) for first, size in zip(before, shape, strict=True)))]  # type: ignore[index]
 
 
 class SmallSliceNetwork(nn.Module):

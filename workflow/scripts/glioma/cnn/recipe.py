@@ -62,7 +62,7 @@ class Recipe(Section):
     multiple: Count | None = None
     """A segmenter's input is padded to this multiple on each axis and its output cropped back; null: 4 for the paper's
     two poolings, 16 for MONAI (four halvings)."""
-    channels: tuple[Literal["flair", "t1", "t1ce", "t2"], ...] = SEQUENCES
+    channels: tuple[Literal["flair", "t1", "t1ce", "t2"], ...] = SEQUENCES  # type: ignore[assignment]
     """The sequences that the network sees, in this order; default: all, and FLAIR alone, as a VLM, on slices."""
     input: tuple[Count, ...] | None = None
     """(slices, rows, columns) that the crop is resampled to, or (rows, columns) of a slice; null: as cropped."""

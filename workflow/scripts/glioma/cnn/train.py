@@ -149,7 +149,7 @@ class Run:
         rate = recipe.learning_rates[sweep]
         if epoch == 0 and sweep > 0:
             self._begin(rate)
-        order = epoch_order(training.labels, recipe.oversample, self.seed, epoch)
+        order = epoch_order(training.labels, recipe.oversample, self.seed, epoch)  # type: ignore[arg-type]
         # For dropout; order and augmentation have generators of their own.
         torch.manual_seed(seeds.integer(self.seed, "epoch", epoch))
         train_loss = self._fit(Subset(training, order.tolist()), epoch)
@@ -213,7 +213,7 @@ class Run:
             output = self.network(devices.arrange(images)).float()
             total += float(self.loss(output, targets)) * len(images)
             scores += validations.scores(kind, output, targets)
-        return total / len(samples), validations.metric(kind, scores, samples.patients, positive)
+        return total / len(samples), validations.metric(kind, scores, samples.patients, positive)  # type: ignore[arg-type]
 
     def _key(self, row: Mapping[str, float]) -> tuple[float, float]:
         """How good an epoch is, larger being better.

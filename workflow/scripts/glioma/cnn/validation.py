@@ -38,7 +38,7 @@ def p_hgg(probabilities: Tensor) -> Tensor:
     return probabilities[:, 1] / probabilities[:, :2].sum(1)
 
 
-def auc(values: Sequence[float], positive: Sequence[bool]) -> float:
+def auc(values: Sequence[float] | np.ndarray, positive: Sequence[bool] | np.ndarray) -> float:
     """Probability that a positive scores above a negative, ties one half (Mann-Whitney U); NaN with one class only."""
     values, positive = np.asarray(values), np.asarray(positive, bool)
     if positive.all() or not positive.any():

@@ -1,6 +1,7 @@
 """What the values of a mask mean: every data set's own convention in, one code of the crops out."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ CODES = {"background": 0, "cavity": 0, "necrosis": 1, "oedema": 2, "enhancing": 
 SHOWN_VALUES = 10
 
 
-def read(labels: Mapping[str | int, str]) -> dict[int, str]:
+def read(labels: Mapping[Any, str]) -> dict[int, str]:
     """A user's `cohort.labels` (value in the mask -> tissue) with whole numbers as keys, in their order.
 
     Raises `UserError` for an unknown tissue, a value that is no whole number, or labels without any tumour.

@@ -4,6 +4,7 @@ import gzip
 import math
 import zlib
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -19,7 +20,7 @@ Grid = tuple[tuple[int, ...], np.ndarray]
 def open_scan(path: str | Path) -> nib.Nifti1Image:
     """A NIfTI file with its voxels still on disk: three axes, real numbers, a usable affine; else `UserError`."""
     try:
-        image = nib.load(path)
+        image: Any = nib.load(path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; check cohort.root, or list the case under cohort.exclude") from None
     except DAMAGE as error:
@@ -44,7 +45,8 @@ def check_size(image: nib.Nifti1Image, path: str | Path) -> None:
     The last four bytes of a gzip stream are its uncompressed length modulo 2**32 (RFC 1952). A file of several streams
     may rightly end otherwise, so what does not fit is read to its end.
     """
-    needed = image.dataobj.offset + math.prod(image.shape) * image.get_data_dtype().itemsize
+    voxels: Any = image.dataobj
+    needed = voxels.offset + math.prod(image.shape) * image.get_data_dtype().itemsize
     path = Path(path)
     if path.suffix != ".gz":
         size = path.stat().st_size

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -109,7 +110,7 @@ def _find(methods: list[Method], first: str, second: str) -> tuple[Method, Metho
         labels = [" and ".join(dict.fromkeys(method.task for method in found)) for found in named]
         reason = f"the first is for {labels[0]}, the second for {labels[1]}; compare methods of one task"
         raise _error(first, second, reason)
-    return min(alike, key=lambda pair: (pair[0].task != pair[1].task, pair[0].crops != pair[1].crops))
+    return min(alike, key=lambda pair: (pair[0].task != pair[1].task, pair[0].crops != pair[1].crops))  # type: ignore[return-value]
 
 
 def _error(first: str, second: str, reason: str) -> UserError:
@@ -181,7 +182,7 @@ def _grading_tests(ours: pd.DataFrame, theirs: pd.DataFrame, rng: partial, setti
     """
     hgg = (ours["grade"] == "HGG").to_numpy(dtype=bool)
     right = [(table["label"] == table["grade"]).to_numpy(dtype=bool) for table in (ours, theirs)]
-    options = {"confidence": settings.confidence}
+    options: dict[str, Any] = {"confidence": settings.confidence}
     balanced = [(_means([correct[hgg]])[0] + _means([correct[~hgg]])[0]) / 2 for correct in right]
     metric = "balanced_accuracy_all"
     effect = effects.balanced_accuracy_difference(hgg, *right, rng(metric), resamples=settings.resamples, **options)
@@ -207,7 +208,7 @@ def _score_tests(
     The primary test has two effects: the median difference beside the test, the rank-biserial correlation in a row of
     its own without a test.
     """
-    options = {"confidence": settings.confidence}
+    options: dict[str, Any] = {"confidence": settings.confidence}
     rows = []
     for metric in metrics:
         values = pd.concat([ours[metric], theirs[metric]], axis=1).dropna().to_numpy(dtype=float).T

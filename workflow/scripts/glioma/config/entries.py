@@ -100,7 +100,7 @@ class Run(Section):
     """brain or tumour; null: those of its adapter, or crops.mode."""
     patients: Literal["test", "all"] = "test"
     """all: the development patients too, each by an adapter that has not seen them."""
-    choices: tuple[Literal["LGG", "HGG", "no glioma"], ...] = GRADES
+    choices: tuple[Literal["LGG", "HGG", "no glioma"], ...] = GRADES  # type: ignore[assignment]
     """What 0, 1 and 2 mean in its prompt."""
     polygon_points: PolygonPoints = (10, 15)
     """Fewest and most points of a polygon that is parsed; its prompt must ask for no others."""

@@ -19,7 +19,7 @@ FILES = {"config": Site, "study": Study, "model": Model}
 
 def schema(name: str) -> dict[str, Any]:
     """The JSON schema of a kind of file, by its key in `FILES`."""
-    found = FILES[name].model_json_schema()
+    found = FILES[name].model_json_schema()  # type: ignore[attr-defined]
     found["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     if name != "study":
         return found

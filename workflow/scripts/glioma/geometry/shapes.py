@@ -150,7 +150,7 @@ def mask_from_polygon(points: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """Boolean mask of the pixels on and within an (N, 2) polygon, as far as they lie in a frame of `shape`."""
     points = np.asarray(points, dtype=int)
     mask = np.zeros(tuple(shape), dtype=bool)
-    mask[draw.polygon(*points.T, shape=mask.shape)] = True
+    mask[draw.polygon(*points.T, shape=mask.shape)] = True  # type: ignore[misc]
     for start, end in zip(points, np.roll(points, -1, axis=0), strict=True):
         edge = np.array(draw.line(*start, *end))
         mask[tuple(edge[:, np.all((edge >= 0) & (edge < np.array([shape]).T), axis=0)])] = True

@@ -64,8 +64,8 @@ def render(slice2d: np.ndarray, side: int = SIDE, frame: str = "square") -> Imag
     longer = max(image.size)
     if longer != side:
         # The shorter side of a thin slice may round to nothing.
-        size = tuple(max(1, round(length * side / longer)) for length in image.size)
-        image = image.resize(size, Image.Resampling.BICUBIC)
+        width, height = (max(1, round(length * side / longer)) for length in image.size)
+        image = image.resize((width, height), Image.Resampling.BICUBIC)
     return image.convert("RGB")
 
 
@@ -91,7 +91,7 @@ def to_voxel(
         row = height - 1 - row
     voxel = [row, column]
     voxel.insert(AXIS[orientation], index)
-    return tuple(voxel)
+    return tuple(voxel)  # type: ignore[return-value]
 
 
 def _areas(mask: np.ndarray, orientation: str) -> np.ndarray:

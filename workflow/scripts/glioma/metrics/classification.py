@@ -1,6 +1,6 @@
 """Two-class scores, HGG positive. An undefined score is NaN, never 0."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,10 +10,10 @@ METRICS = ("accuracy", "f1", "precision", "recall", "specificity", "balanced_acc
 class Confusion(NamedTuple):
     """True positives, false negatives, true negatives and false positives: numbers, or arrays of one shape."""
 
-    tp: np.ndarray
-    fn: np.ndarray
-    tn: np.ndarray
-    fp: np.ndarray
+    tp: Any
+    fn: Any
+    tn: Any
+    fp: Any
 
 
 def confusion(truth: np.ndarray, predicted: np.ndarray) -> Confusion:

@@ -7,6 +7,7 @@ patients counted as wrong.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 ALL = "_all"
 """Ending of a score over all patients, an undecided one being wrong."""
@@ -44,10 +45,12 @@ class Metric:
         return self.unit != ""
 
 
-_REGION = {"outputs": ("region",), "units": ("volume", "slice")}
-_SHARED = {"outputs": ("grade", "region", "label"), "units": ("patient", "volume", "slice"), "published": True}
-_POINT = {"outputs": ("point",), "units": ("patient",), "published": True}
-_GRADE = {"outputs": ("grade",)}
+_REGION: dict[str, Any] = {"outputs": ("region",), "units": ("volume", "slice")}
+_SHARED: dict[str, Any] = {
+    "outputs": ("grade", "region", "label"), "units": ("patient", "volume", "slice"), "published": True
+}  # fmt: skip
+_POINT: dict[str, Any] = {"outputs": ("point",), "units": ("patient",), "published": True}
+_GRADE: dict[str, Any] = {"outputs": ("grade",)}
 RECORDS = (
     # Of two masks; precision, recall and specificity are theirs, too.
     Metric("dice", "Dice", **_REGION, published=True, full="Dice similarity coefficient", empty=NEITHER_EMPTY),

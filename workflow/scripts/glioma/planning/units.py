@@ -45,7 +45,7 @@ class Study:
         if job.rule in _ALONE:
             return {"job": 1.0}
         own = _BY_RULE.get(job.rule)
-        return {"job": 1.0} | (own(self, job.wildcards) if own else {"patient": float(len(self.folds))})
+        return {"job": 1.0} | (own(self, job.wildcards) if own else {"patient": float(len(self.folds))})  # type: ignore[operator]
 
     def model(self, job: Job) -> str:
         """ "embedded" or "other": what kind of VLM the job loads; "" for none."""

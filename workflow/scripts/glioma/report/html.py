@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import numpy as np
@@ -31,7 +32,8 @@ class Table:
 
     heading: str
     columns: Sequence[str]
-    rows: Sequence[Sequence[Cell | str]]
+    rows: Sequence[Sequence[Any]]
+    """Of cells and strings."""
     note: str = ""
     numeric: frozenset[str] = frozenset()
     tools: bool = False

@@ -94,7 +94,8 @@ def mean_training_box(boxes: Iterable[np.ndarray]) -> shapes.Box:
     stacked = np.concatenate([np.empty((0, 4)), *boxes])
     if not len(stacked):
         raise ValueError("no training patient has a tumour slice")
-    return tuple(int(edge) for edge in np.rint(stacked.mean(axis=0)))
+    row_min, col_min, row_max, col_max = (int(edge) for edge in np.rint(stacked.mean(axis=0)))
+    return row_min, col_min, row_max, col_max
 
 
 def constant_box(asked: pd.DataFrame, task: LocatedTask, box: shapes.Box) -> pd.DataFrame:

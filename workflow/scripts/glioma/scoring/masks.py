@@ -37,7 +37,7 @@ def score_cnn_segmenter(
         step = tuple(spacings[patient]) if settings.hd95_unit == "mm" else None
         shown = None if whole_only else slices.tumour_slices(truth, "axial", tumour_pixels)
         one_side_empty = float(prediction.any() != truth.any())
-        for (subset, orientation), found in _versions(prediction, truth, shown, step, settings).items():
+        for (subset, orientation), found in _versions(prediction, truth, shown, step, settings).items():  # type: ignore[arg-type]
             mean = pd.DataFrame(found, columns=list(segmentation.SCORES)).mean().to_dict()
             key = dict(zip(_KEY, (patient, subset, orientation), strict=True))
             rows.append(key | mean | {"one_side_empty": one_side_empty})

@@ -123,8 +123,8 @@ def _score_patient(
         ]
         return pd.DataFrame(scores, index=asked.index), None
     if settings.truth == "shape":
-        truths = {index: _true_pixels(task, truth, settings) for index, truth in truths.items()}
-    drawn = {key: _pixels(task, points[key], side, settings) for key in asked.index}
+        truths = {index: _true_pixels(task, truth, settings) for index, truth in truths.items()}  # type: ignore[arg-type]
+    drawn = {key: _pixels(task, points[key], side, settings) for key in asked.index}  # type: ignore[arg-type]
     step = _rendered_spacing(mask.shape, orientation, side, spacing) if settings.hd95_unit == "mm" else None
     limits = (settings.hd95_empty, settings.nsd_tolerance, settings.hd95)
     scores = []

@@ -54,7 +54,7 @@ def score_labels(
             for metric in METRICS:
                 interval = cluster_bootstrap(
                     counts,
-                    lambda summed, metric=metric: classification.scores(Confusion(*summed.T))[metric],
+                    lambda summed, metric=metric: classification.scores(Confusion(*summed.T))[metric],  # type: ignore[misc]
                     entry.generator(settings.seed, scope.slices, scope.orientation, scope.unit, metric),
                     settings.resamples,
                     settings.confidence,

@@ -69,7 +69,7 @@ def assemble(
         own_slices, own = (_of(table, names) for table in (slice_table, patients))
         rows += summarise(replace(entry, cohort=cohort), own_slices, own)
         tables.append(_with_facts(own, entry, cohort))
-    first = {patient: cohort for cohort, names in reversed(cohorts.items()) for patient in names}
+    first = {patient: cohort for cohort, names in reversed(cohorts.items()) for patient in names}  # type: ignore[call-overload]
     if len(slice_table.columns):
         known = _of(slice_table, first)
         slice_table = _with_facts(known, entry, known["patient"].map(first).array)

@@ -8,6 +8,7 @@ its name, so that a rule depends on the code of the tasks that it works on and o
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from glioma.base.answers import COLUMNS, LABELS
 from glioma.tasks._answer import MODES, STATUSES, UNREADABLE, Answer, Limits, kinds
@@ -78,7 +79,7 @@ def module(name: str) -> str:
 
 
 @cache
-def get(name: str) -> Task:
+def get(name: str) -> Any:
     """A task by its name; `ValueError` for an unknown one."""
     if not (Path(__file__).parent / f"{name}.py").is_file() or name.startswith("_"):
         raise ValueError(f"task {name!r}: there is none of that name")

@@ -27,7 +27,7 @@ class BoundingBox(RegionTask):
         A model writes each coordinate twice and may not repeat itself exactly: the corners name the smallest box that
         holds them as long as each lies nearest to its own corner of it.
         """
-        row_min, col_min, row_max, col_max = *points[0], *points[2]
+        row_min, col_min, row_max, col_max = *points[0], *points[2]  # type: ignore[misc]
         if np.array_equal(points, shapes.corners_from_box((row_min, col_min, row_max, col_max))):
             return "degenerate" if row_min > row_max or col_min > col_max else "ok"
         distances = np.linalg.norm(points[:, None] - self.completed(points), axis=2)

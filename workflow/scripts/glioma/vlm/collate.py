@@ -62,7 +62,7 @@ class Collator:
                         "the model's chat template rewrites the question; set the adapter's training loss: conversation"
                     )
                 labels[:, :known] = IGNORED
-            labels[labels == self.processor.image_token_id] = IGNORED
+            labels[labels == self.processor.image_token_id] = IGNORED  # type: ignore[attr-defined]
             self.texts[key] = features | {"labels": labels}
         return self.texts[key]
 

@@ -30,7 +30,7 @@ class Crops:
 
     def digest(self, patient: str) -> str:
         """A digest of a patient's FLAIR volume."""
-        return hashlib.sha256(np.ascontiguousarray(self.flair(patient))).hexdigest()
+        return hashlib.sha256(np.ascontiguousarray(self.flair(patient))).hexdigest()  # type: ignore[arg-type]
 
     def images(self, requests: Sequence[Request], side: int, frame: str) -> list[Image.Image]:
         """The RGB images of requests, in order; a slice that is requested several times is one object."""

@@ -40,13 +40,13 @@ def respond(
     `base` is a model entry, `adapter` a PEFT folder or None, `settings` those of `Responses`. A killed job leaves
     `<name>.partial.jsonl`, from which the next one goes on at the last whole batch if nothing it depends on changed.
     """
-    settings = Responses.read(settings)
+    how = Responses.read(settings)
     volumes = Crops(crops)
     backend = backends.build(base, adapter)
     mark = fingerprint(
         {
             "prompt": prompt,
-            "settings": settings.plain(),
+            "settings": how.plain(),
             "seed": seed,
             "backend": backend.fingerprint(),
             "requests": requests,
@@ -54,7 +54,7 @@ def respond(
         }
     )
     rows, timing = Partial(out_jsonl, mark), Partial(timing_csv, mark)
-    size = settings.batch_size
+    size = how.batch_size
     done = rows.resume(size)
     _resume_timing(timing, done // size)
     if done < len(requests):
@@ -63,8 +63,8 @@ def respond(
             for start in range(done, len(requests), size):
                 batch = requests[start : start + size]
                 clock = time.perf_counter()
-                images = volumes.images(batch, settings.side, settings.frame)
-                answers = answer(backend, batch, images, prompt, settings, seed)
+                images = volumes.images(batch, how.side, how.frame)
+                answers = answer(backend, batch, images, prompt, how, seed)
                 seconds = time.perf_counter() - clock
                 rows.append([json.dumps(row) for row in answers])
                 tokens = sum(row["tokens"] for row in answers)

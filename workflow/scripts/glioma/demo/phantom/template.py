@@ -72,7 +72,7 @@ def _read(kind: str) -> np.ndarray:
     path = Path(package.origin).parent / "datasets" / "data" / f"mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz"
     if not path.is_file():
         raise UserError(f"{path}: missing; reinstall nilearn at the pinned version, whose package holds the template")
-    return np.asarray(nibabel.load(path).dataobj).astype(np.float32)
+    return np.asarray(nibabel.load(path).dataobj).astype(np.float32)  # type: ignore[attr-defined]
 
 
 def _blobs(centres: tuple, radius: float, shape: tuple[int, ...]) -> np.ndarray:

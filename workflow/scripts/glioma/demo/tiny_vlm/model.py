@@ -59,7 +59,7 @@ def configuration(tokenizer: PreTrainedTokenizerFast) -> MllamaConfig:
         initializer_range=SPREAD,
     )
     text = MllamaTextConfig(
-        vocab_size=image_id,
+        vocab_size=image_id,  # type: ignore[arg-type]
         hidden_size=HIDDEN,
         intermediate_size=2 * HIDDEN,
         num_hidden_layers=4,
@@ -73,7 +73,7 @@ def configuration(tokenizer: PreTrainedTokenizerFast) -> MllamaConfig:
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    return MllamaConfig(vision_config=vision, text_config=text, image_token_index=image_id, initializer_range=SPREAD)
+    return MllamaConfig(vision_config=vision, text_config=text, image_token_index=image_id, initializer_range=SPREAD)  # type: ignore[arg-type]
 
 
 def initialise(tokenizer: PreTrainedTokenizerFast) -> MllamaForConditionalGeneration:
@@ -92,7 +92,7 @@ def initialise(tokenizer: PreTrainedTokenizerFast) -> MllamaForConditionalGenera
         rows = torch.tensor(words.number_ids(tokenizer))
         waves = number_waves(len(rows))
         model.lm_head.weight[rows] += 0.06 * waves
-        model.get_input_embeddings().weight[rows] += 0.03 * waves
+        model.get_input_embeddings().weight[rows] += 0.03 * waves  # type: ignore[index, operator]
     settings = model.generation_config
     settings.update(eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, do_sample=False)
     return model

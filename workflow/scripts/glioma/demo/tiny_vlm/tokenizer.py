@@ -53,4 +53,4 @@ def train(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
 
 def number_ids(tokenizer: PreTrainedTokenizerFast) -> list[int]:
     """The token id of each number 0 to 255."""
-    return tokenizer.convert_tokens_to_ids([str(number) for number in NUMBERS])
+    return tokenizer.convert_tokens_to_ids([str(number) for number in NUMBERS])  # type: ignore[return-value]

@@ -178,7 +178,7 @@ def _task_loss(model, processor, rng, task, items, states, settings, targets) ->
         answers = [corpus.answer(items[i], task, asking.reasoning) for i in dealt]
         loss, share = _answer_loss(model, processor.tokenizer, prompt, answers, states[dealt], targets, task)
         total, weight = total + loss, weight + share
-    return total / weight
+    return total / weight  # type: ignore[return-value]
 
 
 def _answer_loss(model, words, prompt, answers, states, targets, task) -> tuple[torch.Tensor, torch.Tensor]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,13 +15,13 @@ from glioma.report.figures import style
 
 # Folds differ in lightness of one hue, not in hue: colour is kept for arms.
 _FOLD_COLOURS = ("#0B3C5D", "#2E6F9E", "#5B9BC8", "#8FBFDF", "#B9D6EA")
-_VLM_LINES = {
+_VLM_LINES: dict[str, dict[str, Any]] = {
     "train_loss": {"color": style.GROUP_COLOURS["vlm fine-tuned"], "lw": 1, "ls": "--"},
     "eval_loss": {"color": style.GROUP_COLOURS["vlm fine-tuned"], "lw": 1.7, "marker": "o", "ms": 3.5},
 }
 
 
-_GENERATION = {"color": "#117733", "lw": 1.4, "marker": "s", "ms": 3.5, "ls": ":"}
+_GENERATION: dict[str, Any] = {"color": "#117733", "lw": 1.4, "marker": "s", "ms": 3.5, "ls": ":"}
 LARGEST = 24
 """Panels of a figure at most."""
 
@@ -178,6 +179,6 @@ def _dress(axes: Axes, x: str, y: str, title: str) -> None:
     axes.set(xlabel=x, ylabel=y, title=title)
     axes.grid(axis="y")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
-    data = [line.get_ydata() for line in axes.get_lines() if len(line.get_ydata())]
+    data = [line.get_ydata() for line in axes.get_lines() if len(line.get_ydata())]  # type: ignore[arg-type]
     if not data or not np.isfinite(np.concatenate(data)).any():
         axes.text(0.5, 0.5, "nothing measured", ha="center", va="center", color=style.GREY, transform=axes.transAxes)

@@ -113,7 +113,7 @@ def cnn_failures(
 
 
 def _mask_legend(figure: Figure, predictions: Mapping[str, str]) -> None:
-    lines = {"true tumour": style.TRUTH} | predictions
+    lines = {"true tumour": style.TRUTH, **predictions}
     handles = [Line2D([], [], color=colour, lw=2, label=name) for name, colour in lines.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
 

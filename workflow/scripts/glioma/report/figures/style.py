@@ -62,7 +62,7 @@ _RC = {
 @contextmanager
 def styled() -> Iterator[None]:
     """The house style, for as long as a figure is drawn and saved."""
-    with matplotlib.rc_context(_RC):
+    with matplotlib.rc_context(_RC):  # type: ignore[arg-type]
         yield
 
 

@@ -62,7 +62,7 @@ def _flow(people: pd.DataFrame, excluded: Sequence[str]) -> Table:
         row("Test", people[people["split"] == "test"], "held out"),
     ]
     columns = ("Step", "Patients", "Subjects", *GRADES)
-    return Table("Flow", columns, body, numeric=frozenset(columns[1:]))
+    return Table("Flow", columns, body, numeric=frozenset(columns[1:]))  # type: ignore[arg-type]
 
 
 def _groups(people: pd.DataFrame) -> Table:

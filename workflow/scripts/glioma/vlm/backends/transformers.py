@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -31,7 +31,8 @@ class Transformers(Backend):
 
     def __init__(self, base: Mapping, adapter: str | Path | None = None) -> None:
         super().__init__(base, adapter)
-        self.model, self.processor = None, None
+        self.model: Any = None
+        self.processor: Any = None
         self.questions: dict[tuple[Prompt, tuple[int, int]], Question] = {}
         # The last batch, because its choices are scored after it was answered. With the images, so that no other one
         # can have the id of one of them.
@@ -137,10 +138,10 @@ class Transformers(Backend):
         self, question: Question, features: Sequence[Features], candidates: Sequence[Sequence[int]]
     ) -> torch.Tensor:
         """Scores (rows, candidates) that are log-probabilities but for a constant of each row."""
-        shared = os.path.commonprefix(candidates)
+        shared = os.path.commonprefix(candidates)  # type: ignore[arg-type]
         rests = [candidate[len(shared) :] for candidate in candidates]
         if all(len(rest) == 1 for rest in rests):
-            logits = self._logits(question, features, shared, 1)[:, 0]
+            logits = self._logits(question, features, shared, 1)[:, 0]  # type: ignore[arg-type]
             return logits[:, [rest[0] for rest in rests]]
         return torch.stack([self._score(question, features, candidate, len(shared)) for candidate in candidates], dim=1)
 
