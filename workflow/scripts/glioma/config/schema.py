@@ -1,7 +1,6 @@
 """JSON schemas of the configuration's files, for editors, and the reference of all keys, for people.
 
-`python -m glioma.config.schema` in the project's folder writes them. They come from the very types that check a
-configuration. In a file every key may be missing, for what it extends or is
+They come from the very types that check a configuration. In a file every key may be missing, for what it extends or is
 like may have it.
 """
 
@@ -14,6 +13,8 @@ from glioma.config.entries import Adapter, Model, Network, Run, Site, Study
 from glioma.config.study import ENTRIES
 
 WORDS = {"integer": "whole number", "string": "text", "object": "keys", "null": "`null`", "boolean": "`true`, `false`"}
+COMMAND = "PYTHONPATH=workflow/scripts python -m glioma.config.schema"
+"""Writes them, in the project's folder."""
 FILES = {"config": Site, "study": Study, "model": Model}
 
 
@@ -55,7 +56,7 @@ def reference() -> str:
     lines = [
         "# Every key",
         "",
-        "Made from the types that check a configuration, by `python -m glioma.config.schema`.",
+        f"Made from the types that check a configuration, by `{COMMAND}`.",
         "",
     ]
     for heading, section in sections.items():
