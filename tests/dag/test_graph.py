@@ -44,12 +44,17 @@ def test_both_protocols_are_graphs_without_the_demos_entries(empty, study, netwo
     assert "tiny_vlm" not in planned and planned["fetch_model"] == 1
 
 
-def test_the_study_at_full_scale_is_a_graph(empty, tmp_path):
+@pytest.fixture(scope="module")
+def brats2020(tmp_path_factory):
     """369 cases with BraTS 2020's names and headers, its odd mask and its missing ids."""
-    root = tmp_path / "MICCAI_BraTS2020_TrainingData"
+    root = tmp_path_factory.mktemp("data") / "MICCAI_BraTS2020_TrainingData"
     tree = [sys.executable, str(REPOSITORY / "benchmarks" / "brats_tree.py"), str(root), "--layout", "brats2020"]
     subprocess.run([*tree, "--cases", "369"], check=True, capture_output=True)
-    planned = empty.planned("--config", "study=paper", f'cohort={{"root": "{root}"}}')
+    return root
+
+
+def test_the_study_at_full_scale_is_a_graph(empty, brats2020):
+    planned = empty.planned("--config", "study=paper", f'cohort={{"root": "{brats2020}"}}')
     assert planned["crop"] == 369 and planned["train_cnn"] == 20 and planned["finetune"] == 5
     assert "phantom_patient" not in planned
 
@@ -80,12 +85,9 @@ def test_phantoms_have_names_of_their_own_and_lie_as_brats_does():
     assert table.loc[0, "mask"] == "results/phantom/phantom-001/phantom-001_seg.nii.gz"
 
 
-def test_the_plan_counts_the_graph_and_leaves_nothing_but_its_log(empty, tmp_path):
+def test_the_plan_counts_the_graph_and_leaves_nothing_but_its_log(empty, brats2020):
     """The study on 369 cases: as many jobs as Snakemake's own table has, and a cost for every rule."""
-    root = tmp_path / "MICCAI_BraTS2020_TrainingData"
-    tree = [sys.executable, str(REPOSITORY / "benchmarks" / "brats_tree.py"), str(root), "--layout", "brats2020"]
-    subprocess.run([*tree, "--cases", "369"], check=True, capture_output=True)
-    used = ["--config", "study=paper", f'cohort={{"root": "{root}"}}', "gpus_per_job=1"]
+    used = ["--config", "study=paper", f'cohort={{"root": "{brats2020}"}}', "gpus_per_job=1"]
     counted = empty.planned(*used)
     done = empty.snakemake("plan", "--cores", "1", *used)
     assert done.returncode == 0, done.stderr

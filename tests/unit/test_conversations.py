@@ -114,7 +114,7 @@ def test_only_training_is_balanced_by_repeating_the_rarer_grade(write):
 
 @pytest.mark.parametrize("task", ["center_point", "bounding_box", "polygon"])
 def test_shapes_are_those_of_the_rendered_mask_on_axial_tumour_slices(write, small_crops, task):
-    files = write(task, orientations=["axial", "coronal"], minimum_pixels=9, coordinates={"scale": "pixels"})
+    files = write(task, orientations=["axial", "coronal"], tumour_pixels=9, coordinates={"scale": "pixels"})
     for row in sum(files.values(), []):
         mask = true_mask(row, small_crops)
         assert row["orientation"] == "axial" and mask.sum() >= 9
@@ -200,7 +200,7 @@ def test_trl_trains_on_the_files_with_none_of_our_code(write, tiny_mllama):
     [
         ("polygon", {"evry": 2}, "evry"),
         ("classification", {"no_glioma_slices": 1.0}, "no_glioma_slices"),
-        ("polygon", {"minimum_pixels": 10**6}, "minimum_pixels"),
+        ("polygon", {"tumour_pixels": 10**6}, "tumour_pixels"),
     ],
 )
 def test_bad_settings_are_named(write, task, settings, message):

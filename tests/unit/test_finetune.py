@@ -24,7 +24,7 @@ from glioma.vlm.respond import answer
 from glioma.vlm.settings import Responses, Training
 
 PROMPT = "Output the center point of the tumor as a single coordinate (row, col)."
-READING = {"task": "center_point", "side": SIDE, "coordinates": {"order": "row_col", "scale": "128"}}
+PARSING = {"task": "center_point", "side": SIDE, "coordinates": {"order": "row_col", "scale": "128"}}
 SETTINGS = {
     "steps": 8, "batch_size": 4, "accumulation": 2, "learning_rate": 3e-3, "warmup": 1, "evaluate_every": 2, "rank": 4,
 }  # fmt: skip
@@ -215,7 +215,7 @@ def test_checkpoints_of_other_settings_are_not_gone_on_with(tmp_path):
 def test_gradient_checkpointing_and_keeping_the_last_work(tiny_mllama, files, tmp_path):
     settings = {**SETTINGS, "steps": 2, "gradient_checkpointing": True, "keep": "last", "loss": "conversation"}
     settings |= {"select_by": "generation"}
-    curve = finetune.finetune(tiny_mllama, *files, tmp_path, settings, seed=5, reading=READING)
+    curve = finetune.finetune(tiny_mllama, *files, tmp_path, settings, seed=5, parsing=PARSING)
     assert curve["step"].tolist() == [0, 2] and np.isfinite(curve[["eval_loss", "generation"]]).all(axis=None)
     learnt = {name for name, weight in load_file(tmp_path / "adapter_model.safetensors").items() if weight.any()}
     trained = [name for name in learnt if "lora_B" in name]
@@ -244,7 +244,7 @@ def test_the_best_answers_are_kept_and_training_ends_when_they_get_no_better(tin
     listed = [0.9, 0.2, 0.6, 0.4, 0.6, 0.5, 1.0]
     settings = {**SETTINGS, "steps": 20, "select_by": "generation", "patience": 3, "generation_rows": 3}
     monkeypatch.setattr(generation_evaluator, "GenerationEvaluator", evaluator_of(list(listed)))
-    curve = finetune.finetune(tiny_mllama, *files, tmp_path / "whole", settings, 5, READING)
+    curve = finetune.finetune(tiny_mllama, *files, tmp_path / "whole", settings, 5, PARSING)
     assert curve["step"].tolist() == [0, 2, 4, 6, 8, 10] and curve["generation"].tolist() == listed[:6]
     short = {**settings, "steps": 20, "patience": None, "keep": "last"}
     names = ("adapter_model.safetensors", "adapter_config.json", "history.csv")
@@ -252,18 +252,18 @@ def test_the_best_answers_are_kept_and_training_ends_when_they_get_no_better(tin
     # Killed in the evaluation of step 8, then once more when all that is left is to save.
     monkeypatch.setattr(generation_evaluator, "GenerationEvaluator", evaluator_of(listed[:4]))
     with pytest.raises(KeyboardInterrupt):
-        finetune.finetune(tiny_mllama, *files, tmp_path / "again", settings, 5, READING)
+        finetune.finetune(tiny_mllama, *files, tmp_path / "again", settings, 5, PARSING)
     monkeypatch.setattr(generation_evaluator, "GenerationEvaluator", evaluator_of(listed[4:]))
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(finetune, "_save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        finetune.finetune(tiny_mllama, *files, tmp_path / "again", settings, 5, READING)
-    finetune.finetune(tiny_mllama, *files, tmp_path / "again", settings, 5, READING)
+        finetune.finetune(tiny_mllama, *files, tmp_path / "again", settings, 5, PARSING)
+    finetune.finetune(tiny_mllama, *files, tmp_path / "again", settings, 5, PARSING)
     assert all((tmp_path / "again" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes() for name in names)
 
     # What was kept is the model as it was at step 4: that of a training killed in the evaluation of step 6.
     monkeypatch.setattr(generation_evaluator, "GenerationEvaluator", evaluator_of(listed[:3]))
     with pytest.raises(KeyboardInterrupt):
-        finetune.finetune(tiny_mllama, *files, tmp_path / "short", short, 5, READING)
+        finetune.finetune(tiny_mllama, *files, tmp_path / "short", short, 5, PARSING)
     fourth = tmp_path / "short" / "checkpoints" / "checkpoint-4" / names[0]
     assert fourth.read_bytes() == (tmp_path / "whole" / names[0]).read_bytes()
 
@@ -347,7 +347,7 @@ def test_an_evaluator_asks_what_a_run_would_ask(tiny_mllama, files, small_crops)
     rows = conversations.read(files[1])[:3]
     model, processor = models.load(tiny_mllama)
     seen = []
-    evaluator = finetune._evaluator(processor, rows, READING, Training.read({"batch_size": 2}))
+    evaluator = finetune._evaluator(processor, rows, PARSING, Training.read({"batch_size": 2}))
 
     class Recorded(Transformers):
         def answer(self, *question):

@@ -94,7 +94,7 @@ def test_answers_are_those_that_a_run_asks_for(config, tmp_path, part, every):
     for name in ("gli-f", "gli-g", "gli-h"):
         np.save(tmp_path / f"{name}.mask.npy", np.load(tmp_path / "gli-a.mask.npy"))
     study = Study(config, cohort)
-    asked = settings.asked(config, "classification-general")
+    asked = settings.queries(config, "classification-general")
     wanted = requests.of_run(folds.make(cohort, 0.25, 2, config["seed"]), tmp_path, asked, part)
     assert study.answers("classification-general", part) == len(wanted) > 0
 

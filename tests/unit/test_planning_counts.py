@@ -143,7 +143,7 @@ def test_conversations_of_a_fine_tuning(tiny_mllama, tmp_path_factory, tmp_path,
 
     monkeypatch.setattr(trl.SFTTrainer, "compute_loss", counting)
     monkeypatch.setattr(finetune, "_evaluator", evaluator)
-    reading = settings.adapter_reading(config, "paper-center_point") | {"side": small_crops.SIDE}
+    reading = settings.adapter_parsing(config, "paper-center_point") | {"side": small_crops.SIDE}
     finetune.finetune(tiny_mllama, *files, tmp_path / "adapter", training, 5, reading)
     planned = study.units(Job("finetune", {"adapter": "paper-center_point", "fold": "0"}))
     assert planned["sample"] == pytest.approx(seen["train"] + seen["validation"] / units.PASSES)

@@ -549,7 +549,7 @@ def test_scores_depend_on_neither_order_nor_other_rows():
 
 
 def test_an_undefined_value_is_an_empty_cell():
-    row = summaries.row(entry("polygon"), summaries.Place("all", "axial"), "dice", float("nan"), 0)
+    row = summaries.row(entry("polygon"), summaries.Scope("all", "axial"), "dice", float("nan"), 0)
     text = summaries.table([row]).to_csv(index=False).splitlines()
     assert text[0].split(",") == list(summaries.COLUMNS)
     assert text[1] == "polygon,vlm,a-run,tiny,,test,brain,all,axial,patient,dice,,,,0,0"

@@ -143,7 +143,7 @@ def base_files(name):
 
 
 def adapter_folder(run, part):
-    """The folder of the adapter that answers for a part of a run; None for the model as it comes."""
+    """The folder of the adapter that answers for a part of a run; None for a model off the shelf."""
     adapter = RUNS[run]["adapter"]
     return adapter and f"{RESULTS}/adapters/{adapter}/fold{settings.adapter_fold(config, run, part)}"
 

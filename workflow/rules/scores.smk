@@ -16,7 +16,7 @@ rule answers:
         mem_mb=1000,
         runtime=10,
     params:
-        settings=lambda wildcards: settings.reading(config, wildcards.run),
+        settings=lambda wildcards: settings.parsing(config, wildcards.run),
         code=lambda wildcards: code_of("answers", RUNS[wildcards.run]["task"]),
     script:
         "../scripts/answers.py"

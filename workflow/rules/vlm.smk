@@ -94,7 +94,7 @@ rule finetune:
     params:
         # Whatever answers in the end, training is the same.
         base=lambda wildcards: settings.only(base(ADAPTERS[wildcards.adapter]["model"]), "name", "path", "quantisation"),
-        reading=lambda wildcards: settings.adapter_reading(config, wildcards.adapter),
+        parsing=lambda wildcards: settings.adapter_parsing(config, wildcards.adapter),
         settings=lambda wildcards: ordered(ADAPTERS[wildcards.adapter]["training"]),
         seed=config["seed"],
         code=lambda wildcards: code_of("finetune", ADAPTERS[wildcards.adapter]["task"]),
@@ -125,7 +125,7 @@ rule respond:
     params:
         base=lambda wildcards: base(RUNS[wildcards.run]["model"]),
         adapter=lambda wildcards: adapter_folder(wildcards.run, wildcards.part),
-        asked=lambda wildcards: settings.asked(config, wildcards.run),
+        queries=lambda wildcards: settings.queries(config, wildcards.run),
         generation=lambda wildcards: settings.generation(config, wildcards.run),
         seed=config["seed"],
         code=lambda wildcards: code(

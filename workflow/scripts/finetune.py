@@ -14,5 +14,5 @@ with job(snakemake):
         Path(snakemake.output.history).parent,
         snakemake.params.settings,
         snakemake.params.seed,
-        snakemake.params.reading,
+        snakemake.params.parsing,
     )

@@ -9,13 +9,13 @@ from glioma.vlm import prompts, requests
 with job(snakemake):
     from glioma.vlm.respond import respond
 
-    asked, wildcards = snakemake.params.asked, snakemake.wildcards
+    queries, wildcards = snakemake.params.queries, snakemake.wildcards
     crops = Path(snakemake.input.crops).parent
-    questions = requests.of_run(folds.read(snakemake.input.folds), crops, asked, wildcards.part)
+    questions = requests.of_run(folds.read(snakemake.input.folds), crops, queries, wildcards.part)
     respond(
         snakemake.params.base,
         snakemake.params.adapter,
-        requests.shard(questions, int(wildcards.shard), asked["shards"]),
+        requests.shard(questions, int(wildcards.shard), queries["shards"]),
         crops,
         prompts.read(snakemake.input.prompt),
         snakemake.params.generation,

@@ -17,11 +17,11 @@ with job(snakemake):
     network = snakemake.wildcards.slicer
     entry = Entry("classification", "cnn", network, snakemake.params.model, crops=snakemake.params.crops)
     table = folds.read(snakemake.input.folds)
-    asked = read_answers(snakemake.input.answers)
+    requested = read_answers(snakemake.input.answers)
     grades = folds.grades(table)
     masks = truth.masks(Path(snakemake.input.crops).parent, grades.index)
     shown = slice_truth(masks, ["axial"], keys["tumour_pixels"])
-    cohorts = members(table, asked["patient"])
-    scores = score_classification(asked, shown, grades, entry, settings, cohorts)
+    cohorts = members(table, requested["patient"])
+    scores = score_classification(requested, shown, grades, entry, settings, cohorts)
     for name in scores._fields:
         write_csv(getattr(scores, name), snakemake.output[name])

@@ -189,7 +189,7 @@ def _monai(name: str, recipe: Recipe, shape: tuple[int, ...]) -> nn.Module:
         return maker(**arguments)
     except (TypeError, ValueError, AssertionError, KeyError, ImportError) as error:
         raise UserError(
-            f"arguments: monai.networks.nets.{name} refuses {arguments} ({_one_line(error)}); mend `arguments`"
+            f"arguments: monai.networks.nets.{name} refuses {arguments} ({_one_line(error)}); change `arguments`"
         ) from None
 
 
@@ -210,7 +210,7 @@ def _check_contract(network, recipe: Recipe, shape: tuple[int, ...]) -> None:
     if found != expected:
         raise UserError(
             f"architecture: {recipe.architecture} gives {found} instead of {expected} for a batch of two, "
-            f"so it is no network for {recipe.kind}; choose another or mend `arguments`"
+            f"so it is no network for {recipe.kind}; choose another or change `arguments`"
         )
 
 

@@ -3,7 +3,7 @@
 A crop is uint8 (sequence, slice, row, column), 0 where there is no brain. Two ways to choose its place:
 
 - `brain`: the box of the brain, resampled to isotropic voxels so that it fills the crop. Uses no truth.
-- `tumour`: as published, the scan's own voxels around the middle of the true mask. It tells every reader where to look.
+- `tumour`: as published, the scan's own voxels around the middle of the true mask. It tells every method where to look.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ def _share_inside(tumour: np.ndarray, place: np.ndarray, shape: tuple) -> float 
 
 
 def save(crop: Crop, image: str | Path, mask: str | Path, geometry: str | Path) -> None:
-    """Write a crop as two `.npy` files, which a reader maps into memory, and its geometry as JSON."""
+    """Write a crop as two `.npy` files, which their users map into memory, and its geometry as JSON."""
     for array, path in ((crop.image, image), (crop.mask, mask)):
         with atomic_path(path) as temporary:
             np.save(temporary, array)

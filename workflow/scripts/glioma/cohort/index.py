@@ -43,13 +43,15 @@ def index(settings: Mapping) -> pd.DataFrame:
     exclude; what is left out is empty. Looks at names and tables only, so that it can run before every workflow start.
     Raises `UserError` listing every fault found.
     """
-    place = layouts.find(settings)
+    source = layouts.find(settings)
     exclude = set(settings.get("exclude") or ())
-    table, present, faults = (_of_table if place.layout == "table" else _of_year)(place, exclude)
+    table, present, faults = (_of_table if source.layout == "table" else _of_year)(source, exclude)
     unknown = sorted(exclude - present)
-    _complain([f"cohort.exclude: {name} is not in {place.table} or {place.folder}" for name in unknown] + faults, place)
+    _complain(
+        [f"cohort.exclude: {name} is not in {source.table} or {source.folder}" for name in unknown] + faults, source
+    )
     if table.empty:
-        raise UserError(f"{place.table}: names no patient of {place.folder} that is not excluded")
+        raise UserError(f"{source.table}: names no patient of {source.folder} that is not excluded")
     return table[list(COLUMNS)]
 
 
@@ -122,44 +124,44 @@ class _Cohort(NamedTuple):
     faults: list[str]
 
 
-def _of_year(place: layouts.Place, exclude: set[str]) -> _Cohort:
+def _of_year(source: layouts.Source, exclude: set[str]) -> _Cohort:
     """The patients of a BraTS folder: those of its mapping, or of its folders where grades come from elsewhere."""
-    folders, year = layouts.cases(place), layouts.YEARS[place.layout]
+    folders, year = layouts.cases(source), layouts.YEARS[source.layout]
     named = sorted(name for names in folders.values() for name in names if year.case.fullmatch(name))
-    if place.layout == "brats2020":
-        everyone = grade_tables.name_mapping(place.table)
+    if source.layout == "brats2020":
+        everyone = grade_tables.name_mapping(source.table)
     else:
-        everyone = grade_tables.by_grades(place.table, {name: year.case.fullmatch(name)[1] for name in named})
+        everyone = grade_tables.by_grades(source.table, {name: year.case.fullmatch(name)[1] for name in named})
     roster = everyone[~everyone["patient"].isin(exclude)].reset_index(drop=True)
-    faults = grade_tables.faults(roster, place.table)
+    faults = grade_tables.faults(roster, source.table)
     listed = set(everyone["patient"].str.lower()) | {name.lower() for name in exclude}
     faults += [
-        f"{place.folder / name}: not in {place.table.name}; add its grade there, or list it under cohort.exclude"
+        f"{source.folder / name}: not in {source.table.name}; add its grade there, or list it under cohort.exclude"
         for name in named
         if name.lower() not in listed
     ]
     rows = []
     for patient in roster["patient"]:
-        paths, its_faults = layouts.files(place, patient, folders)
+        paths, its_faults = layouts.files(source, patient, folders)
         rows.append(paths)
         faults += its_faults
     table = roster.join(pd.DataFrame(rows, columns=SCANS, index=roster.index))
     return _Cohort(table, {*everyone["patient"], *named}, faults)
 
 
-def _of_table(place: layouts.Place, exclude: set[str]) -> _Cohort:
+def _of_table(source: layouts.Source, exclude: set[str]) -> _Cohort:
     """The patients of a table of files, whose paths are absolute or relative to the root."""
-    everyone, paths = grade_tables.of_table(place.table)
+    everyone, paths = grade_tables.of_table(source.table)
     kept = ~everyone["patient"].isin(exclude)
     roster, paths = everyone[kept], paths[kept]
-    faults = grade_tables.faults(roster, place.table)
+    faults = grade_tables.faults(roster, source.table)
     for scan in SCANS:
         empty = roster.loc[paths[scan] == "", "patient"]
-        faults += [f"{place.table}: no {scan} of {patient}; name the file, or exclude the case" for patient in empty]
-    paths = paths.map(lambda path: str(place.folder / path) if path else "")
+        faults += [f"{source.table}: no {scan} of {patient}; name the file, or exclude the case" for patient in empty]
+    paths = paths.map(lambda path: str(source.folder / path) if path else "")
     named = paths.stack()
     named = named[named != ""]
-    faults += [f"{place.table}: {path} stands there twice" for path in sorted(set(named[named.duplicated()]))]
+    faults += [f"{source.table}: {path} stands there twice" for path in sorted(set(named[named.duplicated()]))]
     faults += layouts.missing_files(list(dict.fromkeys(named)))
     return _Cohort(roster.join(paths).reset_index(drop=True), set(everyone["patient"]), faults)
 
@@ -167,7 +169,7 @@ def _of_table(place: layouts.Place, exclude: set[str]) -> _Cohort:
 def _complain(faults: list[str], where: object) -> None:
     if not faults:
         return
-    if isinstance(where, layouts.Place):
+    if isinstance(where, layouts.Source):
         where = where.folder if where.layout != "table" else where.table
     shown = "; ".join(faults[:SHOWN_FAULTS])
     more = f"; and {len(faults) - SHOWN_FAULTS} more" if len(faults) > SHOWN_FAULTS else ""

@@ -51,7 +51,7 @@ YEARS = {
 
 
 @dataclass(frozen=True)
-class Place:
+class Source:
     """Where a cohort is: its layout, the folder of its cases, and the table of its grades."""
 
     layout: str
@@ -59,14 +59,14 @@ class Place:
     table: Path
 
 
-def find(settings: Mapping) -> Place:
-    """The place that `cohort` settings speak of. Raises `UserError` where there is none, or more than one."""
+def find(settings: Mapping) -> Source:
+    """The source that `cohort` settings speak of. Raises `UserError` where there is none, or more than one."""
     wanted = settings.get("layout") or "auto"
     root, table, grades = (Path(settings.get(key) or "").expanduser() for key in ("root", "table", "grades"))
     if wanted == "table" or (wanted == "auto" and settings.get("table")):
         if not settings.get("table"):
             raise UserError("cohort.table: empty, but cohort.layout is table; name the table of patients there")
-        return Place("table", root, table)
+        return Source("table", root, table)
     if not root.is_dir():
         raise UserError(f"cohort.root: {root} is not a folder; give the folder that holds the cases")
     if settings.get("table"):
@@ -75,32 +75,32 @@ def find(settings: Mapping) -> Place:
     if layout == "brats2020":
         if settings.get("grades"):
             raise UserError(f"cohort.grades: {grades}, but BraTS 2020 has its grades in {MAPPING}; leave it empty")
-        return Place(layout, folder, _mapping(root, folder))
+        return Source(layout, folder, _mapping(root, folder))
     if not settings.get("grades"):
         raise UserError(
             f"cohort.grades: empty, but {layout} folders carry no grades; "
             "name a table with the columns patient and grade (LGG or HGG)"
         )
-    return Place(layout, folder, grades)
+    return Source(layout, folder, grades)
 
 
-def cases(place: Place) -> dict[str, list[str]]:
+def cases(source: Source) -> dict[str, list[str]]:
     """The case folders of a BraTS year by their names in lower case: [as written, ...], hidden ones left out."""
     found: dict[str, list[str]] = {}
-    for entry in listing(place.folder).values():
+    for entry in listing(source.folder).values():
         if entry.is_dir():
             found.setdefault(entry.name.lower(), []).append(entry.name)
     return found
 
 
-def files(place: Place, patient: str, folders: Mapping[str, list[str]]) -> tuple[dict[str, str], list[str]]:
+def files(source: Source, patient: str, folders: Mapping[str, list[str]]) -> tuple[dict[str, str], list[str]]:
     """The files of one case (scan -> path) and its faults."""
     written = folders.get(patient.lower(), [])
     if len(written) != 1:
         which = f"{len(written)} folders ({', '.join(sorted(written))}); keep one" if written else "no such folder"
         remedy = "" if written else "; copy it, or list the case under cohort.exclude"
-        return {}, [f"{place.folder / patient}: {which}{remedy}"]
-    folder, year = place.folder / written[0], YEARS[place.layout]
+        return {}, [f"{source.folder / patient}: {which}{remedy}"]
+    folder, year = source.folder / written[0], YEARS[source.layout]
     entries: dict[str, list[os.DirEntry]] = {}
     for entry in listing(folder).values():
         entries.setdefault(entry.name.lower(), []).append(entry)
@@ -193,10 +193,10 @@ def _one(found: list[tuple[str, Path]]) -> tuple[str, Path]:
 def _mapping(root: Path, folder: Path) -> Path:
     """`name_mapping.csv` beside the cases, or in a folder above them up to the root."""
     places = [folder, *folder.parents]
-    for place in places[: places.index(root) + 1]:
-        for name in listing(place):
+    for source in places[: places.index(root) + 1]:
+        for name in listing(source):
             if name.lower() == MAPPING:
-                return place / name
+                return source / name
     raise UserError(
         f"{folder / MAPPING}: missing; BraTS 2020 ships it beside the patients' folders, with the grade of each"
     )

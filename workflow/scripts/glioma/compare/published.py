@@ -82,7 +82,7 @@ def read(path: str | Path) -> list[Row]:
 
 
 def mcnemar_range(first: int, second: int, trials: int) -> dict[int, float]:
-    """Exact McNemar p of two readers that get `first` and `second` of the same `trials` patients right.
+    """Exact McNemar p of two methods that get `first` and `second` of the same `trials` patients right.
 
     Which patients those are was not printed, so the answer is p for each number that both may get right.
     """

@@ -99,20 +99,20 @@ def conversations(config: dict[str, Any], adapter: str) -> dict[str, Any]:
     entry = config["adapters"][adapter]
     shared = {
         "side": config["slices"]["side"],
-        "minimum_pixels": config["slices"]["tumour_pixels"],
+        "tumour_pixels": config["slices"]["tumour_pixels"],
         "frame": config["slices"]["frame"],
         "coordinates": config["models"][entry["model"]]["coordinates"],
     }
     return ordered(shared | entry["conversations"])
 
 
-def asked(config: dict[str, Any], run: str) -> dict[str, Any]:
+def queries(config: dict[str, Any], run: str) -> dict[str, Any]:
     """Which slices a run asks about."""
     chosen = only(config["runs"][run], "orientations", "selection", "every", "shards", "repeats")
-    return ordered(chosen | {"minimum_pixels": config["slices"]["tumour_pixels"]})
+    return ordered(chosen | {"tumour_pixels": config["slices"]["tumour_pixels"]})
 
 
-def reading(config: dict[str, Any], run: str) -> dict[str, Any]:
+def parsing(config: dict[str, Any], run: str) -> dict[str, Any]:
     """How a run's answers are read."""
     entry = config["runs"][run]
     return ordered(
@@ -127,7 +127,7 @@ def reading(config: dict[str, Any], run: str) -> dict[str, Any]:
     )
 
 
-def adapter_reading(config: dict[str, Any], adapter: str) -> dict[str, Any]:
+def adapter_parsing(config: dict[str, Any], adapter: str) -> dict[str, Any]:
     """How answers are read while an adapter is trained."""
     entry = config["adapters"][adapter]
     fewest, most = entry["conversations"]["polygon_points"]

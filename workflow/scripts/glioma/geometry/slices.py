@@ -99,9 +99,9 @@ def _areas(mask: np.ndarray, orientation: str) -> np.ndarray:
     return np.count_nonzero(mask, axis=tuple(axis for axis in range(3) if axis != AXIS[orientation]))
 
 
-def tumour_slices(mask: np.ndarray, orientation: str, minimum_pixels: int = 1) -> np.ndarray:
-    """Indices of the slices of a (slice, row, column) label volume with at least `minimum_pixels` tumour voxels."""
-    return np.flatnonzero(_areas(mask, orientation) >= minimum_pixels)
+def tumour_slices(mask: np.ndarray, orientation: str, tumour_pixels: int = 1) -> np.ndarray:
+    """Indices of the slices of a (slice, row, column) label volume with at least `tumour_pixels` tumour voxels."""
+    return np.flatnonzero(_areas(mask, orientation) >= tumour_pixels)
 
 
 def largest(mask: np.ndarray, orientation: str) -> int:
@@ -109,9 +109,9 @@ def largest(mask: np.ndarray, orientation: str) -> int:
     return int(_areas(mask, orientation).argmax())
 
 
-def select(mask: np.ndarray, orientation: str, selection: str, minimum_pixels: int = 1, every: int = 1) -> np.ndarray:
+def select(mask: np.ndarray, orientation: str, selection: str, tumour_pixels: int = 1, every: int = 1) -> np.ndarray:
     """Indices of a named selection: "all" slices, the "range" from first to last tumour slice, or "tumour" slices."""
-    tumour = tumour_slices(mask, orientation, minimum_pixels)
+    tumour = tumour_slices(mask, orientation, tumour_pixels)
     if selection == "all":
         indices = np.arange(count(mask.shape, orientation))
     elif selection == "range":

@@ -1,4 +1,4 @@
-"""The baselines of every task, scored as the models are: what any reader must beat, and what no box can.
+"""The baselines of every task, scored as the models are: what any method must beat, and what no box can.
 
 Every patient is read by baselines that have not seen it: a development patient by those set up on the other folds, a
 test patient by those set up on all development patients. Each is scored once; the cohorts share the scores.
@@ -25,7 +25,7 @@ from glioma.scoring.masks import score_cnn_segmenter
 from glioma.scoring.outlines import score_located
 from glioma.scoring.settings import Settings
 from glioma.scoring.slice_labels import score_labels
-from glioma.scoring.summaries import Entry, Place
+from glioma.scoring.summaries import Entry, Scope
 from glioma.scoring.tables import Scores, merge, slice_truth
 from glioma.tasks import LabelTask, LocatedTask
 
@@ -52,7 +52,7 @@ def score(
     mode: str,
     sites: pd.Series | None = None,
 ) -> Scores:
-    """Scores of all baselines on one set of crops, cohorts "validation", "test" and "pooled", all axial slices asked.
+    """Scores of all baselines on one set of crops, cohorts "validation", "test" and "pooled", of all axial slices.
 
     `table` is the folds table, `folder` that of the crops, cut around `mode`. `sites` maps patients to where they were
     scanned ("" unknown); with fewer than two known ones there is no site-majority baseline. `CEILING` is the true
@@ -62,12 +62,12 @@ def score(
     masks, spacings = truth.masks(folder, grades.index), truth.spacings(folder, grades.index)
     groups = _groups(table, folder, masks, settings.side, tumour_pixels, sites)
     shown = slice_truth(masks, ["axial"], tumour_pixels)
-    asked = shown.assign(repeat=0)
+    requested = shown.assign(repeat=0)
     entry = partial(Entry, family="baseline", cohort=POOLED, crops=mode)
     members = {cohort: folds.grades(table, split) for cohort, split in _COHORTS.items()}
 
     parts = []
-    for name, found in _grade_answers(asked, groups).items():
+    for name, found in _grade_answers(requested, groups).items():
         owner = entry(GRADE, run=name)
         parts += [
             score_classification(found, shown, known, replace(owner, cohort=cohort), settings)
@@ -84,7 +84,7 @@ def score(
 
     constant = {}
     for task in map(tasks.get, tasks.located()):
-        for name, found in _located_answers(task, asked, groups, bright, masks, settings.side).items():
+        for name, found in _located_answers(task, requested, groups, bright, masks, settings.side).items():
             owner = entry(task.name, run=name)
             # Drawn, a constant polygon is the same pixels as its box; only against the true polygon does it differ.
             if settings.truth == "mask" and name in constant and task.output == "region":
@@ -96,7 +96,7 @@ def score(
             if task.output == "region" and name not in ("FLAIR threshold", CEILING):
                 constant[name] = scored
     for task in map(tasks.get, tasks.labelling()):
-        for name, found in _label_answers(task, asked, bright).items():
+        for name, found in _label_answers(task, requested, bright).items():
             owner = entry(task.name, run=name)
             cohorts = {cohort: grades.index for cohort, grades in members.items()}
             parts.append(score_labels(found, masks, owner, settings, tumour_pixels, cohorts))
@@ -144,25 +144,27 @@ def _groups(
     return groups
 
 
-def _grade_answers(asked: pd.DataFrame, groups: list[tuple[Setup, list[str]]]) -> dict[str, pd.DataFrame]:
+def _grade_answers(requested: pd.DataFrame, groups: list[tuple[Setup, list[str]]]) -> dict[str, pd.DataFrame]:
     """Answers of the grading baselines by name."""
-    found = {"always HGG": baselines.always_hgg(asked)}
+    found = {"always HGG": baselines.always_hgg(requested)}
     by_site = {patient: grade for setup, _ in groups for patient, grade in setup.site_grades.items()}
-    return found | ({"site majority": baselines.graded(asked, by_site)} if by_site else {})
+    return found | ({"site majority": baselines.graded(requested, by_site)} if by_site else {})
 
 
-def _label_answers(task: LabelTask, asked: pd.DataFrame, bright: Mapping[str, np.ndarray]) -> dict[str, pd.DataFrame]:
+def _label_answers(
+    task: LabelTask, requested: pd.DataFrame, bright: Mapping[str, np.ndarray]
+) -> dict[str, pd.DataFrame]:
     """Answers of the baselines of a task that labels slices, by name."""
-    above = (bright[patient][index].any() for patient, index in asked[["patient", "slice"]].itertuples(index=False))
+    above = (bright[patient][index].any() for patient, index in requested[["patient", "slice"]].itertuples(index=False))
     return {
-        f"always {task.positive}": baselines.labelled(asked, [True] * len(asked)),
-        "FLAIR threshold": baselines.labelled(asked, above),
+        f"always {task.positive}": baselines.labelled(requested, [True] * len(requested)),
+        "FLAIR threshold": baselines.labelled(requested, above),
     }
 
 
 def _located_answers(
     task: LocatedTask,
-    asked: pd.DataFrame,
+    requested: pd.DataFrame,
     groups: list[tuple[Setup, list[str]]],
     bright: Mapping[str, np.ndarray],
     masks: Mapping[str, np.ndarray],
@@ -170,14 +172,15 @@ def _located_answers(
 ) -> dict[str, pd.DataFrame]:
     """Answers of the baselines of a localisation task by name."""
     mean_box = [
-        baselines.constant_box(asked[asked["patient"].isin(patients)], task, setup.box) for setup, patients in groups
+        baselines.constant_box(requested[requested["patient"].isin(patients)], task, setup.box)
+        for setup, patients in groups
     ]
     found = {"mean training box": pd.concat(mean_box, ignore_index=True)}
-    found[task.frame] = baselines.whole_frame(asked, task, side)
-    found["FLAIR threshold"] = baselines.answers_from_masks(asked, task, bright, side)
+    found[task.frame] = baselines.whole_frame(requested, task, side)
+    found["FLAIR threshold"] = baselines.answers_from_masks(requested, task, bright, side)
     # Where there is no tumour the ceiling is an empty answer, which is right and says nothing.
     truths = {patient: mask > 0 for patient, mask in masks.items()}
-    return found | {CEILING: baselines.answers_from_masks(asked[asked["tumour"]], task, truths, side)}
+    return found | {CEILING: baselines.answers_from_masks(requested[requested["tumour"]], task, truths, side)}
 
 
 def _by_cohort(scored: Scores, entry: Entry, members: Mapping[str, pd.Series], settings: Settings) -> Iterator[Scores]:
@@ -187,7 +190,7 @@ def _by_cohort(scored: Scores, entry: Entry, members: Mapping[str, pd.Series], s
         own = scored.patients[scored.patients["patient"].isin(grades.index)].assign(cohort=cohort, **entry.facts())
         owner, rows = replace(entry, cohort=cohort), []
         for (subset, orientation), group in own.groupby(["slices", "orientation"], sort=False):
-            rows += summaries.mean_rows(owner, Place(subset, orientation), group, names, settings)
+            rows += summaries.mean_rows(owner, Scope(subset, orientation), group, names, settings)
         yield Scores(pd.DataFrame(), own, summaries.table(rows))
 
 

@@ -1,4 +1,4 @@
-"""What needs no model: baselines that any reader must beat, in the form of answers and masks.
+"""What needs no model: baselines that any method must beat, in the form of answers and masks.
 
 A baseline's answers have the columns of an answers table and its masks the shape of a CNN's, so that the very same
 functions score them. Only training patients are looked at to set a baseline up.

@@ -1,4 +1,4 @@
-"""Scores of grading: of slices put to the vote, of a CNN's probabilities, and of one slice asked many times."""
+"""Scores of grading: of slices put to the vote, of a CNN's probabilities, and of one slice queried many times."""
 
 from collections.abc import Collection, Mapping
 
@@ -7,7 +7,7 @@ import pandas as pd
 
 from glioma.scoring import summaries
 from glioma.scoring.settings import Settings
-from glioma.scoring.summaries import Entry, Place
+from glioma.scoring.summaries import Entry, Scope
 from glioma.scoring.tables import KEY, Scores, assemble, choose, scopes, status_rows, with_truth
 from glioma.scoring.votes import vote
 from glioma.stats import statistics
@@ -22,18 +22,20 @@ def score_classification(
     settings: Settings,
     cohorts: Mapping[str, Collection[str]] | None = None,
 ) -> Scores:
-    """Grade patients by vote, for every orientation and slice subset asked.
+    """Grade patients by vote, for every orientation and slice subset requested.
 
     `answers` as `answers.answers_table`, `truth` as `slice_truth`, `grades` patient -> "LGG"/"HGG" for all patients:
     one without answers is undecided. `cohorts` as `assemble`. Areas under the ROC curve: `auc_logprob` from the mean
     HGG probability over slices, `auc_tally` from the share of HGG slices (GLDR).
     """
-    asked = with_truth(answers, truth, grades.index)
-    grade = asked["patient"].map(grades)
-    asked = asked.assign(grade=grade, correct=(asked["choice"] == (grade == "HGG").astype(int)).fillna(False))
-    where = scopes(asked)
+    requested = with_truth(answers, truth, grades.index)
+    grade = requested["patient"].map(grades)
+    requested = requested.assign(
+        grade=grade, correct=(requested["choice"] == (grade == "HGG").astype(int)).fillna(False)
+    )
+    where = scopes(requested)
     tables = [
-        vote(choose(asked, orientation, subset), settings.votes, grades)
+        vote(choose(requested, orientation, subset), settings.votes, grades)
         .assign(grade=grades, slices=subset, orientation=orientation)
         .reset_index()
         for orientation, subset in where
@@ -42,28 +44,28 @@ def score_classification(
     patients = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=front)
     patients = patients[[*front, *(name for name in patients.columns if name not in front)]]
 
-    def summarise(entry: Entry, asked: pd.DataFrame, patients: pd.DataFrame) -> list[dict]:
+    def summarise(entry: Entry, requested: pd.DataFrame, patients: pd.DataFrame) -> list[dict]:
         rows = []
         for orientation, subset in where:
             own = patients[(patients["orientation"] == orientation) & (patients["slices"] == subset)]
-            rows += _vote_rows(entry, Place(subset, orientation), own, settings)
-            rows += status_rows(entry, Place(subset, orientation, "slice"), choose(asked, orientation, subset))
+            rows += _vote_rows(entry, Scope(subset, orientation), own, settings)
+            rows += status_rows(entry, Scope(subset, orientation, "slice"), choose(requested, orientation, subset))
         return rows
 
-    return assemble(asked, patients, entry, cohorts, summarise)
+    return assemble(requested, patients, entry, cohorts, summarise)
 
 
-def _vote_rows(entry: Entry, place: Place, patients: pd.DataFrame, settings: Settings) -> list[dict]:
-    """Summary rows of one place from one row per patient."""
-    rows = summaries.classification_rows(entry, place, patients["grade"], patients["label"], settings)
+def _vote_rows(entry: Entry, scope: Scope, patients: pd.DataFrame, settings: Settings) -> list[dict]:
+    """Summary rows of one scope from one row per patient."""
+    rows = summaries.classification_rows(entry, scope, patients["grade"], patients["label"], settings)
     for metric, score in (("auc_logprob", "p_hgg"), ("auc_tally", "gldr")):
-        rows.append(summaries.auc_row(entry, place, metric, patients["grade"], patients[score], settings))
-    rows += summaries.calibration_rows(entry, place, patients["grade"], patients["p_hgg"], settings)
+        rows.append(summaries.auc_row(entry, scope, metric, patients["grade"], patients[score], settings))
+    rows += summaries.calibration_rows(entry, scope, patients["grade"], patients["p_hgg"], settings)
     for name, group in patients.groupby("grade"):
         metric = f"gldr_{name.lower()}"
         means = group.rename(columns={"gldr": metric})
         n_undecided = int(means[metric].isna().sum())
-        rows += summaries.mean_rows(entry, place, means, [metric], settings, n_undecided)
+        rows += summaries.mean_rows(entry, scope, means, [metric], settings, n_undecided)
     return rows
 
 
@@ -82,10 +84,10 @@ def score_cnn_classifier(
     patients = pd.DataFrame(columns | {"label": label, "p_hgg": p_hgg.array})
 
     def summarise(entry: Entry, _: pd.DataFrame, patients: pd.DataFrame) -> list[dict]:
-        place = Place("volume", "volume")
-        rows = summaries.classification_rows(entry, place, patients["grade"], patients["label"], settings)
-        rows.append(summaries.auc_row(entry, place, "auc", patients["grade"], patients["p_hgg"], settings))
-        return rows + summaries.calibration_rows(entry, place, patients["grade"], patients["p_hgg"], settings)
+        scope = Scope("volume", "volume")
+        rows = summaries.classification_rows(entry, scope, patients["grade"], patients["label"], settings)
+        rows.append(summaries.auc_row(entry, scope, "auc", patients["grade"], patients["p_hgg"], settings))
+        return rows + summaries.calibration_rows(entry, scope, patients["grade"], patients["p_hgg"], settings)
 
     return assemble(pd.DataFrame(), patients, entry, None, summarise)
 
@@ -97,7 +99,7 @@ def score_consistency(
     settings: Settings,
     cohorts: Mapping[str, Collection[str]] | None = None,
 ) -> Scores:
-    """How steady the answers to one slice asked many times are.
+    """How steady the answers to one slice queried many times are.
 
     Per slice ("patients" has a row for each): the share of each choice and of unreadable answers among its repeats,
     the share of the most frequent of these four, and their entropy in bits. The summary averages over the slices of a
@@ -120,13 +122,13 @@ def score_consistency(
     def summarise(entry: Entry, _: pd.DataFrame, table: pd.DataFrame) -> list[dict]:
         rows = []
         for (grade, orientation), group in table.groupby(["grade", "orientation"]):
-            place = Place("all", orientation, "slice")
+            scope = Scope("all", orientation, "slice")
             for metric in (*columns_of_kinds, "modal_share", "entropy"):
                 value, interval = group[metric].mean(), statistics.NO_INTERVAL
                 if len(group) == 1 and metric in columns_of_kinds:
                     repeats = int(group["repeats"].iloc[0])
                     interval = statistics.wilson(round(value * repeats), repeats, settings.confidence)
-                rows.append(summaries.row(entry, place, f"{metric}_on_{grade.lower()}", value, len(group), 0, interval))
+                rows.append(summaries.row(entry, scope, f"{metric}_on_{grade.lower()}", value, len(group), 0, interval))
         return rows
 
     return assemble(answers[answers["patient"].isin(grades.index)], table, entry, cohorts, summarise)

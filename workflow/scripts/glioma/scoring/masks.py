@@ -9,7 +9,7 @@ from glioma.geometry import slices
 from glioma.metrics import segmentation
 from glioma.scoring import summaries
 from glioma.scoring.settings import Settings
-from glioma.scoring.summaries import Entry, Place
+from glioma.scoring.summaries import Entry, Scope
 from glioma.scoring.tables import Scores, assemble
 
 _KEY = ["patient", "slices", "orientation"]
@@ -47,11 +47,11 @@ def score_cnn_segmenter(
     def summarise(entry: Entry, _: pd.DataFrame, patients: pd.DataFrame) -> list[dict]:
         rows = []
         for (subset, orientation), group in patients.groupby(_KEY[1:], sort=False):
-            place = Place(subset, orientation)
-            rows += summaries.mean_rows(entry, place, group, segmentation.SCORES, settings)
+            scope = Scope(subset, orientation)
+            rows += summaries.mean_rows(entry, scope, group, segmentation.SCORES, settings)
             if subset == "volume":
                 count = int((group["one_side_empty"] > 0).sum())
-                rows.append(summaries.row(entry, place, "one_side_empty", count, len(group)))
+                rows.append(summaries.row(entry, scope, "one_side_empty", count, len(group)))
         return rows
 
     return assemble(pd.DataFrame(), patients, entry, cohorts, summarise)

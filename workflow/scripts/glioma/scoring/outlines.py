@@ -9,7 +9,7 @@ from glioma.geometry import shapes, slices
 from glioma.metrics import centre, segmentation
 from glioma.scoring import summaries
 from glioma.scoring.settings import Settings
-from glioma.scoring.summaries import Entry, Place
+from glioma.scoring.summaries import Entry, Scope
 from glioma.scoring.tables import Scores, assemble, choose, scopes, slice_truth, status_rows, with_truth
 from glioma.tasks import LocatedTask, RegionTask, points_from_text
 
@@ -39,20 +39,20 @@ def score_located(
     """
     if settings.hd95_unit == "mm" and spacings is None:
         raise ValueError("hd95_unit mm needs the spacings")
-    asked = answers[answers["patient"].isin(set(masks))]
-    known = {patient: masks[patient] for patient in asked["patient"].unique()}
-    asked = with_truth(asked, slice_truth(known, asked["orientation"].unique(), tumour_pixels), masks)
+    requested = answers[answers["patient"].isin(set(masks))]
+    known = {patient: masks[patient] for patient in requested["patient"].unique()}
+    requested = with_truth(requested, slice_truth(known, requested["orientation"].unique(), tumour_pixels), masks)
     names = list(centre.METRICS if task.output == "point" else segmentation.SCORES)
-    where = scopes(asked)
+    where = scopes(requested)
     tables, scored = [], []
-    for orientation, of_orientation in asked.groupby("orientation", sort=False):
+    for orientation, of_orientation in requested.groupby("orientation", sort=False):
         by_patient = {
             patient: _score_patient(task, group, masks[patient], orientation, settings, (spacings or {}).get(patient))
             for patient, group in of_orientation.groupby("patient", sort=False)
         }
         of_orientation = of_orientation.join(pd.concat([slice_scores for slice_scores, _ in by_patient.values()]))
         scored.append(of_orientation)
-        for subset in (subset for place, subset in where if place == orientation):
+        for subset in (subset for scope, subset in where if scope == orientation):
             kept = _kept(choose(of_orientation, orientation, subset), settings)
             versions = {subset: _average(task, kept)}
             if task.output == "region":
@@ -65,26 +65,26 @@ def score_located(
     columns = ["patient", "slices", "orientation", *names]
     patients = pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
-    def summarise(entry: Entry, asked: pd.DataFrame, patients: pd.DataFrame) -> list[dict]:
+    def summarise(entry: Entry, requested: pd.DataFrame, patients: pd.DataFrame) -> list[dict]:
         rows = []
         for orientation, subset in where:
-            chosen, place = choose(asked, orientation, subset), Place(subset, orientation, "slice")
+            chosen, scope = choose(requested, orientation, subset), Scope(subset, orientation, "slice")
             n_undecided = int(chosen["status"].ne("ok").groupby(chosen["patient"]).all().sum())
-            rows += status_rows(entry, place, chosen)
+            rows += status_rows(entry, scope, chosen)
             if task.output == "region":
                 kept = _kept(chosen, settings)
-                rows.append(summaries.row(entry, place, "one_side_empty", kept["one_side_empty"].sum(), len(kept)))
+                rows.append(summaries.row(entry, scope, "one_side_empty", kept["one_side_empty"].sum(), len(kept)))
             for version in (subset,) if task.output == "point" else (subset, VOLUMES[subset]):
                 own = patients[(patients["orientation"] == orientation) & (patients["slices"] == version)]
-                rows += summaries.mean_rows(entry, Place(version, orientation), own, names, settings, n_undecided)
+                rows += summaries.mean_rows(entry, Scope(version, orientation), own, names, settings, n_undecided)
         return rows
 
-    return assemble(pd.concat(scored) if scored else asked, patients, entry, cohorts, summarise)
+    return assemble(pd.concat(scored) if scored else requested, patients, entry, cohorts, summarise)
 
 
-def _kept(asked: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+def _kept(requested: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     """The slices that count: without those that cannot be parsed, if they are to be left out."""
-    return asked[asked["status"].eq("ok")] if settings.unreadable == "exclude" else asked
+    return requested[requested["status"].eq("ok")] if settings.unreadable == "exclude" else requested
 
 
 def _average(task: LocatedTask, scored: pd.DataFrame) -> pd.DataFrame:
@@ -101,34 +101,35 @@ def _average(task: LocatedTask, scored: pd.DataFrame) -> pd.DataFrame:
 
 def _score_patient(
     task: LocatedTask,
-    asked: pd.DataFrame,
+    requested: pd.DataFrame,
     mask: np.ndarray,
     orientation: str,
     settings: Settings,
     spacing: tuple[float, float, float] | None,
 ) -> tuple[pd.DataFrame, Callable[[pd.DataFrame], dict[str, float]] | None]:
-    """Scores per slice (indexed as `asked`), and a function that scores some of the slices as one volume."""
+    """Scores per slice (indexed as `requested`), and a function that scores some of the slices as one volume."""
     side = settings.side
     truths = {
-        index: slices.render_mask(slices.take(mask, orientation, index), side) > 0 for index in asked["slice"].unique()
+        index: slices.render_mask(slices.take(mask, orientation, index), side) > 0
+        for index in requested["slice"].unique()
     }
     points = {
         key: points_from_text(text) if status == "ok" else None
-        for key, status, text in zip(asked.index, asked["status"], asked["points"], strict=True)
+        for key, status, text in zip(requested.index, requested["status"], requested["points"], strict=True)
     }
     if task.output == "point":
         scores = [
             _score_centre(points[key], truths[index], side)
-            for key, index in zip(asked.index, asked["slice"], strict=True)
+            for key, index in zip(requested.index, requested["slice"], strict=True)
         ]
-        return pd.DataFrame(scores, index=asked.index), None
+        return pd.DataFrame(scores, index=requested.index), None
     if settings.truth == "shape":
         truths = {index: _true_pixels(task, truth, settings) for index, truth in truths.items()}  # type: ignore[arg-type]
-    drawn = {key: _pixels(task, points[key], side, settings) for key in asked.index}  # type: ignore[arg-type]
+    drawn = {key: _pixels(task, points[key], side, settings) for key in requested.index}  # type: ignore[arg-type]
     step = _rendered_spacing(mask.shape, orientation, side, spacing) if settings.hd95_unit == "mm" else None
     limits = (settings.hd95_empty, settings.nsd_tolerance, settings.hd95)
     scores = []
-    for key, index in zip(asked.index, asked["slice"], strict=True):
+    for key, index in zip(requested.index, requested["slice"], strict=True):
         one = segmentation.scores(drawn[key], truths[index], step and step[1:], *limits)
         scores.append(one | {"one_side_empty": bool(drawn[key].any() != truths[index].any())})
 
@@ -140,7 +141,7 @@ def _score_patient(
             truth[index] = truths[index]
         return segmentation.scores(predicted, truth, step, *limits)
 
-    return pd.DataFrame(scores, index=asked.index), score_volume
+    return pd.DataFrame(scores, index=requested.index), score_volume
 
 
 def _score_centre(points: np.ndarray | None, truth: np.ndarray, side: int) -> dict[str, float]:

@@ -9,7 +9,7 @@ from glioma.metrics import classification
 from glioma.metrics.classification import Confusion
 from glioma.scoring import summaries
 from glioma.scoring.settings import Settings
-from glioma.scoring.summaries import Entry, Place
+from glioma.scoring.summaries import Entry, Scope
 from glioma.scoring.tables import Scores, assemble, slice_truth, status_rows, with_truth
 from glioma.stats.clustered import cluster_bootstrap
 
@@ -47,7 +47,7 @@ def score_labels(
     def summarise(entry: Entry, chosen: pd.DataFrame, patients: pd.DataFrame) -> list[dict]:
         rows = []
         for orientation, group in patients.groupby("orientation", sort=False):
-            scope = Place("all", orientation, "slice")
+            scope = Scope("all", orientation, "slice")
             counts = group[cells].to_numpy(dtype=float)
             total = Confusion(*counts.sum(axis=0))
             values = classification.scores(total)

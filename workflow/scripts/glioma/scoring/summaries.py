@@ -51,7 +51,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Place:
+class Scope:
     """Which slices, in which orientation, and what is one observation."""
 
     slices: str
@@ -61,7 +61,7 @@ class Place:
 
 def row(
     entry: Entry,
-    place: Place,
+    scope: Scope,
     metric: str,
     value: float,
     n: int,
@@ -71,7 +71,7 @@ def row(
     """One row of a summary; n counts patients, or slices where the unit is the slice and there is no patient mean."""
     return {
         **asdict(entry),
-        **asdict(place),
+        **asdict(scope),
         "metric": metric,
         "value": float(value),
         "low": interval.low,
@@ -97,21 +97,21 @@ def concatenate(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 
 def mean_rows(
-    entry: Entry, place: Place, patients: pd.DataFrame, metrics: Iterable[str], settings: Settings, n_undecided: int = 0
+    entry: Entry, scope: Scope, patients: pd.DataFrame, metrics: Iterable[str], settings: Settings, n_undecided: int = 0
 ) -> list[dict]:
     """The mean over patients of each metric column, with its bootstrap interval; NaN cells are left out."""
     rows = []
     for metric in metrics:
         values = patients[metric].dropna().to_numpy(dtype=float)
         value = values.mean() if values.size else float("nan")
-        rng = entry.generator(settings.seed, *asdict(place).values(), metric)
+        rng = entry.generator(settings.seed, *asdict(scope).values(), metric)
         interval = statistics.mean_interval(values, rng, resamples=settings.resamples, confidence=settings.confidence)
-        rows.append(row(entry, place, metric, value, values.size, n_undecided, interval))
+        rows.append(row(entry, scope, metric, value, values.size, n_undecided, interval))
     return rows
 
 
 def classification_rows(
-    entry: Entry, place: Place, grades: Iterable[str], labels: Iterable[str], settings: Settings
+    entry: Entry, scope: Scope, grades: Iterable[str], labels: Iterable[str], settings: Settings
 ) -> list[dict]:
     """Scores of patient labels, over decided patients and, with the suffix `_all`, over all of them.
 
@@ -124,13 +124,13 @@ def classification_rows(
     predicted = np.where(np.isin(labels, ("LGG", "HGG")), labels == "HGG", ~truth)
     rows = []
     for suffix, keep in (("", ~undecided), ("_all", np.ones_like(undecided))):
-        rows += _confusion_rows(entry, place, truth[keep], predicted[keep], settings, suffix, int(undecided.sum()))
+        rows += _confusion_rows(entry, scope, truth[keep], predicted[keep], settings, suffix, int(undecided.sum()))
     return rows
 
 
 def _confusion_rows(
     entry: Entry,
-    place: Place,
+    scope: Scope,
     truth: np.ndarray,
     predicted: np.ndarray,
     settings: Settings,
@@ -148,17 +148,17 @@ def _confusion_rows(
         elif np.isnan(value):
             interval = statistics.NO_INTERVAL
         else:
-            rng = entry.generator(settings.seed, *asdict(place).values(), metric + suffix)
+            rng = entry.generator(settings.seed, *asdict(scope).values(), metric + suffix)
             interval = statistics.classification_interval(
                 metric, truth, predicted, rng, resamples=settings.resamples, confidence=settings.confidence
             )
-        rows.append(row(entry, place, metric + suffix, float(value), n, n_undecided, interval))
+        rows.append(row(entry, scope, metric + suffix, float(value), n, n_undecided, interval))
     cells = zip(counts._fields, counts, strict=True)
-    return rows + [row(entry, place, name + suffix, int(count), truth.size, n_undecided) for name, count in cells]
+    return rows + [row(entry, scope, name + suffix, int(count), truth.size, n_undecided) for name, count in cells]
 
 
 def auc_row(
-    entry: Entry, place: Place, metric: str, grades: Iterable[str], score: Iterable[float], settings: Settings
+    entry: Entry, scope: Scope, metric: str, grades: Iterable[str], score: Iterable[float], settings: Settings
 ) -> dict:
     """Area under the ROC curve of a patient score, higher for HGG; patients without a score count as undecided."""
     truth, score = np.asarray(list(grades)) == "HGG", np.asarray(list(score), dtype=float)
@@ -167,15 +167,15 @@ def auc_row(
     value = float(classification.auc(score[truth], score[~truth]))
     interval = statistics.NO_INTERVAL
     if np.isfinite(value):
-        rng = entry.generator(settings.seed, *asdict(place).values(), metric)
+        rng = entry.generator(settings.seed, *asdict(scope).values(), metric)
         interval = statistics.auc_interval(
             truth, score, rng, resamples=settings.resamples, confidence=settings.confidence
         )
-    return row(entry, place, metric, value, int(known.sum()), int((~known).sum()), interval)
+    return row(entry, scope, metric, value, int(known.sum()), int((~known).sum()), interval)
 
 
 def calibration_rows(
-    entry: Entry, place: Place, grades: Iterable[str], p_hgg: Iterable[float], settings: Settings
+    entry: Entry, scope: Scope, grades: Iterable[str], p_hgg: Iterable[float], settings: Settings
 ) -> list[dict]:
     """Brier score, ECE, and what ECE would be by chance if the probabilities were right; no rows without any.
 
@@ -188,7 +188,7 @@ def calibration_rows(
         return []
     truth, p_hgg = truth[known], p_hgg[known]
     grades_apart, bins = (p_hgg[truth], p_hgg[~truth]), settings.calibration_bins
-    rngs = {name: entry.generator(settings.seed, *asdict(place).values(), name) for name in calibration.METRICS}
+    rngs = {name: entry.generator(settings.seed, *asdict(scope).values(), name) for name in calibration.METRICS}
     interval = statistics.brier_interval(
         truth, p_hgg, rngs["brier"], resamples=settings.resamples, confidence=settings.confidence
     )
@@ -200,4 +200,4 @@ def calibration_rows(
         "ece_if_calibrated": (chance.mean(), statistics.Interval(*np.quantile(chance, [tail, 1 - tail]).tolist())),
     }
     n, missing = int(known.sum()), int((~known).sum())
-    return [row(entry, place, name, value, n, missing, found) for name, (value, found) in values.items()]
+    return [row(entry, scope, name, value, n, missing, found) for name, (value, found) in values.items()]

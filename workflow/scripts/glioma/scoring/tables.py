@@ -1,4 +1,4 @@
-"""What all scores share: the three tables, who belongs to which cohort, and what the slices asked about show."""
+"""What all scores share: the three tables, who belongs to which cohort, and what the requested slices show."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
@@ -10,7 +10,7 @@ import pandas as pd
 
 from glioma.geometry import slices
 from glioma.scoring import summaries
-from glioma.scoring.summaries import Entry, Place
+from glioma.scoring.summaries import Entry, Scope
 from glioma.tasks import STATUSES
 
 KEY = ["patient", "orientation", "slice"]
@@ -42,11 +42,11 @@ def merge(parts: Iterable[Scores]) -> Scores:
     return Scores(*stacked, summaries.concatenate([part.summary for part in parts]))
 
 
-def members(folds: pd.DataFrame, asked: Iterable[str] | None = None) -> dict[str, pd.Index]:
-    """Patients of "validation", "test" and "pooled" from the folds table; "test" alone if only they were `asked`."""
+def members(folds: pd.DataFrame, requested: Iterable[str] | None = None) -> dict[str, pd.Index]:
+    """Patients of "validation", "test" and "pooled" from the folds table; "test" alone if only it was `requested`."""
     patients = {split: pd.Index(group["patient"]) for split, group in folds.groupby("split")}
     test = patients["test"]
-    if asked is not None and set(asked) <= set(test):
+    if requested is not None and set(requested) <= set(test):
         return {"test": test}
     return {"validation": patients["development"], "test": test, "pooled": pd.Index(folds["patient"])}
 
@@ -113,28 +113,28 @@ def with_truth(answers: pd.DataFrame, truth: pd.DataFrame, patients: Iterable[st
     return merged.astype({"tumour_pixels": int, "tumour": bool})
 
 
-def scopes(asked: pd.DataFrame) -> list[tuple[str, str]]:
-    """The (orientation, subset) that scores are given for, in the order asked.
+def scopes(requested: pd.DataFrame) -> list[tuple[str, str]]:
+    """The (orientation, subset) that scores are given for, in the order requested.
 
-    Subsets are all slices asked ("all") and those with tumour among them ("tumour"); there is no "all" where only
-    tumour slices were asked.
+    Subsets are all slices requested ("all") and those with tumour among them ("tumour"); there is no "all" where only
+    tumour slices were requested.
     """
     found = []
-    for orientation, group in asked.groupby("orientation", sort=False):
+    for orientation, group in requested.groupby("orientation", sort=False):
         found += [(orientation, subset) for subset in (["tumour"] if group["tumour"].all() else ["all", "tumour"])]
     return found
 
 
-def choose(asked: pd.DataFrame, orientation: str, subset: str) -> pd.DataFrame:
+def choose(requested: pd.DataFrame, orientation: str, subset: str) -> pd.DataFrame:
     """The slices of one of the `scopes`."""
-    asked = asked[asked["orientation"] == orientation]
-    return asked[asked["tumour"]] if subset == "tumour" else asked
+    requested = requested[requested["orientation"] == orientation]
+    return requested[requested["tumour"]] if subset == "tumour" else requested
 
 
-def status_rows(entry: Entry, place: Place, asked: pd.DataFrame) -> list[dict]:
+def status_rows(entry: Entry, scope: Scope, requested: pd.DataFrame) -> list[dict]:
     """How many answers had each status, and the share that could be read."""
-    counts = asked["status"].value_counts()
-    n = len(asked)
+    counts = requested["status"].value_counts()
+    n = len(requested)
     share = counts.get("ok", 0) / n if n else float("nan")
-    rows = [summaries.row(entry, place, "parsed", share, n)]
-    return rows + [summaries.row(entry, place, f"answers_{name}", counts.get(name, 0), n) for name in STATUSES]
+    rows = [summaries.row(entry, scope, "parsed", share, n)]
+    return rows + [summaries.row(entry, scope, f"answers_{name}", counts.get(name, 0), n) for name in STATUSES]

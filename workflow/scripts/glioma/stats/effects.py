@@ -1,6 +1,6 @@
-"""How large a difference between two readers of the same patients is: effect sizes with intervals.
+"""How large a difference between two methods on the same patients is: effect sizes with intervals.
 
-Every effect is the first reader less the second.
+Every effect is the first method less the second.
 """
 
 from typing import NamedTuple

@@ -29,7 +29,7 @@ class Settings(Conversations):
     """What conversations depend on besides the prompt: the keys of an adapter, and what a study says of slices."""
 
     side: Count = slices.SIDE
-    minimum_pixels: Count = 1
+    tumour_pixels: Count = 1
     """Tumour pixels from which on a slice counts as one with tumour."""
     frame: Literal["square", "native"] = "square"
     coordinates: Coordinates = Coordinates()
@@ -43,7 +43,7 @@ def choose(
     Of tumour-free slices only those with brain in them are candidates: an empty frame teaches nothing.
     """
     chosen = []
-    minimum = settings["minimum_pixels"]
+    minimum = settings["tumour_pixels"]
     orientations = settings["orientations"] if task.whole_slices else ("axial",)
     for orientation in orientations:
         tumour = slices.select(mask, orientation, "tumour", minimum, settings["every"])
@@ -140,7 +140,9 @@ def write(
             [row for patient in members[part] for row in rows[patient]] for part in ("train", "validation")
         )
         if not train:
-            raise UserError(f"{folder}: no slice to train on; lower conversations minimum_pixels or every")
+            raise UserError(
+                f"{folder}: no slice to train on; lower slices.tumour_pixels, or the adapter's conversations.every"
+            )
         rng = seeds.generator(seed, task.name, "train", fold)
         if settings["balance"]:
             train = balance(train, grades, rng)

@@ -152,11 +152,11 @@ def finetune(
     out_folder: str | Path,
     settings: Mapping,
     seed: int,
-    reading: Mapping | None = None,
+    parsing: Mapping | None = None,
 ) -> pd.DataFrame:
     """Fine-tune a base model on conversations; return the learning curve.
 
-    `base` is a model entry, `settings` those of `Training`, `reading` says how answers are read (`task`, `side`,
+    `base` is a model entry, `settings` those of `Training`, `parsing` says how answers are read (`task`, `side`,
     `coordinates`), which only `select_by: generation` has to know. Writes `adapter_config.json`,
     `adapter_model.safetensors` (PEFT's files) and `history.csv` (step, train_loss, eval_loss, generation,
     learning_rate; step 0 is the base model) into `out_folder`. A killed job leaves `checkpoints/` there, from which the
@@ -168,9 +168,9 @@ def finetune(
     held_out = conversations.read(conversations_validation) if validated else []
     for path, missing in ((conversations_train, not train), (conversations_validation, validated and not held_out)):
         if missing:
-            raise UserError(f"{path}: no conversations; give the split more patients or lower minimum_pixels")
+            raise UserError(f"{path}: no conversations; give the split more patients, or lower slices.tumour_pixels")
     validation = _spread(held_out, settings.validation_rows)
-    asked = _spread(held_out, settings.generation_rows) if settings.select_by == "generation" else []
+    queried = _spread(held_out, settings.generation_rows) if settings.select_by == "generation" else []
     seed = seeds.integer(seed, "finetune") % 2**31
     backend = choose_backend(settings.backend)
     print(f"backend: {backend}; {len(train)} conversations to train on, {len(validation)} to validate")
@@ -181,14 +181,14 @@ def finetune(
 
     out_folder = Path(out_folder)
     checkpoints = out_folder / "checkpoints"
-    rows = [train, validation, asked]
+    rows = [train, validation, queried]
     causes = {"settings": settings.plain(), "seed": seed, "model": Transformers(base).fingerprint(), "rows": rows} | {
-        "reading": reading
+        "parsing": parsing
     }
     _discard_foreign(checkpoints, fingerprint(causes))
     resumed = last_checkpoint(checkpoints)
     if resumed is None or not _state(resumed)["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"]:
-        evaluator = _evaluator(processor, asked, reading, settings) if asked else None
+        evaluator = _evaluator(processor, queried, parsing, settings) if queried else None
         trainer = _trainer(model, processor, train, validation, evaluator, settings, checkpoints, seed)
         trainer.train(resume_from_checkpoint=resumed)
     last = last_checkpoint(checkpoints)
@@ -214,13 +214,13 @@ def _discard_foreign(checkpoints: Path, mark: str) -> None:
     write_json({"fingerprint": mark}, note)
 
 
-def _evaluator(processor, rows: list, reading: Mapping, settings: Training):
+def _evaluator(processor, rows: list, parsing: Mapping, settings: Training):
     """What scores a model's answers to conversations; they may be a few times as long as the longest true answer."""
     from glioma.vlm.generation_evaluator import ROOM, GenerationEvaluator
 
     true = [row["messages"][1]["content"][0]["text"] for row in rows]
     longest = max(len(processor.tokenizer(text, add_special_tokens=False).input_ids) for text in true)
-    return GenerationEvaluator(rows, reading, settings.batch_size, ROOM * longest)
+    return GenerationEvaluator(rows, parsing, settings.batch_size, ROOM * longest)
 
 
 def _trainer(

@@ -19,16 +19,16 @@ ROOM = 2
 class GenerationEvaluator:
     """Validation conversations that a model has to answer.
 
-    `rows` are conversations about one task, `reading` its `task`, the `side` of their images in pixels and the
+    `rows` are conversations about one task, `parsing` its `task`, the `side` of their images in pixels and the
     `coordinates` that the model uses. They are answered `batch_size` at a time, with at most `max_new_tokens` each.
     Decoding is greedy, parsing strict.
     """
 
-    def __init__(self, rows: Sequence[Mapping], reading: Mapping, batch_size: int, max_new_tokens: int) -> None:
+    def __init__(self, rows: Sequence[Mapping], parsing: Mapping, batch_size: int, max_new_tokens: int) -> None:
         self.rows = rows
-        self.task = tasks.get(reading["task"])
-        points = tuple(reading.get("polygon_points", shapes.POLYGON_POINTS))
-        self.limits = tasks.Limits(reading["side"], points, reading["coordinates"])
+        self.task = tasks.get(parsing["task"])
+        points = tuple(parsing.get("polygon_points", shapes.POLYGON_POINTS))
+        self.limits = tasks.Limits(parsing["side"], points, parsing["coordinates"])
         self.batch_size = batch_size
         self.decoding = Decoding(max_new_tokens)
         question = rows[0]["messages"][0]["content"]

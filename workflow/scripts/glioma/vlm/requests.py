@@ -30,14 +30,14 @@ def slices_of(
     orientations: Sequence[str] = ("axial",),
     selection: str = "all",
     every: int = 1,
-    minimum_pixels: int = 1,
+    tumour_pixels: int = 1,
 ) -> list[Request]:
     """The slices of a selection ("all", "range", "tumour"), by patient, orientation and index."""
     requests = []
     for patient in patients:
         mask = np.load(Path(crops) / f"{patient}.mask.npy", mmap_mode="r")
         for orientation in orientations:
-            indices = slices.select(mask, orientation, selection, minimum_pixels, every)
+            indices = slices.select(mask, orientation, selection, tumour_pixels, every)
             requests += [Request(patient, orientation, int(index)) for index in indices]
     return requests
 
@@ -56,22 +56,24 @@ def shard(requests: Sequence[Request], number: int, count: int) -> list[Request]
     return list(requests[number * len(requests) // count : (number + 1) * len(requests) // count])
 
 
-def of_run(folds: pd.DataFrame, crops: str | Path, asked: Mapping, part: str = "test") -> list[Request]:
+def of_run(folds: pd.DataFrame, crops: str | Path, queries: Mapping, part: str = "test") -> list[Request]:
     """The questions of a run to one part of the patients, in the order of its shards.
 
     `folds` has patient, grade, split and fold; a part is "test", "development", or "fold<n>": the development patients
     of fold n.
-    `asked`: orientations, selection, every, minimum_pixels, and repeats: a number makes it the consistency test, on the
-    first test patient of each grade; it has no other part.
+    `queries`: orientations, selection, every, tumour_pixels, and repeats: a number makes it the consistency test, on
+    the first test patient of each grade; it has no other part.
     """
     chosen = folds[folds["split"] == ("test" if part == "test" else "development")]
     if part.startswith("fold"):
         chosen = chosen[chosen["fold"] == int(part.removeprefix("fold"))]
     patients = chosen.sort_values("patient")
-    if asked["repeats"]:
+    if queries["repeats"]:
         if part != "test":
             raise ValueError(f"the consistency test is on test patients, not on {part}")
         pair = patients.drop_duplicates("grade")["patient"]
-        return [request for axis in asked["orientations"] for request in repeated(pair, crops, asked["repeats"], axis)]
-    choice = {key: asked[key] for key in ("orientations", "selection", "every", "minimum_pixels")}
+        return [
+            request for axis in queries["orientations"] for request in repeated(pair, crops, queries["repeats"], axis)
+        ]
+    choice = {key: queries[key] for key in ("orientations", "selection", "every", "tumour_pixels")}
     return slices_of(patients["patient"], crops, **choice)

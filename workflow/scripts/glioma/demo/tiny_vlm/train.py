@@ -79,13 +79,13 @@ def fit(
     guide = Guide(model.config)
     parameters = [*model.parameters(), *guide.parameters()]
     numbers = tokenizer.number_ids(processor.tokenizer)[: corpus.SIDE]
-    optimizer = torch.optim.AdamW(
+    optimiser = torch.optim.AdamW(
         parameters, settings["learning_rate"], betas=(0.9, 0.95), weight_decay=settings["weight_decay"]
     )
     looks, warmup = settings["looks"], settings["warmup"]
     steps = looks + settings["steps"]
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1, (step + 1) / warmup) * 0.5 * (1 + math.cos(math.pi * step / steps))
+        optimiser, lambda step: min(1, (step + 1) / warmup) * 0.5 * (1 + math.cos(math.pi * step / steps))
     )
     history = []
     model.train()
@@ -105,10 +105,10 @@ def fit(
             }
             loss = loss + sum(answers.values()) / len(answers)
             losses |= answers
-        optimizer.zero_grad()
+        optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
+        optimiser.step()
         schedule.step()
         if step % 10 == 0 or step == steps - 1:
             row = {"loss": loss, **losses}

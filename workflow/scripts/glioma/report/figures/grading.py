@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import seaborn
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -108,12 +109,10 @@ def confusion(
         for axes, (title, table) in zip(grid, panels, strict=False):
             counts = count_decisions(table)
             share = counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
-            axes.imshow(share, cmap="Greys", vmin=0, vmax=1.25, aspect="auto")
-            for (row, column), number in np.ndenumerate(counts.to_numpy()):
-                dark = share.iat[row, column] > 0.6
-                axes.text(column, row, str(number), ha="center", va="center", color="white" if dark else "black")
-            axes.set_xticks(range(counts.shape[1]), counts.columns, fontsize=7.5)
-            axes.set_yticks(range(2), [f"{grade}\n(n={counts.loc[grade].sum()})" for grade in counts.index])
+            seaborn.heatmap(share, annot=counts, fmt="d", cmap="Greys", vmin=0, vmax=1.25, cbar=False, ax=axes)
+            axes.set(xlabel="", ylabel="")
+            axes.set_xticklabels(counts.columns, rotation=0, fontsize=7.5)
+            axes.set_yticklabels([f"{grade}\n(n={counts.loc[grade].sum()})" for grade in counts.index], rotation=0)
             axes.set_title(style.wrapped(title, 2.2), fontsize=8.5)
             axes.spines[:].set_visible(True)
             axes.tick_params(length=0)
