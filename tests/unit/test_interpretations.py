@@ -18,7 +18,7 @@ SCHEMA = schema.schema("study")
 
 
 @pytest.fixture(scope="module", params=sorted(STUDIES))
-def parsing(request):
+def reading(request):
     """The name of an interpretation, and the configuration that must hold it."""
     return request.param, resolved(STUDIES[request.param])
 

@@ -99,7 +99,8 @@ def score_segmenter(place, name: str) -> dict[str, pd.DataFrame]:
         for patient in place.folds.loc[(folder == "masks") | (place.folds["split"] == "development"), "patient"]:
             mask = np.load(place.root / "crops" / "brain" / f"{patient}.mask.npy") > 0
             np.save(place.root / name / folder / f"{patient}.npy", np.roll(mask, shift, axis=1))
-    inputs = {"predictions": place.root / name / "predictions.csv"}
+    masks = [place.root / name / "masks" / f"{patient}.npy" for patient in place.folds["patient"]]
+    inputs = {"masks": masks, "seen": place.root / name / "seen"}
     return run("score_segmenter", place, inputs, ["patients", "summary"], {"segmenter": name})
 
 
