@@ -7,6 +7,7 @@ from typing import Any
 from glioma import tasks
 from glioma.base.errors import UserError
 from glioma.base.section import nearest
+from glioma.cohort import parts
 from glioma.config import settings
 from glioma.config.entries import TAKEN
 from glioma.vlm import prompts
@@ -80,7 +81,7 @@ def _agreement(config: dict[str, Any], name: str) -> None:
             f"configuration, key runs.{name}.generation.image_first: its adapter {run['adapter']!r} was trained with "
             f"image_first: {str(trained).lower()}; leave the key out, and the run follows its adapter"
         )
-    missing = set(settings.parts(config, name)) - {"test", *(f"fold{fold}" for fold in adapter["folds"])}
+    missing = set(settings.parts(config, name)) - {"test", *map(parts.name, adapter["folds"])}
     if missing:
         raise UserError(
             f"configuration, key runs.{name}.patients: all, but adapter {run['adapter']!r} has no model of "

@@ -10,6 +10,7 @@ from glioma import tasks
 from glioma.base.errors import UserError
 from glioma.base.section import ordered
 from glioma.cnn.recipe import Recipe
+from glioma.cohort import parts as cohort_parts
 from glioma.geometry.shapes import POLYGON_POINTS
 
 
@@ -77,21 +78,21 @@ def adapter_folds(config: dict[str, Any], adapter: str) -> list[int]:
 
 
 def parts(config: dict[str, Any], run: str) -> list[str]:
-    """The groups of patients that a run asks about: "test" and, for all patients, "development", or with an adapter
-    "fold0", "fold1" and so on.
+    """The parts of the cohort that a run asks about: "test" and, for all patients, "development", or with an adapter
+    each fold.
     """
     entry = config["runs"][run]
     if entry["patients"] == "test" or entry["repeats"]:
         return ["test"]
     if entry["adapter"] is None:
         return ["test", "development"]
-    return ["test", *(f"fold{fold}" for fold in range(config["folds"]["count"]))]
+    return ["test", *map(cohort_parts.name, range(config["folds"]["count"]))]
 
 
 def adapter_fold(config: dict[str, Any], run: str, part: str) -> int:
     """Which of its adapter's models answers for a part of a run: one that has not seen these patients."""
-    first = adapter_folds(config, config["runs"][run]["adapter"])[0]
-    return first if part == "test" else int(part.removeprefix("fold"))
+    own = cohort_parts.fold_of(part)
+    return adapter_folds(config, config["runs"][run]["adapter"])[0] if own is None else own
 
 
 def conversations(config: dict[str, Any], adapter: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from glioma.base import balance
 from glioma.cnn import schedule
 from glioma.cnn.recipe import Recipe
 from glioma.cohort import folds as splits
+from glioma.cohort import parts
 from glioma.config import settings
 from glioma.geometry.slices import AXIS
 from glioma.planning.jobs import Job
@@ -61,11 +62,7 @@ class Study:
         entry = self.config["runs"][run]
         if entry["repeats"]:
             return 2 * entry["repeats"] * len(entry["orientations"])
-        test = self.folds["split"] == "test"
-        chosen = test if part == "test" else ~test
-        if part.startswith("fold"):
-            chosen = self.folds["fold"] == int(part.removeprefix("fold"))
-        return int(chosen.sum()) * self._slices(entry, settings.crops_of(self.config, entry))
+        return len(parts.rows(self.folds, part)) * self._slices(entry, settings.crops_of(self.config, entry))
 
     def _slices(self, entry: Mapping[str, Any], crops: str) -> int:
         """Slices of one patient, over all orientations."""

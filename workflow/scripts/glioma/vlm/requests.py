@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from glioma.cohort import parts
 from glioma.geometry import slices
 
 
@@ -59,15 +60,11 @@ def shard(requests: Sequence[Request], number: int, count: int) -> list[Request]
 def of_run(folds: pd.DataFrame, crops: str | Path, queries: Mapping, part: str = "test") -> list[Request]:
     """The questions of a run to one part of the patients, in the order of its shards.
 
-    `folds` has patient, grade, split and fold; a part is "test", "development", or "fold<n>": the development patients
-    of fold n.
+    `folds` has patient, grade, split and fold; for its parts see `cohort.parts`.
     `queries`: orientations, selection, every, tumour_pixels, and repeats: a number makes it the consistency test, on
     the first test patient of each grade; it has no other part.
     """
-    chosen = folds[folds["split"] == ("test" if part == "test" else "development")]
-    if part.startswith("fold"):
-        chosen = chosen[chosen["fold"] == int(part.removeprefix("fold"))]
-    patients = chosen.sort_values("patient")
+    patients = parts.rows(folds, part).sort_values("patient")
     if queries["repeats"]:
         if part != "test":
             raise ValueError(f"the consistency test is on test patients, not on {part}")
