@@ -64,6 +64,15 @@ def one(table, **where) -> pd.Series:
     return table.iloc[0]
 
 
+def test_labels_of_slices_are_passed_over(paths, table):
+    """A baseline of a task that labels slices stands in the same tables; no choice of slices is worth anything to it."""
+    for path in paths.values():
+        own = labels("pooled", 3).assign(**data.facts("presence", "FLAIR threshold", "baseline"))
+        pd.concat([pd.read_csv(path), own]).to_csv(path, index=False)
+    again = leak_audit.audit(leak_audit.baselines(paths), 1, 500, 0.95)
+    pd.testing.assert_frame_equal(again, table)
+
+
 def test_cells_and_effects_of_dice_by_hand(paths, table):
     assert tuple(table.columns) == leak_audit.COLUMNS
     for metric, levels in (("dice_volume", ("volume", "tumour volume")), ("dice_slices", ("all", "tumour"))):
