@@ -65,7 +65,7 @@ def one(table, **where) -> pd.Series:
 
 
 def test_labels_of_slices_are_passed_over(paths, table):
-    """Baselines of a task that labels slices stand in the same tables; no choice of slices is worth anything to them."""
+    """Baselines of a task that labels slices stand in the same tables; no choice of slices helps them."""
     for path in paths.values():
         own = labels("pooled", 3).assign(**data.facts("presence", "FLAIR threshold", "baseline"))
         pd.concat([pd.read_csv(path), own]).to_csv(path, index=False)
