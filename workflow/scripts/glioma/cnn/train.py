@@ -96,21 +96,7 @@ def train(
                 run.save(state_file, identity)
                 saved = time.monotonic()
 
-    kept = run.kept
-    if not math.isfinite(kept["key"][1]):
-        state_file.unlink(missing_ok=True)
-        raise UserError(
-            f"{recipe.architecture}: the {'last epoch' if recipe.keep == 'last' else 'training'} has no finite "
-            "validation loss; lower the `learning_rate`"
-        )
-    row = run.history[kept["row"]]
-    with atomic_path(out_folder / "weights.safetensors") as temporary:
-        # One key, because the order of several is not defined; no time, because equal trainings have equal bytes.
-        note = json.dumps({"epoch": row["epoch"], "learning_rate": row["learning_rate"]})
-        save_file(kept["weights"], temporary, {"training": note})
-    history = pd.DataFrame(run.history)
-    write_csv(history.assign(kept=history.index == kept["row"]), out_folder / "history.csv")
-    state_file.unlink(missing_ok=True)
+    row = run.write(out_folder, state_file)
     print(f"kept epoch {row['epoch']} at learning rate {row['learning_rate']:g}, {time.monotonic() - start:.1f} s")
 
 
@@ -234,6 +220,25 @@ class Run:
             for name, value in self.network.state_dict().items()
         }
         self.kept = {"key": self._key(row), "weights": weights, "row": len(self.history) - 1}
+
+    def write(self, out_folder: Path, state_file: Path) -> dict[str, float]:
+        """The weights kept and the history of a complete training, whose state goes; the row of those weights."""
+        kept, recipe = self.kept, self.recipe
+        if not math.isfinite(kept["key"][1]):
+            state_file.unlink(missing_ok=True)
+            raise UserError(
+                f"{recipe.architecture}: the {'last epoch' if recipe.keep == 'last' else 'training'} has no finite "
+                "validation loss; lower the `learning_rate`"
+            )
+        row = self.history[kept["row"]]
+        with atomic_path(out_folder / "weights.safetensors") as temporary:
+            # One key, because the order of several is not defined; no time, because equal trainings have equal bytes.
+            note = json.dumps({"epoch": row["epoch"], "learning_rate": row["learning_rate"]})
+            save_file(kept["weights"], temporary, {"training": note})
+        history = pd.DataFrame(self.history)
+        write_csv(history.assign(kept=history.index == kept["row"]), out_folder / "history.csv")
+        state_file.unlink(missing_ok=True)
+        return row
 
     def save(self, path: Path, identity: str) -> None:
         state = {

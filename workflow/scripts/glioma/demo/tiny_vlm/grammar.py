@@ -362,9 +362,7 @@ SYNONYMS = {
         "greyscale",
         "gray",
     ],
-    "between": [
-        "from",
-    ],
+    "between": ["from"],
     "format": [
         "form",
         "layout",
@@ -378,12 +376,8 @@ SYNONYMS = {
         "skilled",
         "senior",
     ],
-    "col": [
-        "column",
-    ],
-    "text": [
-        "words",
-    ],
+    "col": ["column"],
+    "text": ["words"],
     "explanation": [
         "commentary",
         "remark",
@@ -400,7 +394,5 @@ SYNONYMS = {
         "whitest",
         "most intense",
     ],
-    "point": [
-        "location",
-    ],
+    "point": ["location"],
 }
