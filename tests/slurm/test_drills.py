@@ -12,7 +12,7 @@ from project import SLURM, Project
 
 SCORES = ("scores", *SLURM)
 # Snakemake makes a missing file again only for the sake of one further on that is missing too.
-PREDICTED = ("cnn/monai-unet/predictions.csv", "scores/cnn/monai-unet", "scores/summary.csv")
+PREDICTED = ("cnn/monai-unet/masks", "scores/cnn/monai-unet", "scores/summary.csv")
 RESPONDED = (
     "responses/bounding_box-finetuned/test-0.jsonl",
     "answers/bounding_box-finetuned.csv",
