@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from glioma.base import balance, seeds
+from glioma.base import seeds
 from glioma.base.answers import LABELS
 from glioma.base.errors import UserError
 from glioma.cnn.recipe import Augmentation, Recipe
@@ -150,7 +150,7 @@ def epoch_order(labels: Sequence, oversample: bool, seed: int, epoch: int) -> np
     labels = np.asarray(labels)
     groups = [random.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
     if oversample:
-        size = int(balance.size([len(group) for group in groups])) // len(groups)
+        size = max(map(len, groups))
         groups = [np.resize(group, size) for group in groups]
     return random.permutation(np.concatenate(groups))
 

@@ -5,6 +5,8 @@ Needs no PyTorch, so that a plan can be made where there is none.
 
 import pandas as pd
 
+from glioma.cohort.folds import split
+
 
 def predicted(kind: str, folds: pd.DataFrame, fold: int, folds_count: int) -> dict[str, list[str]]:
     """The patients that the model of a fold predicts, by cohort.
@@ -15,13 +17,8 @@ def predicted(kind: str, folds: pd.DataFrame, fold: int, folds_count: int) -> di
     """
     if kind == "classification":
         return {"everyone": folds["patient"].tolist()}
-    cohorts = {"validation": unseen(folds, fold)}
+    own = split(folds, fold)
+    cohorts = {"validation": own["validation"], "test": own["test"]}
     if kind == "segmentation":
-        cohorts["train"] = unseen(folds, (fold - 1) % folds_count)
-    cohorts["test"] = folds["split"] == "test"
-    return {cohort: folds.loc[chosen, "patient"].tolist() for cohort, chosen in cohorts.items()}
-
-
-def unseen(folds: pd.DataFrame, fold: int) -> pd.Series:
-    """Which patients validate a fold's model: a boolean for each row of the table."""
-    return (folds["split"] == "development") & (folds["fold"] == fold)
+        cohorts["train"] = split(folds, (fold - 1) % folds_count)["validation"]
+    return cohorts

@@ -15,7 +15,6 @@ from typing import Any
 import pandas as pd
 
 from glioma import tasks
-from glioma.base import balance
 from glioma.cnn import schedule
 from glioma.cnn.recipe import Recipe
 from glioma.cohort import folds as splits
@@ -96,7 +95,7 @@ class Study:
         steps = training["steps"]
         if steps is None:
             grades = splits.grades(self.folds)[splits.split(self.folds, int(wildcards["fold"]))["train"]].value_counts()
-            rows = self._rows(wildcards["adapter"]) * balance.size(grades.tolist(), asked["balance"])
+            rows = self._rows(wildcards["adapter"]) * _balanced(grades.tolist(), asked["balance"])
             steps = ceil(ceil(rows / batch) * training["epochs"])
         # Before the first step, then every so often.
         evaluations = 1 + steps // training["evaluate_every"] if training["evaluate_every"] else 0
@@ -108,7 +107,7 @@ class Study:
         network = wildcards["network"]
         recipe = Recipe.read(settings.network_entry(self.config, network))
         own = splits.split(self.folds, int(wildcards["fold"]))
-        trained = balance.size(self._labels(network, recipe, own["train"]), recipe.oversample)
+        trained = _balanced(self._labels(network, recipe, own["train"]), recipe.oversample)
         validated = sum(self._labels(network, recipe, own["validation"]))
         epochs = recipe.epochs * len(recipe.learning_rates)
         return {"TFLOP": epochs * (trained * self.tflop(network, True) + validated * self.tflop(network, False))}
@@ -173,6 +172,12 @@ def _tflop(
             forward = counter.get_total_flops()
             output.sum().backward()
     return forward / 2e12, (counter.get_total_flops() - forward) / 2e12
+
+
+def _balanced(counts: Sequence[float], balanced: bool) -> float:
+    """Samples in all once those of rarer labels are repeated as often as the commonest; labels without any are none."""
+    present = [count for count in counts if count]
+    return max(present, default=0) * len(present) if balanced else sum(present)
 
 
 _BY_RULE = {

@@ -56,10 +56,7 @@ def shape_overlays(
             2.75 * len(tables) + 0.5, 2.75 * max(len(chosen), 1) + 1.1, "What the VLM drew",
             f"{cohort_label}; axial FLAIR as shown to the model",
         )  # fmt: skip
-        grid = figure.subplots(max(len(chosen), 1), len(tables), squeeze=False)
-        if not chosen:
-            for axes in grid.ravel():
-                style.say(axes, "no slice was requested")
+        grid = _grid(figure, len(chosen), len(tables), "no slice was requested")
         for row, (patient, index) in zip(grid, chosen, strict=False):
             image = np.asarray(slices.render(slices.take(crops.load(crops_folder, patient)[0], "axial", index), side))
             truth = slices.render_mask(slices.take(crops.load_mask(crops_folder, patient), "axial", index), side) > 0
@@ -71,15 +68,7 @@ def shape_overlays(
                 _write_notes(axes, [note for note in notes if note])
                 if axes.get_subplotspec().is_first_row():
                     axes.set_title(tasks.get(task).title, loc="center")
-            row[0].text(
-                -0.05,
-                0.5,
-                f"{patient}, slice {index}",
-                rotation=90,
-                ha="right",
-                va="center",
-                transform=row[0].transAxes,
-            )
+            style.name_row(row[0], f"{patient}, slice {index}")
         shown = sorted({group for groups in tables.values() for group in groups}, reverse=True)
         handles = [Line2D([], [], color=style.TRUTH, lw=2, marker="+", ms=8, mew=2, label="truth")]
         handles += [
@@ -117,10 +106,7 @@ def answer_overlays(
             max(2.6 * len(tables), 5.6) + 0.5, 2.75 * max(len(chosen), 1) + 1.0, title,
             f"{cohort_label}; a patient's largest tumour section, ranked by the runs' mean score{more}",
         )  # fmt: skip
-        grid = figure.subplots(max(len(chosen), 1), len(tables), squeeze=False)
-        if not chosen:
-            for axes in grid.ravel():
-                style.say(axes, "no slice was requested of all")
+        grid = _grid(figure, len(chosen), len(tables), "no slice was requested of all")
         for row, (rank, (patient, index)) in zip(grid, chosen.items(), strict=False):
             for axes, (run, table) in zip(row, tables, strict=True):
                 answer = table.loc[(patient, index)]
@@ -138,15 +124,21 @@ def answer_overlays(
                 value = f"{answer['score']:.1f} px" if point else f"{answer['score']:.2f}"
                 heading = f"{run.label}\n" if axes.get_subplotspec().is_first_row() else ""
                 axes.set_title(f"{heading}{unit} {value}", loc="center", weight="normal", fontsize=8.5)
-            row[0].text(
-                -0.05, 0.5, f"{rank}\n{patient}, slice {index}", rotation=90, ha="right", va="center",
-                multialignment="center", fontsize=8.5, transform=row[0].transAxes,
-            )  # fmt: skip
+            style.name_row(row[0], f"{rank}\n{patient}, slice {index}", 8.5)
         groups = [group for group in _COLOURS if any(run.group == group for run, _ in tables)]
         handles = [Line2D([], [], color=style.TRUTH, lw=2, label="truth")]
         handles += [Line2D([], [], color=_COLOURS[group], lw=2, label=GROUPS[group]) for group in groups]
         figure.legend(handles=handles, loc="outside lower center", ncols=3)
         return style.save(figure, out)
+
+
+def _grid(figure: Figure, rows: int, columns: int, nothing: str) -> np.ndarray:
+    """Panels (rows, columns); without rows, one row that says so."""
+    grid = figure.subplots(max(rows, 1), columns, squeeze=False)
+    if not rows:
+        for axes in grid.ravel():
+            style.say(axes, nothing)
+    return grid
 
 
 def _scored(path: str | Path, point: bool) -> pd.DataFrame:

@@ -51,10 +51,7 @@ def cnn_overlays(
             axes.set_axis_off()
         for row, (network, (_, masks, folder)) in zip(grid, shown.items(), strict=False):
             own = ranked[network]
-            row[0].text(
-                -0.05, 0.5, f"{network}\n{len(own)} patients", rotation=90, ha="right", va="center",
-                multialignment="center", transform=row[0].transAxes,
-            )  # fmt: skip
+            style.name_row(row[0], f"{network}\n{len(own)} patients")
             for axes, rank, position in zip(row, RANKS, positions(len(own)), strict=True):
                 if own.empty:
                     style.say(axes, "no patient with a Dice")
@@ -98,10 +95,7 @@ def cnn_failures(
         grid = figure.subplots(len(order), len(worst), squeeze=False)
         for row, network in zip(grid, order, strict=True):
             dice = ranked[network].set_index("patient")["dice"]
-            row[0].text(
-                -0.05, 0.5, f"{network}\nmean Dice {dice.mean():.2f}", rotation=90, ha="right", va="center",
-                multialignment="center", transform=row[0].transAxes,
-            )  # fmt: skip
+            style.name_row(row[0], f"{network}\nmean Dice {dice.mean():.2f}")
             for axes, patient in zip(row, worst, strict=True):
                 if patient not in dice.index:
                     style.say(axes, f"{patient}: no Dice")

@@ -90,6 +90,14 @@ def new_figure(width: float, height: float, title: str, subtitle: str = "") -> F
     return figure
 
 
+def name_row(axes: Axes, text: str, size: float | None = None) -> None:
+    """Write a row's name upright to the left of its first panel."""
+    axes.text(
+        -0.05, 0.5, text, rotation=90, ha="right", va="center", multialignment="center", fontsize=size,
+        transform=axes.transAxes,
+    )  # fmt: skip
+
+
 def say(axes: Axes, text: str) -> None:
     """An empty panel says why it is empty."""
     axes.set_axis_off()
