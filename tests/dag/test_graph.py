@@ -55,7 +55,8 @@ def brats2020(tmp_path_factory):
 
 def test_the_study_at_full_scale_is_a_graph(empty, brats2020):
     planned = empty.planned("--config", "study=paper", f'cohort={{"root": "{brats2020}"}}')
-    assert planned["crop"] == 369 and planned["train_cnn"] == 20 and planned["finetune"] == 5
+    # Around the tumour, and for the location of the brain, with an adapter of each.
+    assert planned["crop"] == 2 * 369 and planned["train_cnn"] == 20 and planned["finetune"] == 2 + 2 * 3
     assert "phantom_patient" not in planned
 
 

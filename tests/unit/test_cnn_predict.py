@@ -83,20 +83,25 @@ def test_segmenter_masks_come_from_unseen_models_and_from_the_mean(cohort, tmp_p
     folder, folds = cohort
     entry = SEGMENTER | {"threshold": 0.505}
     weights = write_random_weights(entry, tmp_path)
-    places = (tmp_path / name for name in ("masks", "nifti", "seen"))
-    table = predict.predict_segmenter(entry, weights, folds, folder, *places, SHAPE)
-    unseen, seen = table[table["cohort"] != "train"], table[table["cohort"] == "train"]
+    places, published = (tmp_path / name for name in ("masks", "nifti", "single")), 1
+    table = predict.predict_segmenter(entry, weights, folds, folder, *places, published, SHAPE)
+    alone = table["cohort"].isin(["train", "test_fold"])
+    unseen, single = table[~alone], table[alone]
     assert sorted(unseen["patient"]) == sorted(folds["patient"])
-    development = folds[folds["split"] == "development"].set_index("patient")["fold"]
-    assert seen.set_index("patient")["fold"].to_dict() == ((development + 1) % FOLDS).to_dict()
-    assert sorted(path.stem for path in (tmp_path / "seen").iterdir()) == sorted(development.index)
+    own = folds[folds["fold"] != published].set_index("patient")["split"]
+    assert (
+        single.set_index("patient")["cohort"].to_dict()
+        == own.map({"development": "train", "test": "test_fold"}).to_dict()
+    )
+    assert (single["fold"] == published).all()
+    assert sorted(path.stem for path in (tmp_path / "single").iterdir()) == sorted(own.index)
     recipe = Recipe.read(entry)
     models = [predict.load_network(recipe, file, SHAPE) for file in weights]
     for row in folds.itertuples():
         image = image_of(row.patient, folder)
         asked = {"masks": models} if row.split == "test" else {"masks": [models[row.fold]]}
-        if row.split == "development":
-            asked["seen"] = [models[(row.fold + 1) % FOLDS]]
+        if row.fold != published:
+            asked["single"] = [models[published]]
         for name, chosen in asked.items():
             with torch.no_grad():
                 probability = torch.stack([model(image).sigmoid()[0, 0] for model in chosen]).mean(0)
@@ -110,14 +115,6 @@ def test_segmenter_masks_come_from_unseen_models_and_from_the_mean(cohort, tmp_p
         assert np.array_equal(np.asarray(scan.dataobj)[:, :, 3:], mask.transpose(2, 1, 0))
         assert not np.asarray(scan.dataobj)[:, :, :3].any()
     assert 0 < unseen["voxels"].sum() < len(folds) * np.prod(SHAPE)
-
-
-def test_one_fold_has_no_model_that_was_trained_on_its_patients(cohort, tmp_path):
-    folder, folds = cohort
-    weights = write_random_weights(SEGMENTER, tmp_path, 1)
-    one = folds.assign(fold=folds["fold"].clip(upper=0))
-    with pytest.raises(UserError, match="single fold"):
-        predict.predict_segmenter(SEGMENTER, weights, one, folder, tmp_path, seen_folder=tmp_path, crop_shape=SHAPE)
 
 
 @pytest.mark.parametrize("chosen", ["all", "tumour"])

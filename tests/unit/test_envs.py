@@ -22,7 +22,7 @@ from glioma.vlm import backends
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 LOCK = WORKFLOW.parent / "constraints.txt"
 # What only the code for one backend imports, and only once that backend was chosen.
-CHOSEN = {"main": {"unsloth"}, "unsloth": set()}
+CHOSEN = {"main": {"unsloth", "medpy"}, "unsloth": {"medpy"}}
 # What scripts import by a name that they are given.
 NAMED = {
     "respond": list(map(backends.module, backends.names())),

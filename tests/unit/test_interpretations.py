@@ -36,8 +36,9 @@ def in_schema(pattern: str, level: dict = SCHEMA) -> bool:
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["id"])
 def test_an_ambiguity_is_a_key_of_the_schema_with_a_reason(entry):
-    assert set(entry) == {"id", "question", "paper", "default", "reason"}
+    assert set(entry) == {"id", "question", "paper", "default", "reason", "fixed"}
     assert entry["question"].endswith("?") and len(entry["reason"]) > 60
+    assert bool(entry["fixed"]) != bool(entry["paper"]) and bool(entry["paper"]) == bool(entry["default"])
     for pattern in (*entry["paper"], *entry["default"]):
         assert in_schema(pattern), pattern
 
@@ -92,6 +93,22 @@ OPEN = {
     "adapters.*.training.learning_rate",
     "adapters.*.training.evaluate_every",
     "scores.unreadable",
+    "runs.*.generation.max_new_tokens",
+    "runs.*.crops",
+    "crops.shape",
+    "slices.side",
+    "folds.published",
+    "networks.*.oversample",
+    "networks.*.optimiser",
+    "networks.*.loss",
+    *(f"adapters.*.training.{key}" for key in ("batch_size", "accumulation", "backend", "optimiser")),
+    *(f"adapters.*.training.{key}" for key in ("scheduler", "warmup", "weight_decay", "dropout")),
+    "adapters.*.folds",
+}
+# What it leaves open and no key decides.
+FIXED = {
+    *("grey-values", "components", "segmenter-network", "consistency-slice", "zero-specificity"),
+    "abstract-fine-tuned",
 }
 
 
@@ -99,6 +116,7 @@ def test_nothing_left_open_is_missing():
     listed = {interpretations.general(pattern) for entry in ENTRIES for pattern in (*entry["paper"], *entry["default"])}
     assert listed >= OPEN
     assert len({entry["id"] for entry in ENTRIES}) == len(ENTRIES)
+    assert {entry["id"] for entry in ENTRIES if entry["fixed"]} == FIXED
 
 
 def test_no_demo_entry_is_in_another_study(reading):
@@ -116,6 +134,8 @@ PUBLISHED = {
     *("5/general", "6/finetuned-100-steps"),
     *("7/general", "8/finetuned-200-steps"),
     *("9/general", "10/finetuned-150-steps"),
+    *("text/abstract-classifier", "text/abstract-general", "text/abstract-finetuned", "text/other-segmenters"),
+    *("text/consistency-general", "text/consistency-finetuned"),
 }
 
 
@@ -125,15 +145,23 @@ def test_every_published_experiment_is_an_entry_of_paper_yaml():
     replicated = {name: set(entry.get("replicates", [])) for name, entry in entries.items()}
     assert set().union(*replicated.values()) == PUBLISHED
     assert replicated["classifier-sweep"] == {"1/baseline"} and len(entries["classifier-sweep"]["learning_rate"]) == 6
-    assert {name for name, rows in replicated.items() if "4/baseline" in rows} == {
-        "segmenter-methods",
-        "segmenter-results",
-    }
+    assert {name for name, rows in replicated.items() if "4/baseline" in rows} == {"segmenter-results"}
+    row = {entry: name for name, rows in replicated.items() for entry in rows}
+    # Two published rows, two sets of answers.
+    assert row["2/general-axial"] != row["3/general-axial-tumour-slices"]
+    for table in ("5/general", "6/finetuned-100-steps", "7/general", "8/finetuned-200-steps", "9/general"):
+        run = config["runs"][row[table]]
+        tumour = config["runs"][f"{row[table]}-tumour"]
+        assert (run["crops"], tumour["crops"]) == ("brain", "tumour")
+        for name, crops in ((run["adapter"], "brain"), (tumour["adapter"], "tumour")):
+            assert name is None or config["adapters"][name]["crops"] == crops
     repeated = {run["adapter"] for run in config["runs"].values() if run["repeats"] == 95}
     assert None in repeated and len(repeated) > 1
-    steps = {name: adapter["training"]["steps"] for name, adapter in config["adapters"].items()}
+    training = {name: adapter["training"] for name, adapter in config["adapters"].items()}
+    steps = {name: each["steps"] for name, each in training.items() if not name.endswith("-tumour")}
     assert steps == {"grade-100-steps": 100, "grade-full-epoch": None, "centre-100-steps": 100, "box-200-steps": 200,
                      "polygon-150-steps": 150}  # fmt: skip
+    assert {each["batch_size"] * each["accumulation"] for each in training.values()} == {16}
 
 
 def test_patterns_stand_for_entries_and_not_for_levels():
@@ -166,7 +194,7 @@ def verdicts(config: dict, out: Path) -> list[str]:
 def test_the_report_says_how_this_run_reads(tmp_path):
     paper, default = resolved("paper"), resolved("leak-free")
     for config, expected in ((paper, "as published"), (default, "as leak-free")):
-        assert set(verdicts(config, tmp_path / "r.html")) == {expected, "as both"}
+        assert set(verdicts(config, tmp_path / "r.html")) == {expected, "as both", "built in"}
     before = verdicts(paper, tmp_path / "r.html")
     paper["votes"]["tie"] = "hgg"
     paper["networks"]["segmenter-methods"]["keep"] = "last"
@@ -175,9 +203,10 @@ def test_the_report_says_how_this_run_reads(tmp_path):
     assert after["tie"] == "otherwise"
     assert after["epoch-choice"] == after["slice-choice-grading"] == "some as published, some as leak-free"
     assert after["sampling-min-p"] == "at the default"
-    untouched = ("reading", "crop-centre", "frame", "quantisation", "truth-of-shapes")
+    untouched = ("parsing", "crop-centre", "frame", "quantisation", "truth-of-shapes")
     assert [after[name] for name in untouched] == ["as published"] * len(untouched) and len(before) == len(after)
 
 
 def test_an_empty_configuration_is_at_its_defaults(tmp_path):
-    assert verdicts({}, tmp_path / "r.html") == ["at the default"] * len(ENTRIES)
+    expected = ["built in" if entry["fixed"] else "at the default" for entry in ENTRIES]
+    assert verdicts({}, tmp_path / "r.html") == expected

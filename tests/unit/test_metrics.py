@@ -125,6 +125,27 @@ def test_segmentation_agrees_with_medpy(pair):
         assert (found["hd95"], found["nsd"]) == (np.linalg.norm(truth.shape), 0)
 
 
+@pytest.mark.parametrize("convention", ["pooled", "max"])
+@given(mask_pairs, st.sampled_from([None, (3.0, 0.5, 0.7)]))
+def test_both_backends_give_the_same_scores(convention, pair, spacing):
+    spacing = spacing and spacing[: pair[0].ndim]
+    own, by_medpy = (
+        segmentation.scores(*pair, spacing, convention=convention, backend=backend) for backend in ("own", "medpy")
+    )
+    assert by_medpy == pytest.approx(own, nan_ok=True)
+
+
+def test_medpy_computes_what_the_key_leaves_to_it(monkeypatch):
+    """Its functions are called, and their results are what is returned."""
+    masks = blobs(0), blobs(1)
+    for name, value in (("dc", 0.125), ("precision", 0.25), ("recall", 0.5), ("specificity", 0.75), ("hd95", 7.0)):
+        monkeypatch.setattr(medpy, name, lambda *_, value=value, **__: value)
+    monkeypatch.setattr(medpy, "__surface_distances", lambda *_: np.array([1.0, 3.0]))
+    found = segmentation.scores(*masks, backend="medpy")
+    assert found == {"dice": 0.125, "precision": 0.25, "recall": 0.5, "specificity": 0.75, "hd95": 7.0, "nsd": 0.5}
+    assert segmentation.scores(*masks)["dice"] != 0.125
+
+
 def blobs(seed: int, shape: tuple[int, ...] = (40, 64, 64)) -> np.ndarray:
     noise = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=shape), 4)
     return noise > np.quantile(noise, 0.95)

@@ -94,7 +94,7 @@ def test_operations_of_predictions(cohort, study, tmp_path, name):
     shape = synthetic_cohort.SHAPE
     with FlopCounterMode(display=False) as counter:
         if recipe.kind == "segmentation":
-            predict.predict_segmenter(entry, weights, folds, folder, tmp_path, None, tmp_path / "seen", shape)
+            predict.predict_segmenter(entry, weights, folds, folder, tmp_path, None, tmp_path / "single", 0, shape)
         else:
             by_kind = {"classification": predict.predict_classifier, "slices": predict.predict_slices}
             by_kind[recipe.kind](entry, weights, folds, folder, shape)

@@ -23,6 +23,7 @@ from glioma.report.tables import derivation, participants, published, scores, ti
 ROOT = Path(__file__).parents[2]
 LABEL = "phantom cohort"
 PUBLISHED = ROOT / "resources" / "published_tables.csv"
+TEXT = ROOT / "resources" / "published_text.csv"
 
 
 class Page(HTMLParser):
@@ -74,7 +75,8 @@ def summary(tmp_path_factory):
         )
         for metric, value in (("brier", 0.25), ("ece", 0.125), ("ece_if_calibrated", 0.0625))
     ]
-    pd.concat([table, pooled, means, sections, pd.DataFrame(calibration)]).to_csv(path, index=False)
+    alone = table[table["family"] == "cnn"].assign(cohort="fold_test")
+    pd.concat([table, alone, pooled, means, sections, pd.DataFrame(calibration)]).to_csv(path, index=False)
     return path
 
 
@@ -147,14 +149,14 @@ REPLICATES = {
     "classify-general-sagittal": ["2/general-sagittal"],
     "bounding_box-general": ["7/general"],
     "point-general": ["5/general"],
-    "paper-segmenter": ["4/baseline"],
+    "paper-segmenter": ["4/baseline", "text/other-segmenters"],
     "nothing-scored": ["8/finetuned-200-steps"],
 }
 
 
 def beside(summary, out: Path, phantom: bool = False, **scoring) -> Page:
-    keys = {"dimension": "2d", "hd95_unit": "mm", "side": 128} | scoring
-    published.published_table(summary, PUBLISHED, REPLICATES, keys, phantom, LABEL, out)
+    keys = {"truth": "shape", "unreadable": "exclude", "hd95_unit": "mm", "side": 128} | scoring
+    published.published_table(summary, PUBLISHED, TEXT, REPLICATES, keys, phantom, LABEL, out)
     return Page(out)
 
 
@@ -174,7 +176,8 @@ def test_published_rows_stand_beside_ours_with_interval_n_and_difference(summary
         shown = page.table(heading)
         first = shown.index[(shown["Model"] == f"published: {setting}") & (shown["Cohort"] == "test")][0]
         mine = ours[(ours["run"] == run) & (ours["slices"] == subset) & (ours["metric"] == metric)]
-        mine = mine[(mine["cohort"] == "test") & (mine["crops"] == "tumour")].iloc[0]
+        cohort = "fold_test" if table in (1, 4) else "test"
+        mine = mine[(mine["cohort"] == cohort) & (mine["crops"] == "tumour")].iloc[0]
         value = theirs.query("table == @table and setting == @setting and metric == @metric and cohort == 'test'")
         value = value["value"].iloc[0]
         name = records.heading(metric)
@@ -211,10 +214,30 @@ def test_distances_differ_only_in_one_unit(summary, tmp_path):
     assert float(in_px[column.format("px")].iloc[2]) and float(in_mm["Dice"].iloc[2]) == float(in_px["Dice"].iloc[2])
 
 
-def test_a_volume_stands_beside_slices_where_asked(summary, tmp_path):
-    page = beside(summary, tmp_path / "t.html", dimension="3d")
-    assert "as a volume" in page.table("Published table 7: bounding box")["Scored"].iloc[1]
-    assert "stacked to a volume" in page.source
+@pytest.mark.parametrize("other", [{"truth": "mask"}, {"unreadable": "empty"}])
+def test_only_like_is_subtracted_from_like(other, summary, tmp_path):
+    """Published boxes are means over slices against shapes: no volume stands beside them, no other truth counts."""
+    same, page = beside(summary, tmp_path / "s.html"), beside(summary, tmp_path / "t.html", **other)
+    for number, heading in ((7, "bounding box"), (5, "center point")):
+        shown, plain = (each.table(f"Published table {number}: {heading}") for each in (page, same))
+        assert shown["Scored"].iloc[1] == "axial, tumour slices†"
+        column = "Dice" if number == 7 else "Points in true box"
+        assert (shown[column].iloc[2] == "–") == (number == 7) and plain[column].iloc[2] != "–"
+    assert "They have no difference" in page.source and "They have no difference" not in same.source
+
+
+def test_figures_of_the_text_stand_beside_ours(summary, tmp_path):
+    shown = beside(summary, tmp_path / "t.html").table("Published outside of the tables")
+    row = shown[shown["Published"] == "CNN segmenters that were not selected, test Dice"].iloc[0]
+    ours = pd.read_csv(summary, keep_default_na=False).query(
+        "run == 'paper-segmenter' and metric == 'dice' and cohort == 'fold_test' and slices == 'volume'"
+    )
+    value = float(ours["value"].iloc[0])
+    assert row["Value"] == "0.550 to 0.570" and row["Ours"] == "paper-segmenter | paper-segmenter"
+    beyond = float(row["Difference"])
+    assert beyond == pytest.approx(value - min(max(value, 0.55), 0.57), abs=6e-4)
+    asked = shown[shown["Published"].str.startswith("consistency, LGG slice: 77")].iloc[0]
+    assert asked["Value"] == html.number("accuracy", 77 / 95) and asked["Ours"].startswith("none")
 
 
 def test_phantom_differences_are_marked_as_meaningless(summary, tmp_path):
@@ -226,8 +249,23 @@ def test_phantom_differences_are_marked_as_meaningless(summary, tmp_path):
     assert "<tr class=difference>" not in page.source and "<tr class=void>" not in real.source
 
 
-def test_derivation_shows_the_patients_behind_the_figures(tmp_path):
-    derivation.derivation_tables(PUBLISHED, LABEL, tmp_path / "t.html")
+def test_derivation_shows_the_middle_of_the_image_on_each_crop(summary, tmp_path):
+    table = pd.read_csv(summary, keep_default_na=False)
+    made = [
+        data.summary_row("center_point", "image centre", "baseline", "", "fraction_in_box", value, 0.02, "tumour",
+                         "axial", crops=crops, cohort=cohort)
+        for crops, cohort, value in (("brain", "pooled", 0.05), ("tumour", "pooled", 0.85), ("brain", "test", 0.5))
+    ]  # fmt: skip
+    pd.concat([table, pd.DataFrame(made)]).to_csv(tmp_path / "s.csv", index=False)
+    derivation.derivation_tables(PUBLISHED, tmp_path / "s.csv", LABEL, tmp_path / "t.html")
+    shown = Page(tmp_path / "t.html").table("Which crops are the published points of?")
+    column = records.heading("fraction_in_box")
+    assert shown[column].tolist() == ["0.081", "0.080", "0.050 | 0.030 to 0.070", "0.850 | 0.830 to 0.870"]
+    assert shown["Crops"].tolist() == ["?", "?", "brain", "tumour†"]
+
+
+def test_derivation_shows_the_patients_behind_the_figures(summary, tmp_path):
+    derivation.derivation_tables(PUBLISHED, summary, LABEL, tmp_path / "t.html")
     page = Page(tmp_path / "t.html")
     counts = page.table("The patients behind the rows").set_index("Row")
     row = counts.loc["Table 3: finetuned-full-epoch | test"]

@@ -13,7 +13,7 @@ from synthetic_cohort import write
 from glioma import tasks
 from glioma.base.files import write_json
 from glioma.metrics import segmentation
-from glioma.scoring import baselines
+from glioma.scoring import baselines, tables
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 SETTINGS = {"scores": {"resamples": 100, "hd95_unit": "mm"}, "votes": {}, "side": 32, "tumour_pixels": 1}
@@ -26,6 +26,11 @@ class Named(dict):
 
     def __getitem__(self, key):
         return next(iter(self.values())) if key == 0 else super().__getitem__(key)
+
+
+PUBLISHED = 1
+# Of 12 development patients in two folds and 6 test patients.
+SIZES = {"train": 5, "fold_validation": 7, "fold_test": 6, "validation": 12, "test": 6, "pooled": 18}
 
 
 @pytest.fixture
@@ -44,7 +49,10 @@ def run(script: str, place, inputs: dict, outputs: list[str], wildcards: dict, *
     given = SimpleNamespace(
         input=Named(crops=place.root / "crops" / "brain" / "crops.csv", folds=place.root / "folds.csv", **inputs),
         output=Named(written),
-        params=Named({"settings": SETTINGS, "seed": 1, "crops": "brain", "model": "an:architecture"} | params),
+        params=Named(
+            {"settings": SETTINGS, "seed": 1, "crops": "brain", "model": "an:architecture", "published": PUBLISHED}
+            | params
+        ),
         wildcards=Named(wildcards),
         log=[place.root / "log.txt"],
         rule=script,
@@ -60,7 +68,10 @@ def predictions(place) -> pd.DataFrame:
     for row in place.folds.itertuples():
         p = np.clip(place.rng.normal(0.65 if row.grade == "HGG" else 0.4, 0.2, 3), 0, 1).round(4)
         if row.split == "test":
-            rows.append((row.patient, "test", -1, p[0]))
+            rows += [
+                (row.patient, "test", -1, p[0]),
+                *((row.patient, "test_fold", fold, p[fold + 1]) for fold in (0, 1)),
+            ]
         else:
             rows += [(row.patient, "validation", row.fold, p[0]), (row.patient, "train", 1 - row.fold, p[1])]
     return pd.DataFrame(rows, columns=["patient", "cohort", "fold", "probability"])
@@ -83,10 +94,14 @@ def test_classifier_has_every_cohort(place):
     table, scores = score_classifier(place, "cnn")
     grades = place.folds.set_index("patient")["grade"]
     sizes = scores["patients"].groupby("cohort").size().to_dict()
-    assert sizes == {"train": 12, "validation": 12, "test": 6, "pooled": 18}
+    assert sizes == SIZES
     assert (scores["summary"]["crops"] == "brain").all()
-    for cohort, by in (("pooled", ["validation", "test"]), ("train", ["train"]), ("test", ["test"])):
-        seen = table[table["cohort"].isin(by)].set_index("patient")["probability"]
+    single = table[table["fold"] == PUBLISHED]
+    for cohort, of, by in (
+        ("pooled", table, ["validation", "test"]), ("test", table, ["test"]), ("train", single, ["train"]),
+        ("fold_validation", single, ["validation"]), ("fold_test", single, ["test_fold"]),
+    ):  # fmt: skip
+        seen = of[of["cohort"].isin(by)].set_index("patient")["probability"]
         truth = grades[seen.index] == "HGG"
         for metric, expected in (("auc", roc_auc_score(truth, seen)), ("brier", brier_score_loss(truth, seen))):
             found = row(scores["summary"], cohort=cohort, metric=metric)
@@ -94,23 +109,23 @@ def test_classifier_has_every_cohort(place):
 
 
 def score_segmenter(place, name: str) -> dict[str, pd.DataFrame]:
-    for folder, shift in (("masks", 2), ("seen", 1)):
+    for folder, shift in (("masks", 2), ("single", 1)):
         (place.root / name / folder).mkdir(parents=True)
-        for patient in place.folds.loc[(folder == "masks") | (place.folds["split"] == "development"), "patient"]:
+        for patient in place.folds.loc[(folder == "masks") | (place.folds["fold"] != PUBLISHED), "patient"]:
             mask = np.load(place.root / "crops" / "brain" / f"{patient}.mask.npy") > 0
             np.save(place.root / name / folder / f"{patient}.npy", np.roll(mask, shift, axis=1))
     masks = [place.root / name / "masks" / f"{patient}.npy" for patient in place.folds["patient"]]
-    inputs = {"masks": masks, "seen": place.root / name / "seen"}
+    inputs = {"masks": masks, "single": place.root / name / "single"}
     return run("score_segmenter", place, inputs, ["patients", "summary"], {"segmenter": name})
 
 
 def test_segmenter_has_every_cohort(place):
     scores = score_segmenter(place, "unet")
     patients = scores["patients"]
-    assert set(patients.loc[patients["cohort"] == "train", "slices"]) == {"volume"}
+    assert set(patients.loc[patients["cohort"].isin(tables.SINGLE), "slices"]) == {"volume"}
     sizes = patients[patients["slices"] == "volume"].groupby("cohort").size().to_dict()
-    assert sizes == {"train": 12, "validation": 12, "test": 6, "pooled": 18}
-    for cohort, shift in (("train", 1), ("pooled", 2)):
+    assert sizes == SIZES
+    for cohort, shift in (("train", 1), ("fold_test", 1), ("fold_validation", 2), ("pooled", 2)):
         own = patients[(patients["cohort"] == cohort) & (patients["slices"] == "volume")].set_index("patient")
         for patient in own.index:
             mask = np.load(place.root / "crops" / "brain" / f"{patient}.mask.npy") > 0
@@ -129,6 +144,7 @@ def score_run(place, task: str, patients: pd.Series) -> dict[str, pd.DataFrame]:
         answers = baselines.answers_from_masks(asked, tasks.get(task), masks, side=32)
     answers.to_csv(place.root / f"{task}.csv", index=False)
     entry = {"task": task, "model": "tiny", "adapter": None, "repeats": None, "orientations": ["axial"]}
+    entry["selection"] = "tumour"
     inputs, outputs = {"answers": place.root / f"{task}.csv"}, ["slices", "patients", "summary"]
     return run("score_run", place, inputs, outputs, {"run": task}, run=entry)
 

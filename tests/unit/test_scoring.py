@@ -145,8 +145,23 @@ def test_no_glioma_winner_that_counts_is_decided_and_wrong():
 
 def test_only_tumour_slices_asked_make_no_all_row():
     answers = shape_answers("bounding_box", selection="tumour")
-    scores = score_located(tasks.get("bounding_box"), answers, MASKS, entry("bounding_box"), SETTINGS)
-    assert set(scores.summary["slices"]) == {"tumour", "tumour volume"}
+    which = tasks.get("bounding_box"), answers, MASKS, entry("bounding_box"), SETTINGS
+    assert set(score_located(*which, selection="tumour").summary["slices"]) == {"tumour", "tumour volume"}
+    # Where every slice that was asked about happens to show tumour, they still are all slices: table 2's counterpart.
+    for selection in ("all", "range"):
+        found = score_located(*which, selection=selection).summary
+        assert set(found["slices"]) == {"all", "volume", "tumour", "tumour volume"}
+
+
+def test_a_range_full_of_tumour_is_voted_on_as_all_slices():
+    answers = graded_answers()
+    shown = answers.merge(slice_truth(MASKS), on=["patient", "orientation", "slice"])
+    answers = answers[shown["tumour"].to_numpy()]
+    scores = score_classification(
+        answers, slice_truth(MASKS), GRADES, entry("classification"), SETTINGS, selection="range"
+    )
+    votes = {subset: own["label"].tolist() for subset, own in scores.patients.groupby("slices")}
+    assert set(votes) == {"all", "tumour"} and votes["all"] == votes["tumour"]
 
 
 def test_answers_without_truth_are_an_error():
@@ -308,7 +323,7 @@ def test_anisotropic_millimetres_reach_the_right_axes():
     settings = Settings(hd95_unit="mm", resamples=100)
     found = score_located(tasks.get("bounding_box"), answers, {"a": mask}, entry("bounding_box"), settings, spacings)
     # Five columns of 3 mm: the far edges are 15 mm apart.
-    assert found.patients["hd95"].tolist() == [15.0, 15.0]
+    assert found.patients["hd95"].tolist() == [15.0] * 4
 
 
 def test_cnn_segmenter_and_vlm_stack_share_their_unit():

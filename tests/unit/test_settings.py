@@ -12,6 +12,7 @@ from configuration import resolved
 from glioma.base.errors import UserError
 from glioma.base.section import ordered
 from glioma.config import check, schema, settings, study
+from glioma.metrics import with_medpy
 from workspace import REPOSITORY
 
 STUDIES = sorted(path.stem for path in (REPOSITORY / "config/studies").glob("*.yaml"))
@@ -274,3 +275,16 @@ def test_the_projects_own_files_follow_the_schemas(kind, path):
         return float(value) if isinstance(value, str) and text.fullmatch(value) else value
 
     jsonschema.validate(numbers(content), schema.schema(kind))
+
+
+def test_what_is_known_at_the_start_is_said_at_the_start(monkeypatch):
+    config = resolved("demo")
+    config["scores"]["backend"] = "medpy"
+    check.check(config)
+    monkeypatch.setattr(with_medpy, "find_spec", lambda _: None)
+    with pytest.raises(UserError, match=r"key scores\.backend: medpy is not installed; pip install medpy"):
+        check.check(config)
+    config = resolved("demo")
+    config["runs"]["consistency-general"]["replicates"] = ["text/consistency-genral"]
+    with pytest.raises(UserError, match=r"runs\.consistency-general\.replicates: .* did you mean text/consistency-g"):
+        check.check(config)

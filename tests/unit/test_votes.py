@@ -85,8 +85,10 @@ def test_unreadable_slices(rule, grade, expected):
 def test_gldr_denominators():
     answers = table({"a": [1, 0, 2, 2, 3], "b": [2]})
     assert vote(answers)["gldr"]["a"] == 0.5 and np.isnan(vote(answers)["gldr"]["b"])
-    shares = vote(answers, Votes(gldr_denominator="all"))["gldr"]
-    assert shares["a"] == 0.25 and shares["b"] == 0
+    readable = vote(answers, Votes(gldr_denominator="readable"))["gldr"]
+    assert readable["a"] == 0.25 and readable["b"] == 0
+    queried = vote(answers, Votes(gldr_denominator="all"))["gldr"]
+    assert queried["a"] == 0.2 and queried["b"] == 0
 
 
 def test_patients_without_slices_are_kept_undecided():

@@ -66,8 +66,8 @@ rule predict_cnn_mask:
     output:
         table="<results>/cnn/{segmenter}/predictions.csv",
         masks=collect("<results>/cnn/{{segmenter}}/masks/{patient}.npy", patient=PATIENTS),
-        # Masks of patients that a model was trained on, for the published training rows.
-        seen=directory("<results>/cnn/{segmenter}/seen"),
+        # Masks by the published fold's model alone, which stand beside published rows.
+        single=directory("<results>/cnn/{segmenter}/single"),
         scans=collect("<results>/cnn/{{segmenter}}/nifti/{patient}.nii.gz", patient=PATIENTS),
     log:
         "<logs>/predict_cnn_mask/{segmenter}.log",
@@ -81,6 +81,7 @@ rule predict_cnn_mask:
         runtime=60,
     params:
         network=lambda wildcards: recipe.prediction_entry(settings.network_entry(config, wildcards.segmenter)),
+        published=config["folds"]["published"],
         shape=config["crops"]["shape"],
         code=code("predict_cnn_mask"),
     script:

@@ -141,7 +141,7 @@ rule folds:
     conda:
         "../envs/main.yaml"
     params:
-        folds=ordered(config["folds"]),
+        folds=settings.only(config["folds"], "test_fraction", "count"),
         seed=config["seed"],
         code=code("folds"),
     script:

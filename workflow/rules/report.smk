@@ -216,7 +216,9 @@ rule write_tables:
         "../envs/main.yaml"
     params:
         label=COHORT_LABEL,
-        resources=[digest("resources/published_tables.csv"), digest("resources/ambiguities.yaml")],
+        resources=[
+            digest(f"resources/{name}") for name in ("published_tables.csv", "published_text.csv", "ambiguities.yaml")
+        ],
         phantom=IS_PHANTOM,
         exclude=config["cohort"]["exclude"],
         config=settings.study(config),

@@ -41,7 +41,9 @@ rule score_run:
         mem_mb=2000,
         runtime=30,
     params:
-        run=lambda wildcards: settings.only(RUNS[wildcards.run], "task", "model", "adapter", "repeats", "orientations"),
+        run=lambda wildcards: settings.only(
+            RUNS[wildcards.run], "task", "model", "adapter", "repeats", "orientations", "selection"
+        ),
         crops=lambda wildcards: crops_of(RUNS[wildcards.run]),
         settings=lambda wildcards: settings.scoring_of_run(config, wildcards.run),
         seed=config["seed"],
@@ -67,6 +69,7 @@ rule score_classifier:
         crops=lambda wildcards: crops_of(NETWORKS[wildcards.classifier]),
         model=lambda wildcards: NETWORKS[wildcards.classifier]["architecture"],
         settings=settings.scoring(config, "calibration_bins"),
+        published=config["folds"]["published"],
         seed=config["seed"],
         code=code("score_classifier"),
     script:
@@ -78,7 +81,7 @@ rule score_segmenter:
         crops=lambda wildcards: crop_table(NETWORKS[wildcards.segmenter]),
         folds=FOLDS,
         masks=lambda wildcards: masks_of(wildcards.segmenter),
-        seen="<results>/cnn/{segmenter}/seen",
+        single="<results>/cnn/{segmenter}/single",
     output:
         patients="<results>/scores/cnn/{segmenter}/patients.csv",
         summary="<results>/scores/cnn/{segmenter}/summary.csv",
@@ -95,6 +98,7 @@ rule score_segmenter:
         crops=lambda wildcards: crops_of(NETWORKS[wildcards.segmenter]),
         model=lambda wildcards: NETWORKS[wildcards.segmenter]["architecture"],
         settings=settings.scoring(config, *settings.MASKS),
+        published=config["folds"]["published"],
         seed=config["seed"],
         code=code("score_segmenter"),
     script:

@@ -1,5 +1,5 @@
-"""A segmenter's masks: out of fold and on the test set, on the crop's grid and as NIfTI in the scan's; and of patients
-that a model was trained on, on the crop's grid."""
+"""A segmenter's masks: out of fold and on the test set, on the crop's grid and as NIfTI in the scan's; and those of one
+fold's model alone, of its training and test patients, on the crop's grid."""
 
 from pathlib import Path
 
@@ -17,7 +17,8 @@ with job(snakemake):
         Path(snakemake.output.masks[0]).parent,
         Path(snakemake.output.scans[0]).parent,
         # A folder: which patients are in it, the folds say.
-        snakemake.output.seen,
+        snakemake.output.single,
+        snakemake.params.published,
         tuple(snakemake.params.shape),
     )
     write_csv(predictions, snakemake.output.table)

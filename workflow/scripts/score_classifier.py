@@ -8,29 +8,27 @@ from glioma.cohort import folds
 from glioma.scoring.grades import score_cnn_classifier
 from glioma.scoring.settings import Settings
 from glioma.scoring.summaries import Entry
-from glioma.scoring.tables import members, merge
+from glioma.scoring.tables import members, merge, single_fold
 
-# The predictions that a cohort is scored by: pooled patients by networks that have not seen them.
-PREDICTIONS = {
-    "train": ["train"],
-    "validation": ["validation"],
-    "test": ["test"],
-    "pooled": ["validation", "test"],
-}
+# The predictions that a cohort is scored by: pooled patients by networks that have not seen them; of one fold's network
+# its own.
+PREDICTIONS = {"validation": ["validation"], "test": ["test"], "pooled": ["validation", "test"]}
+OF_ONE = {"train": ["train"], "fold_validation": ["validation"], "fold_test": ["test_fold"]}
 
 with job(snakemake):
     keys = snakemake.params.settings
     settings = Settings.from_config(keys["scores"], keys["votes"], keys["side"], snakemake.params.seed)
     table = folds.read(snakemake.input.folds)
-    cohorts = members(table)
-    cohorts["train"] = cohorts["validation"]
+    cohorts = single_fold(table, snakemake.params.published) | members(table)
     predictions = pd.read_csv(snakemake.input.predictions, dtype={"patient": str})
     predictions = predictions.rename(columns={"probability": "p_hgg"})
     network, parts = snakemake.wildcards.classifier, []
-    for cohort, by in PREDICTIONS.items():
+    for cohort, by in {**OF_ONE, **PREDICTIONS}.items():
         grades = folds.grades(table[table["patient"].isin(cohorts[cohort])])
         entry = Entry("classification", "cnn", network, snakemake.params.model, "", cohort, snakemake.params.crops)
         chosen = predictions[predictions["cohort"].isin(by)]
+        if cohort in OF_ONE:
+            chosen = chosen[chosen["fold"] == snakemake.params.published]
         parts.append(score_cnn_classifier(chosen, grades, entry, settings))
     scores = merge(parts)
     write_csv(scores.patients, snakemake.output.patients)

@@ -29,11 +29,12 @@ with job(snakemake):
         scores = score_consistency(answers, grades, entry, settings, cohorts)
     elif task.output == "grade":
         shown = slice_truth(masks, run["orientations"], keys["tumour_pixels"])
-        scores = score_classification(answers, shown, grades, entry, settings, cohorts)
+        scores = score_classification(answers, shown, grades, entry, settings, cohorts, run["selection"])
     elif task.output == "label":
         scores = score_labels(answers, masks, entry, settings, keys["tumour_pixels"], cohorts)
     else:
         spacings = truth.spacings(crops, grades.index)
-        scores = score_located(task, answers, masks, entry, settings, spacings, keys["tumour_pixels"], cohorts)
+        pixels, selection = keys["tumour_pixels"], run["selection"]
+        scores = score_located(task, answers, masks, entry, settings, spacings, pixels, cohorts, selection)
     for name in scores._fields:
         write_csv(getattr(scores, name), snakemake.output[name])

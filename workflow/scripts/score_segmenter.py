@@ -10,15 +10,15 @@ from glioma.cohort import folds, truth
 from glioma.scoring.masks import score_cnn_segmenter
 from glioma.scoring.settings import Settings
 from glioma.scoring.summaries import Entry
-from glioma.scoring.tables import members, merge
+from glioma.scoring.tables import members, merge, single_fold
 
 with job(snakemake):
     keys = snakemake.params.settings
     settings = Settings.from_config(keys["scores"], keys["votes"], keys["side"], snakemake.params.seed)
     table = folds.read(snakemake.input.folds)
-    crops, masks, seen = Path(snakemake.input.crops).parent, Path(snakemake.input.masks[0]).parent, snakemake.input.seen
+    crops, masks = Path(snakemake.input.crops).parent, Path(snakemake.input.masks[0]).parent
     network = snakemake.wildcards.segmenter
-    entry = Entry("segmentation", "cnn", network, snakemake.params.model, "", "train", snakemake.params.crops)
+    entry = Entry("segmentation", "cnn", network, snakemake.params.model, crops=snakemake.params.crops)
     known, spacings = truth.masks(crops, table["patient"]), truth.spacings(crops, table["patient"])
 
     def read(folder, patients):
@@ -26,10 +26,15 @@ with job(snakemake):
 
     common = {"masks": known, "entry": entry, "settings": settings, "spacings": spacings}
     cohorts = members(table)
-    learned = score_cnn_segmenter(read(seen, cohorts["validation"]), **common, whole_only=True)
+    parts = []
+    for cohort, patients in single_fold(table, snakemake.params.published).items():
+        # Out of fold, a patient's mask is by that network anyway.
+        folder = masks if cohort == "fold_validation" else snakemake.input.single
+        own = {**common, "cohorts": {cohort: patients}}
+        parts.append(score_cnn_segmenter(read(folder, patients), **own, whole_only=True))
     unseen = score_cnn_segmenter(
         read(masks, table["patient"]), **common, tumour_pixels=keys["tumour_pixels"], cohorts=cohorts
     )
-    scores = merge([learned, unseen])
+    scores = merge([*parts, unseen])
     write_csv(scores.patients, snakemake.output.patients)
     write_csv(scores.summary, snakemake.output.summary)

@@ -8,7 +8,7 @@ from glioma.report.tables import answers, derivation, interpretations, participa
 with job(snakemake):
     given, out, keys = snakemake.input, snakemake.output, snakemake.params
     resources = Path(snakemake.scriptdir).resolve().parents[1] / "resources"
-    tables = resources / "published_tables.csv"
+    tables, text = resources / "published_tables.csv", resources / "published_text.csv"
     participants.participants_table(
         given.patients, given.folds, given.crops, keys.exclude, keys.label, out.participants
     )
@@ -16,9 +16,9 @@ with job(snakemake):
     scores.comparison_table(given.summary, keys.scoring["hd95_unit"], keys.label, out.comparison, keys.scoring["hd95"])
     scores.tests_table(given.comparisons, given.summary, keys.label, out.tests)
     published.published_table(
-        given.summary, tables, keys.replicates, keys.scoring, keys.phantom, keys.label, out.published
+        given.summary, tables, text, keys.replicates, keys.scoring, keys.phantom, keys.label, out.published
     )
-    derivation.derivation_tables(tables, keys.label, out.derivation)
+    derivation.derivation_tables(tables, given.summary, keys.label, out.derivation)
     scores.summary_table(given.summary, keys.label, out.summary)
     parsed = {Path(path).stem: path for path in given.answers}
     responses = {run: [path for path in given.responses if Path(path).parent.name == run] for run in parsed}

@@ -1,7 +1,8 @@
 """Predictions of a network's folds: each patient by the models that have not seen it.
 
 A development patient's out-of-fold prediction comes from the one model that validated on it; a test patient's is the
-mean probability of all folds' models. What models say of patients they were trained on is kept apart ("train").
+mean probability of all folds' models. What one fold's model says of the patients that it was trained on, and of the
+test set by itself, is kept apart: published scores of CNNs are of one model.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -90,7 +91,7 @@ def predict_classifier(
     check_folds(weights, folds)
     device = devices.choose()
     # Each model predicts the same patients.
-    patients = Patients(predicted(recipe.kind, folds, 0, len(weights))["everyone"], recipe, crops_folder)
+    patients = Patients(predicted(recipe.kind, folds, 0)["everyone"], recipe, crops_folder)
     parts = []
     for fold, file in enumerate(tqdm(weights, unit="fold", ascii=True)):
         network = load_network(recipe, file, recipe.shape(crop_shape))
@@ -119,7 +120,7 @@ def predict_slices(
     recipe = Recipe.read(entry)
     check_folds(weights, folds)
     device = devices.choose()
-    asked = [predicted(recipe.kind, folds, fold, len(weights)) for fold in range(len(weights))]
+    asked = [predicted(recipe.kind, folds, fold) for fold in range(len(weights))]
     test = Slices(asked[0]["test"], recipe, crops_folder)
     total, parts = torch.zeros(len(test), len(LABELS), dtype=torch.float64), []
     for fold, file in enumerate(tqdm(weights, unit="fold", ascii=True)):
@@ -162,7 +163,8 @@ def predict_segmenter(
     crops_folder: str | Path,
     masks_folder: str | Path,
     scans_folder: str | Path | None = None,
-    seen_folder: str | Path | None = None,
+    single_folder: str | Path | None = None,
+    published: int | None = None,
     crop_shape: tuple[int, int, int] = (95, 128, 128),
     workers: int = 0,
 ) -> pd.DataFrame:
@@ -172,15 +174,11 @@ def predict_segmenter(
     `{scans_folder}/{patient}.nii.gz`: uint8 0/1 in the voxels of the patient's scan. cohort: "validation" (out of fold)
     or "test" (mean probability of all folds, fold -1).
 
-    With `seen_folder` also `{seen_folder}/{patient}.npy` of each development patient, cohort "train": by a model that
-    was trained on it, that of the fold after its own (the first after the last).
+    With `single_folder` also `{single_folder}/{patient}.npy` of the patients that the model of the `published` fold was
+    trained on, cohort "train", and of the test patients by that model alone, cohort "test_fold".
     """
     recipe = Recipe.read(entry)
     check_folds(weights, folds)
-    if seen_folder is not None and len(weights) < 2:
-        raise UserError(
-            "a single fold's model was trained on nobody it could be asked about; set folds.count to 2 or more"
-        )
     device = devices.choose()
     shape = recipe.shape(crop_shape)
     test = folds.loc[folds["split"] == "test", "patient"].tolist()
@@ -191,22 +189,25 @@ def predict_segmenter(
 
     def write(patient: str, cohort: str, fold: int, probability: Tensor) -> None:
         mask = to_mask(probability, recipe.threshold, crop_shape)
-        if cohort == "train":
-            save_mask(mask, patient, seen_folder)
+        if cohort in ("train", "test_fold"):
+            save_mask(mask, patient, single_folder)
         else:
             write_mask(mask, patient, crops_folder, masks_folder, scans_folder)
         rows.append({"patient": patient, "cohort": cohort, "fold": fold, "voxels": int(mask.sum())})
 
     for fold, file in enumerate(tqdm(weights, unit="fold", ascii=True)):
         network = load_network(recipe, file, shape)
-        asked = predicted(recipe.kind, folds, fold, len(weights))
-        for cohort in ("validation", "train") if seen_folder is not None else ("validation",):
+        single = single_folder is not None and fold == published
+        asked = predicted(recipe.kind, folds, fold, published if single else None)
+        for cohort in [name for name in asked if name != "test"]:
             patients = asked[cohort]
             maps = probabilities(network, Patients(patients, recipe, crops_folder), device, workers)
             for patient, map_ in zip(patients, maps, strict=True):
                 write(patient, cohort, fold, map_[0])
         for index, map_ in enumerate(probabilities(network, test_crops, device, workers)):
             total[index] += map_[0]
+            if single:
+                write(test[index], "test_fold", fold, map_[0])
     for patient, probability in zip(test, total / len(weights), strict=True):
         write(patient, "test", ENSEMBLE, probability)
     return pd.DataFrame(rows, columns=["patient", "cohort", "fold", "voxels"])

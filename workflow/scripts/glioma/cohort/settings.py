@@ -72,6 +72,15 @@ class Folds(Section):
     """Share of the subjects that is held out for testing."""
     count: Annotated[int, Field(ge=2)] = 3
     """Folds of the others."""
+    published: Whole = 0
+    """The fold whose network alone stands beside published rows of CNNs: those are of one network, its 248 training, 62
+    validation and 55 test patients."""
+
+    @model_validator(mode="after")
+    def _there(self) -> "Folds":
+        if self.published >= self.count:
+            raise ValueError(f"published is {self.published}, but the last of {self.count} folds is {self.count - 1}")
+        return self
 
 
 class Slices(Section):

@@ -1,5 +1,6 @@
 """What one key of a study says about another, checked before any job starts."""
 
+import csv
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from glioma.base.section import nearest
 from glioma.cohort import parts
 from glioma.config import settings
 from glioma.config.entries import TAKEN
+from glioma.metrics import with_medpy
 from glioma.vlm import prompts
 
+RESOURCES = Path(__file__).resolve().parents[4] / "resources"
 BASELINES = ("always HGG", "site majority", "FLAIR threshold", "mean training box", "whole frame", "image centre")
 
 
@@ -35,8 +38,15 @@ def check(config: dict[str, Any]) -> None:
             _known(f"runs.{name}.adapter", run["adapter"], adapters)
             _agreement(config, name)
     _prompts(config)
+    published = _published_rows()
+    for section, entries in (("networks", networks), ("runs", runs)):
+        for name, entry in entries.items():
+            for row in entry["replicates"]:
+                _known(f"{section}.{name}.replicates", row, published)
     if both := sorted(networks.keys() & runs.keys()):
         raise UserError(f"configuration, key runs.{both[0]}: a network has that name, too; give one of them another")
+    if config["scores"]["backend"] == "medpy" and not with_medpy.available():
+        raise UserError(f"configuration, key scores.backend: {with_medpy.MISSING}")
     for pair in config["comparisons"]:
         for name in pair:
             _known("comparisons", name, [*networks, *runs, *BASELINES])
@@ -108,6 +118,15 @@ def _prompts(config: dict[str, Any]) -> None:
             error = task.check_prompt(prompts.read(settings.prompt_file(prompt)), limits)
             if error:
                 raise UserError(f"configuration, key {key}: {settings.prompt_file(prompt)} {error}")
+
+
+def _published_rows() -> list[str]:
+    """What an entry may replicate: table/setting of the published tables, and text/setting of the text's figures."""
+    rows = []
+    for file in ("published_tables.csv", "published_text.csv"):
+        with (RESOURCES / file).open(encoding="utf-8", newline="") as lines:
+            rows += [f"{row.get('table', 'text')}/{row['setting']}" for row in csv.DictReader(lines)]
+    return list(dict.fromkeys(rows))
 
 
 def _known(key: str, name: str, names: Iterable[str]) -> None:

@@ -19,7 +19,7 @@ TAKEN = ("cnn", "baselines")
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 PromptName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_/-]*$")]
-Replicates = tuple[Annotated[str, StringConstraints(pattern=r"^[0-9]+/[a-z0-9-]+$")], ...]
+Replicates = tuple[Annotated[str, StringConstraints(pattern=r"^([0-9]+|text)/[a-z0-9-]+$")], ...]
 
 
 def _query(name: str) -> str:
@@ -46,7 +46,8 @@ class Network(Recipe):
     crops: CropMode | None = None
     """brain or tumour; null: crops.mode."""
     replicates: Replicates = ()
-    """Published rows that it stands beside, as table/setting of resources/published_tables.csv."""
+    """Published rows that it stands beside: table/setting of resources/published_tables.csv, or text/setting of
+    published_text.csv."""
 
 
 class Model(Section):
@@ -115,7 +116,8 @@ class Run(Section):
     """A number makes it the consistency test: one HGG and one LGG slice, so often."""
     generation: Generation = Generation()
     replicates: Replicates = ()
-    """Published rows that it stands beside, as table/setting of resources/published_tables.csv."""
+    """Published rows that it stands beside: table/setting of resources/published_tables.csv, or text/setting of
+    published_text.csv."""
 
     @model_validator(mode="after")
     def _lists(self) -> "Run":

@@ -144,7 +144,7 @@ def adapter_parsing(config: dict[str, Any], adapter: str) -> dict[str, Any]:
 
 
 INTERVALS = ("confidence", "resamples")
-MASKS = ("hd95", "hd95_empty", "hd95_unit", "nsd_tolerance")
+MASKS = ("backend", "hd95", "hd95_empty", "hd95_unit", "nsd_tolerance")
 ANSWERED = ("box_maximum", "square_box", "truth", "unreadable")
 """Keys of `scores` that all intervals, that scores of masks, and that those of answers drawn as masks depend on."""
 

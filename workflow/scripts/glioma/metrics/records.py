@@ -49,6 +49,7 @@ _REGION: dict[str, Any] = {"outputs": ("region",), "units": ("volume", "slice")}
 _SHARED: dict[str, Any] = {
     "outputs": ("grade", "region", "label"), "units": ("patient", "volume", "slice"), "published": True
 }  # fmt: skip
+_PLACED: dict[str, Any] = {"outputs": ("region", "point"), "units": ("slice",)}
 _POINT: dict[str, Any] = {"outputs": ("point",), "units": ("patient",), "published": True}
 _GRADE: dict[str, Any] = {"outputs": ("grade",)}
 RECORDS = (
@@ -88,6 +89,21 @@ RECORDS = (
     Metric("p95_euclidean_distance", "Distance to centre, P95", **_POINT, unit="px", decimals=1, better="lower",
            full="95th percentile of a patient's distances to the true centre",
            empty="unreadable: the frame's diagonal"),
+    # Of where answers lie and how large they are, slice by slice.
+    Metric("centre_in_box", "Middle in true box", **_PLACED, full="share of answers with their middle in the true box"),
+    Metric("centre_in_other_boxes", "Middle in others' boxes", **_PLACED, better="",
+           full="the same in the true boxes of other patients: what an answer gets that does not look"),
+    Metric("centre_correlation", "r of middles", **_PLACED, full="Pearson's correlation of predicted and true middle, "
+           "mean of rows and columns", empty="undefined where all answers are one"),
+    Metric("size_correlation", "r of sizes", ("region",), ("slice",), full="Spearman's correlation of predicted and "
+           "true area", empty="undefined where all answers have one size"),
+    *(Metric(name, label, **_PLACED, unit="px", decimals=1, better="", full=full) for name, label, full in (
+        ("centre_spread", "Spread of middles", "root mean square distance of the answers' middles from their mean"),
+        ("true_centre_spread", "Spread of true middles", "the same of the true boxes"),
+        ("centre_jump", "Jump", "mean distance between the middles of a patient's adjacent requested slices"),
+        ("true_centre_jump", "True jump", "the same of the true boxes"))),
+    Metric("distinct_answers", "Distinct answers", **_PLACED, decimals=0, better=""),
+    Metric("commonest_answer", "Commonest answer", **_PLACED, better="", full="share of the commonest answer"),
     # Of answers, whatever the task.
     Metric("parsed", "Parsed", ("grade", "region", "point", "label"), ("slice",), full="share of answers parsed"),
 )  # fmt: skip

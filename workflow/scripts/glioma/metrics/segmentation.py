@@ -9,6 +9,8 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from glioma.metrics import with_medpy
+
 # Points in a leaf of a search tree: surfaces are dense, and fewer, larger leaves are searched faster.
 LEAF = 64
 SCORES = ("dice", "hd95", "precision", "recall", "specificity", "nsd")
@@ -23,14 +25,21 @@ def scores(
     empty_hd95: float | None = None,
     tolerance: float = TOLERANCE,
     convention: str = "pooled",
+    backend: str = "own",
 ) -> dict[str, float]:
-    """All of `SCORES` for two boolean masks of one shape; distances in the unit of `spacing` (default: pixels)."""
+    """All of `SCORES` for two boolean masks of one shape; distances in the unit of `spacing` (default: pixels).
+
+    `backend` "own" or "medpy": whose functions compute them where neither mask is empty; what then counts is said here.
+    """
     predicted, truth = np.asarray(predicted, dtype=bool), np.asarray(truth, dtype=bool)
-    return overlap(predicted, truth) | boundary(predicted, truth, spacing, empty_hd95, tolerance, convention)
+    limits = (empty_hd95, tolerance, convention, backend)
+    return overlap(predicted, truth, backend) | boundary(predicted, truth, spacing, *limits)
 
 
-def overlap(predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+def overlap(predicted: np.ndarray, truth: np.ndarray, backend: str = "own") -> dict[str, float]:
     """Dice, voxel precision, recall and specificity of two boolean masks."""
+    if backend == "medpy" and predicted.any() and truth.any():
+        return with_medpy.overlap(predicted, truth)
     both = int(np.count_nonzero(predicted & truth))
     n_predicted, n_truth = int(np.count_nonzero(predicted)), int(np.count_nonzero(truth))
     background = truth.size - n_truth
@@ -50,6 +59,7 @@ def boundary(
     empty_hd95: float | None = None,
     tolerance: float = TOLERANCE,
     convention: str = "pooled",
+    backend: str = "own",
 ) -> dict[str, float]:
     """HD95 and NSD of two boolean masks, from one computation of the distances between their surfaces.
 
@@ -66,9 +76,15 @@ def boundary(
         step = np.ones(truth.ndim) if spacing is None else np.asarray(spacing, dtype=float)
         diagonal = float(np.linalg.norm(step * truth.shape))
         return {"hd95": diagonal if empty_hd95 is None else float(empty_hd95), "nsd": 0.0}
-    directions = directed_distances(predicted, truth, spacing)
+    of = with_medpy.directed_distances if backend == "medpy" else directed_distances
+    directions = of(predicted, truth, spacing)
     distances = np.concatenate(directions)
-    found = max(np.percentile(each, 95) for each in directions) if convention == "max" else np.percentile(distances, 95)
+    if convention == "max":
+        found = max(np.percentile(each, 95) for each in directions)
+    elif backend == "medpy":
+        found = with_medpy.hd95(predicted, truth, spacing)
+    else:
+        found = np.percentile(distances, 95)
     return {"hd95": float(found), "nsd": float(np.mean(distances <= tolerance))}
 
 

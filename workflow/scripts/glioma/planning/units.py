@@ -122,12 +122,12 @@ class Study:
         return [*(grades * shown), free]
 
     def _predict(self, wildcards: Mapping[str, str], key: str) -> dict[str, float]:
-        network, count = wildcards[key], self.config["folds"]["count"]
+        network, count, published = wildcards[key], *(self.config["folds"][name] for name in ("count", "published"))
         recipe = Recipe.read(settings.network_entry(self.config, network))
         passes = sum(
             len(patients)
             for fold in range(count)
-            for patients in schedule.predicted(recipe.kind, self.folds, fold, count).values()
+            for patients in schedule.predicted(recipe.kind, self.folds, fold, published).values()
         )
         each = self._of_patient(recipe.slices, recipe.every, network) if recipe.kind == "slices" else 1
         return {"TFLOP": passes * each * self.tflop(network, False), "patient": float(len(self.folds))}

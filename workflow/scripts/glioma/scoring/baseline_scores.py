@@ -19,7 +19,7 @@ from glioma.cohort import crops, folds, truth
 from glioma.cohort.sequences import SEQUENCES
 from glioma.geometry import shapes
 from glioma.metrics import centre, segmentation
-from glioma.scoring import baselines, summaries
+from glioma.scoring import baselines, placement, summaries
 from glioma.scoring.grades import score_classification
 from glioma.scoring.masks import score_cnn_segmenter
 from glioma.scoring.outlines import score_located
@@ -91,7 +91,8 @@ def score(
                 parts += _by_cohort(constant[name], owner, members, settings)
                 continue
             print(f"scoring {name}, {task.name}", flush=True)
-            scored = score_located(task, found, masks, owner, settings, spacings, tumour_pixels)
+            selection = "tumour" if name == CEILING else "all"
+            scored = score_located(task, found, masks, owner, settings, spacings, tumour_pixels, selection=selection)
             parts += _by_cohort(scored, owner, members, settings)
             if task.output == "region" and name not in ("FLAIR threshold", CEILING):
                 constant[name] = scored
@@ -189,6 +190,9 @@ def _by_cohort(scored: Scores, entry: Entry, members: Mapping[str, pd.Series], s
     for cohort, grades in members.items():
         own = scored.patients[scored.patients["patient"].isin(grades.index)].assign(cohort=cohort, **entry.facts())
         owner, rows = replace(entry, cohort=cohort), []
+        if "row" in scored.slices:
+            known = scored.slices["patient"].isin(grades.index)
+            rows += placement.rows(owner, scored.slices[known], settings)
         for (subset, orientation), group in own.groupby(["slices", "orientation"], sort=False):
             rows += summaries.mean_rows(owner, Scope(subset, orientation), group, names, settings)
         yield Scores(pd.DataFrame(), own, summaries.table(rows))

@@ -21,19 +21,21 @@ def score_classification(
     entry: Entry,
     settings: Settings,
     cohorts: Mapping[str, Collection[str]] | None = None,
+    selection: str = "all",
 ) -> Scores:
     """Grade patients by vote, for every orientation and slice subset requested.
 
     `answers` as `answers.answers_table`, `truth` as `slice_truth`, `grades` patient -> "LGG"/"HGG" for all patients:
-    one without answers is undecided. `cohorts` as `assemble`. Areas under the ROC curve: `auc_logprob` from the mean
-    HGG probability over slices, `auc_tally` from the share of HGG slices (GLDR).
+    one without answers is undecided. `cohorts` as `assemble`, `selection` as `scopes`.
+    Areas under the ROC curve: `auc_logprob` from the mean HGG probability over slices, `auc_tally` from the share of
+    HGG slices (GLDR).
     """
     requested = with_truth(answers, truth, grades.index)
     grade = requested["patient"].map(grades)
     requested = requested.assign(
         grade=grade, correct=(requested["choice"] == (grade == "HGG").astype(int)).fillna(False)
     )
-    where = scopes(requested)
+    where = scopes(requested, selection)
     tables = [
         vote(choose(requested, orientation, subset), settings.votes, grades)
         .assign(grade=grades, slices=subset, orientation=orientation)

@@ -65,14 +65,13 @@ def _versions(
     settings: Settings,
 ) -> dict[tuple[str, str], list[dict[str, float]]]:
     """Scores of one mask by (slices, orientation); those of the axial slices `shown` one by one in the last."""
-    limits = (settings.hd95_empty, settings.nsd_tolerance, settings.hd95)
-    found = {("volume", "volume"): [segmentation.scores(predicted, truth, step, *limits)]}
+    found = {("volume", "volume"): [segmentation.scores(predicted, truth, step, *settings.limits)]}
     if shown is None:
         return found
     only = np.zeros((len(truth), 1, 1), dtype=bool)
     only[shown] = True
-    found["tumour volume", "axial"] = [segmentation.scores(predicted & only, truth & only, step, *limits)]
+    found["tumour volume", "axial"] = [segmentation.scores(predicted & only, truth & only, step, *settings.limits)]
     found["tumour", "axial"] = [
-        segmentation.scores(predicted[index], truth[index], step and step[1:], *limits) for index in shown
+        segmentation.scores(predicted[index], truth[index], step and step[1:], *settings.limits) for index in shown
     ]
     return found

@@ -7,7 +7,7 @@ import pandas as pd
 
 from glioma.geometry import shapes, slices
 from glioma.metrics import centre, segmentation
-from glioma.scoring import summaries
+from glioma.scoring import placement, summaries
 from glioma.scoring.settings import Settings
 from glioma.scoring.summaries import Entry, Scope
 from glioma.scoring.tables import Scores, assemble, choose, scopes, slice_truth, status_rows, with_truth
@@ -27,11 +27,13 @@ def score_located(
     spacings: Mapping[str, tuple[float, float, float]] | None = None,
     tumour_pixels: int = 1,
     cohorts: Mapping[str, Collection[str]] | None = None,
+    selection: str = "all",
 ) -> Scores:
     """Score centre points, boxes or polygons.
 
     `masks` holds the label volumes (slice, row, column) of the patients, `spacings` their voxels in mm in the same
-    order (for `hd95_unit: mm` only), `cohorts` as `assemble`. Answers of other patients are left out.
+    order (for `hd95_unit: mm` only), `cohorts` as `assemble`, `selection` as `scopes`. Answers of other patients are
+    left out.
 
     Slices "all" and "tumour": each slice is scored, then averaged over a patient's slices, then over patients, as
     published (centre distances: the patient's 95th percentile). Slices "volume" and "tumour volume" (boxes, polygons):
@@ -43,7 +45,7 @@ def score_located(
     known = {patient: masks[patient] for patient in requested["patient"].unique()}
     requested = with_truth(requested, slice_truth(known, requested["orientation"].unique(), tumour_pixels), masks)
     names = list(centre.METRICS if task.output == "point" else segmentation.SCORES)
-    where = scopes(requested)
+    where = scopes(requested, selection)
     tables, scored = [], []
     for orientation, of_orientation in requested.groupby("orientation", sort=False):
         by_patient = {
@@ -66,7 +68,7 @@ def score_located(
     patients = pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
     def summarise(entry: Entry, requested: pd.DataFrame, patients: pd.DataFrame) -> list[dict]:
-        rows = []
+        rows = list(placement.rows(entry, requested, settings))
         for orientation, subset in where:
             chosen, scope = choose(requested, orientation, subset), Scope(subset, orientation, "slice")
             n_undecided = int(chosen["status"].ne("ok").groupby(chosen["patient"]).all().sum())
@@ -120,17 +122,19 @@ def _score_patient(
     if task.output == "point":
         scores = [
             _score_centre(points[key], truths[index], side)
+            | placement.of_slice(points[key], float("nan"), truths[index])
             for key, index in zip(requested.index, requested["slice"], strict=True)
         ]
         return pd.DataFrame(scores, index=requested.index), None
+    shown = truths
     if settings.truth == "shape":
         truths = {index: _true_pixels(task, truth, settings) for index, truth in truths.items()}  # type: ignore[arg-type]
     drawn = {key: _pixels(task, points[key], side, settings) for key in requested.index}  # type: ignore[arg-type]
     step = _rendered_spacing(mask.shape, orientation, side, spacing) if settings.hd95_unit == "mm" else None
-    limits = (settings.hd95_empty, settings.nsd_tolerance, settings.hd95)
     scores = []
     for key, index in zip(requested.index, requested["slice"], strict=True):
-        one = segmentation.scores(drawn[key], truths[index], step and step[1:], *limits)
+        one = segmentation.scores(drawn[key], truths[index], step and step[1:], *settings.limits)
+        one |= placement.of_slice(points[key], float(np.count_nonzero(drawn[key])), shown[index])
         scores.append(one | {"one_side_empty": bool(drawn[key].any() != truths[index].any())})
 
     def score_volume(chosen: pd.DataFrame) -> dict[str, float]:
@@ -139,7 +143,7 @@ def _score_patient(
         for key, index in zip(chosen.index, chosen["slice"], strict=True):
             predicted[index] |= drawn[key]
             truth[index] = truths[index]
-        return segmentation.scores(predicted, truth, step, *limits)
+        return segmentation.scores(predicted, truth, step, *settings.limits)
 
     return pd.DataFrame(scores, index=requested.index), score_volume
 

@@ -17,8 +17,9 @@ class Votes(Section):
     """exclude: such slices have no vote. undecided: a patient they win is undecided. counts: he is labelled so."""
     unparsed: Literal["exclude", "counts", "wrong"] = "exclude"
     """Unreadable slices have no vote, vote for no decision, or vote against the true grade."""
-    gldr_denominator: Literal["graded", "all"] = "graded"
-    """Glioma-level decision rate: the share of HGG among graded slices (as published), or among all readable ones."""
+    gldr_denominator: Literal["graded", "readable", "all"] = "graded"
+    """Glioma label distribution ratio (GLDR): HGG slices over LGG and HGG slices, over all that can be read, or over
+    all that were queried."""
 
 
 class Scores(Section):
@@ -34,6 +35,8 @@ class Scores(Section):
     hd95_unit: Literal["px", "mm"] = "mm"
     hd95_empty: Number | None = None
     """HD95 where exactly one of two masks is empty; null: the diagonal of the frame."""
+    backend: Literal["own", "medpy"] = "own"
+    """Whose functions compute the scores of masks; the values are equal. medpy (GPL, to be installed) is slower."""
     nsd_tolerance: Number = 2.0
     """Normalised surface distance: the share of the surface within this distance, in the unit of HD95."""
     box_maximum: Literal["inclusive", "exclusive"] = "inclusive"
@@ -41,7 +44,7 @@ class Scores(Section):
     square_box: bool = False
     """Whether true boxes are squares, where they are scored as shapes."""
     dimension: Literal["2d", "3d"] = "3d"
-    """Boxes and polygons beside published ones and in tests: means over slices (2d), or stacked to a volume (3d)."""
+    """Boxes and polygons in paired tests: means over slices (2d), or stacked to a volume (3d)."""
     calibration_bins: Count = 10
     confidence: Annotated[float, Field(gt=0, lt=1), BeforeValidator(float)] = 0.95
     resamples: Annotated[int, Field(ge=100)] = 2000
@@ -54,6 +57,11 @@ class Settings(Scores):
     side: Count = 128
     """Side in pixels of the rendered slice."""
     seed: Whole = 2020
+
+    @property
+    def limits(self) -> tuple[float | None, float, str, str]:
+        """What `metrics.segmentation.scores` is told besides two masks and their spacing, in its order."""
+        return self.hd95_empty, self.nsd_tolerance, self.hd95, self.backend
 
     @classmethod
     def from_config(cls, scores: Mapping, votes: Mapping, side: int = 128, seed: int = 2020) -> "Settings":

@@ -25,8 +25,9 @@ class Entry:
     run: the entry's name in the configuration, or the baseline's.
     model: the VLM's name, or the network's architecture; "" for a baseline.
     adapter: the adapter's name; "" for a model off the shelf and for what has none.
-    cohort: "train", "validation" (development patients out of fold), "test", or "pooled" (both of those: every patient,
-        by a model that has not seen it).
+    cohort: "validation" (development patients out of fold), "test", or "pooled" (both of those: every patient, by a
+        model that has not seen it); of the one CNN that stands beside published rows "train", "fold_validation" and
+        "fold_test", see `tables.SINGLE`.
     crops: what the images were cut around, "brain" or "tumour"; "" where images play no part.
     """
 

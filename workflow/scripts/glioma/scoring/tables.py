@@ -8,12 +8,17 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from glioma.cohort.folds import split
 from glioma.geometry import slices
 from glioma.scoring import summaries
 from glioma.scoring.summaries import Entry, Scope
 from glioma.tasks import STATUSES
 
 KEY = ["patient", "orientation", "slice"]
+
+SINGLE = {"train": "train", "fold_validation": "validation", "fold_test": "test"}
+"""The cohorts of one fold's network: the patients that it was trained on, those that it validated on, and the test
+patients by it alone; by what `cohort.folds.split` calls them."""
 
 
 class Scores(NamedTuple):
@@ -40,6 +45,12 @@ def merge(parts: Iterable[Scores]) -> Scores:
     parts = list(parts)
     stacked = [pd.concat(tables, ignore_index=True) for tables in list(zip(*parts, strict=True))[:2]]
     return Scores(*stacked, summaries.concatenate([part.summary for part in parts]))
+
+
+def single_fold(folds: pd.DataFrame, fold: int) -> dict[str, pd.Index]:
+    """Patients that the network of one fold alone is scored on, by cohort: those that published scores are of."""
+    parts = split(folds, fold)
+    return {cohort: pd.Index(parts[part]) for cohort, part in SINGLE.items()}
 
 
 def members(folds: pd.DataFrame, requested: Iterable[str] | None = None) -> dict[str, pd.Index]:
@@ -113,16 +124,14 @@ def with_truth(answers: pd.DataFrame, truth: pd.DataFrame, patients: Iterable[st
     return merged.astype({"tumour_pixels": int, "tumour": bool})
 
 
-def scopes(requested: pd.DataFrame) -> list[tuple[str, str]]:
+def scopes(requested: pd.DataFrame, selection: str = "all") -> list[tuple[str, str]]:
     """The (orientation, subset) that scores are given for, in the order requested.
 
-    Subsets are all slices requested ("all") and those with tumour among them ("tumour"); there is no "all" where only
-    tumour slices were requested.
+    Subsets are all slices requested ("all") and those with tumour among them ("tumour"); there is no "all" where the
+    run's `selection` asked for tumour slices only. What the slices happen to show takes no subset away.
     """
-    found = []
-    for orientation, group in requested.groupby("orientation", sort=False):
-        found += [(orientation, subset) for subset in (["tumour"] if group["tumour"].all() else ["all", "tumour"])]
-    return found
+    subsets = ["tumour"] if selection == "tumour" else ["all", "tumour"]
+    return [(orientation, subset) for orientation in requested["orientation"].unique() for subset in subsets]
 
 
 def choose(requested: pd.DataFrame, orientation: str, subset: str) -> pd.DataFrame:

@@ -25,7 +25,9 @@ def vote(answers: pd.DataFrame, policy: Votes | None = None, grades: pd.Series |
     counts = counts.reindex(index=patients, columns=range(UNREADABLE + 1), fill_value=0).to_numpy()
     lgg, hgg, none, unparsed = counts.T
     p_hgg = answers.groupby("patient")["p_hgg"].mean().reindex(patients).astype(float)
-    graded = lgg + hgg + (none if policy.gldr_denominator == "all" else 0)
+    denominator = {"graded": lgg + hgg, "readable": lgg + hgg + none, "all": counts.sum(axis=1)}[
+        policy.gldr_denominator
+    ]
     return pd.DataFrame(
         {
             "n_slices": counts.sum(axis=1),
@@ -33,7 +35,7 @@ def vote(answers: pd.DataFrame, policy: Votes | None = None, grades: pd.Series |
             "n_hgg": hgg,
             "n_no_glioma": none,
             "n_unparsed": unparsed,
-            "gldr": np.divide(hgg, graded, out=np.full(len(patients), np.nan), where=graded > 0),
+            "gldr": np.divide(hgg, denominator, out=np.full(len(patients), np.nan), where=denominator > 0),
             "p_hgg": p_hgg.to_numpy(),
             "label": _winners(counts, p_hgg.to_numpy(), policy, None if grades is None else grades.to_numpy()),
         },

@@ -3,9 +3,10 @@
 Answers are untrusted text. Parsing is a total function (any string has an interpretation, none raises), linear in the
 length of the text, and loses nothing silently: every answer keeps its row and gets one of `STATUSES`.
 
-Two modes exist. `strict` accepts the format that the study's prompts demand and nothing around it; the study counted an
-answer with a legible choice after other text as an error. `lenient` takes the first legible choice, or the first
-coordinate list of the right length, from anywhere in the text.
+Two modes exist. `strict` accepts the format that the study's prompts demand and nothing before or behind it but white
+space at the end: the study counted legible choices after other text, and even after two line breaks, as errors (its
+Figure 6). `lenient` takes the first legible choice, or the first coordinate list of the right length, from anywhere in
+the text.
 """
 
 from collections.abc import Mapping, Sequence

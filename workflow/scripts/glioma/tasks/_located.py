@@ -119,10 +119,11 @@ class RegionTask(LocatedTask):
         self, found: Sequence[Answer], wanted: Sequence[Answer], rows: Sequence[Mapping], limits: Limits
     ) -> float:
         """The mean Dice with the true answer's pixels."""
-        values = [
-            segmentation.overlap(*(self.pixels(each.points, limits.side) for each in (one, true)))["dice"]
-            if one.status == "ok"
-            else 0.0
-            for one, true in zip(found, wanted, strict=True)
-        ]
-        return float(np.mean(values))
+
+        def dice(one: Answer, true: Answer) -> float:
+            if one.points is None or true.points is None or one.status != "ok":
+                return 0.0
+            drawn, truth = (self.pixels(each.points, limits.side) for each in (one, true))
+            return segmentation.overlap(drawn, truth)["dice"]
+
+        return float(np.mean([dice(one, true) for one, true in zip(found, wanted, strict=True)]))

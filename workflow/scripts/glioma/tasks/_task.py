@@ -46,7 +46,8 @@ class QueryTask(Task):
         """Parse one answer. Any string is legal; an unknown mode is a `ValueError`."""
         if mode not in MODES:
             raise ValueError(f"parsing {mode!r} must be one of {MODES}")
-        text = text[:LONGEST].strip()
+        # Strictly, what stands before the answer makes it an error, line breaks too (the study's Figure 6, slice 4).
+        text = text[:LONGEST].rstrip() if mode == "strict" else text[:LONGEST].strip()
         return self.interpret(text, mode, limits or Limits()) if text else Answer("empty")
 
     @abstractmethod

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -84,7 +85,8 @@ def _capped(groups: list) -> tuple[list, str]:
 
 
 def _column(axes: Axes, groups: list, metric: str) -> None:
-    position, ticks, labels = 0, [], []
+    """One metric: a box and a strip of patients for each band, headings between the groups of bands."""
+    position, rows, ticks, labels = 0, [], [], []
     first = axes.get_subplotspec().is_first_col()
     for heading, bands in groups:
         if first:
@@ -99,10 +101,18 @@ def _column(axes: Axes, groups: list, metric: str) -> None:
             )
         position += 1
         for group, label, table in bands:
-            _band(axes, position, table[metric].dropna().to_numpy(), style.GROUP_COLOURS[group])
+            values = table[metric].dropna()
+            rows += [(value, position, group) for value in values]
+            if values.empty:
+                where = axes.get_yaxis_transform()
+                axes.text(0.5, position, "–", ha="center", va="center", color=style.GREY, transform=where)
             ticks.append(position)
             labels.append(label)
             position += 1
+    patients = pd.DataFrame(rows, columns=[metric, "band", "group"])
+    if len(patients):
+        _bands(axes, patients, metric)
+    axes.set(xlabel="", ylabel="")
     axes.set_yticks(ticks, labels)
     axes.set_ylim(position - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
@@ -110,15 +120,20 @@ def _column(axes: Axes, groups: list, metric: str) -> None:
     axes.grid(axis="x")
 
 
-def _band(axes: Axes, position: float, values: np.ndarray, colour: str) -> None:
-    """Dots spread by a fixed pattern (no random jitter: equal data, equal picture) over a box of the quartiles."""
-    if not len(values):
-        axes.text(0.5, position, "–", ha="center", va="center", color=style.GREY, transform=axes.get_yaxis_transform())
-        return
-    spread = 0.26 * (2 * ((np.arange(len(values)) * 0.6180339887) % 1) - 1)
-    axes.boxplot(
-        values, positions=[position], orientation="horizontal", widths=0.62, showfliers=False, showcaps=False,
-        whis=(0, 100), manage_ticks=False, boxprops={"color": colour, "lw": 1},
-        whiskerprops={"color": colour, "lw": 0.8}, medianprops={"color": colour, "lw": 2},
-    )  # fmt: skip
-    axes.scatter(values, position + spread, s=7, color=colour, alpha=0.45, linewidths=0, zorder=2.5, clip_on=False)
+def _bands(axes: Axes, patients: pd.DataFrame, metric: str) -> None:
+    """Box of the quartiles with whiskers to the extremes, and a dot for each patient."""
+    shared: dict = {
+        "data": patients,
+        "x": metric,
+        "y": "band",
+        "hue": "group",
+        "palette": style.GROUP_COLOURS,
+        "ax": axes,
+        "orient": "y",
+        "native_scale": True,
+        "dodge": False,
+        "legend": False,
+    }
+    seaborn.boxplot(**shared, width=0.62, whis=(0, 100), fill=False, linewidth=1, showcaps=False, showfliers=False)
+    with style.same_jitter():
+        seaborn.stripplot(**shared, jitter=0.26, size=2.6, alpha=0.45, clip_on=False)

@@ -48,7 +48,7 @@ def gldr(
     panels, hidden = _capped(_panels(voters))
     columns = max(min(len(panels), 3 if len(panels) <= 12 else 4), 1)
     height = max(-(-len(panels) // columns), 1)
-    of = {"graded": "HGG + LGG", "all": "all readable"}[denominator]
+    of = {"graded": "HGG + LGG", "readable": "readable", "all": "all queried"}[denominator]
     with style.styled():
         figure = style.new_figure(
             max(3.3 * columns, 6) + 0.4, 2.6 * height + 0.95, "GLDR: share of slices called high-grade, per patient",

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -130,3 +131,15 @@ def _targets(out: str | Path | Sequence[str | Path]) -> list[Path]:
     if Path(out).suffix in (".png", ".svg"):
         return [Path(out)]
     return [Path(f"{out}.png"), Path(f"{out}.svg")]
+
+
+@contextmanager
+def same_jitter() -> Iterator[None]:
+    """Within, seaborn's jitter, which takes NumPy's global random numbers, is the same each time: equal data, equal
+    picture."""
+    state = np.random.get_state()  # noqa: NPY002 - seaborn knows no generator
+    np.random.seed(0)  # noqa: NPY002
+    try:
+        yield
+    finally:
+        np.random.set_state(state)  # noqa: NPY002

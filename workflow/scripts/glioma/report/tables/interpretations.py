@@ -1,7 +1,7 @@
 """Where the study is silent or contradicts itself: its likeliest reading, the leak-free one, and that of this run.
 
 The questions stand in `resources/ambiguities.yaml`, each with configuration keys as dotted patterns; a `*` stands for
-any letters of one part: `runs.*.generation.temperature`.
+any letters of one part: `runs.*.generation.temperature`. What is no key says how it is built in under `fixed`.
 """
 
 import functools
@@ -19,8 +19,10 @@ LONGEST = 3
 
 
 def read(path: str | Path) -> list[dict[str, Any]]:
-    """The questions: each has id, question, paper and default (pattern -> value), and reason."""
-    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    """The questions: each has id, question, reason, and either paper and default (pattern -> value) or fixed (what is
+    built in); the others are empty."""
+    entries = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    return [{"paper": {}, "default": {}, "fixed": "", **entry} for entry in entries]
 
 
 def resolve(config: Mapping[str, Any], pattern: str) -> dict[str, Any]:
@@ -69,20 +71,16 @@ def interpretations_table(
     rows = []
     for entry in read(ambiguities):
         used = {pattern: resolve(config, pattern) for pattern in _patterns(entry)}
-        verdict = _verdict(config, entry)
-        rows.append(
-            [
-                entry["question"],
-                Cell("\n".join(_plain(entry["paper"])), tone="text"),
-                Cell("\n".join(_plain(entry["default"])), tone="text"),
-                Cell("\n".join(_grouped(used)) or UNDEFINED, tone="text"),
-                verdict,
-                entry["reason"],
-            ]
-        )
+        lines = [_plain(entry["paper"]), _plain(entry["default"]), _grouped(used)]
+        if entry["fixed"]:
+            lines, verdict = [[], [], [entry["fixed"]]], "built in"
+        else:
+            verdict = _verdict(config, entry)
+        cells = [Cell("\n".join(each) or UNDEFINED, tone="text") for each in lines]
+        rows.append([entry["question"], *cells, verdict, entry["reason"]])
     columns = ("Question", "Published, likeliest", "Leak-free", "Here", "Interpreted", "Why")
     notes = (
-        "The published account leaves these open or says two things. Each is a key of the configuration: the published "
+        "The published account leaves these open or says two things. Most are keys of the configuration: the published "
         "interpretation is that of config/studies/paper.yaml, the leak-free one that of config/studies/leak-free.yaml. "
         "A dash: there is no such entry here.",
     )

@@ -6,12 +6,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from glioma import tasks
 from glioma.compare import published
 from glioma.metrics import records
 from glioma.report.html import UNDEFINED, Cell, Table, estimate, number, write
 from glioma.report.score_tables import scope
 from glioma.report.tables.scores import CROPS_NAMES, count, read_summary
 
+OF_ONE_NETWORK = {"train": "train", "validation": "fold_validation", "test": "fold_test"}
+"""Published scores of CNNs are of one network on its own training and validation patients, and on the test set."""
+OUTSIDE = {"cohort": "test", "table": 3, "setting": ""}
+"""Figures outside of the tables are of test patients and, of VLMs, of axial tumour slices, as those of table 3."""
 SIDE = 128
 """Pixels of the frame in which the study measures distances."""
 PHANTOM_WARNING = (
@@ -24,17 +29,19 @@ PHANTOM_WARNING = (
 def published_table(
     summary: str | Path,
     tables: str | Path,
+    text: str | Path,
     replicates: Mapping[str, Sequence[str]],
     scoring: Mapping[str, str | int],
     is_phantom: bool,
     cohort_label: str,
     out: str | Path,
 ) -> None:
-    """The study's tables, each of its rows followed by ours and by the difference, ours less published.
+    """The study's tables, each of its rows followed by ours and by the difference, ours less published; then what it
+    prints outside of its tables.
 
-    `replicates`: network or run -> published rows that it stands beside, as "table/setting". `scoring`: dimension ("2d"
-    or "3d") and hd95_unit ("mm" or "px") of the section `scores`, and side of the section `slices`. Ours are decided
-    patients only, as published.
+    `tables`, `text`: resources/published_tables.csv and published_text.csv. `replicates`: network or run -> published
+    rows that it stands beside, as "table/setting" and "text/setting". `scoring`: the section `scores`, and side of the
+    section `slices`. Ours are decided patients only, as published.
     """
     ours, theirs = read_summary(summary), pd.read_csv(tables)
     patients = {(row.table, row.setting, row.cohort): sum(row.counts) for row in published.recover(theirs)}
@@ -52,12 +59,14 @@ def published_table(
         task = of_table["task"].iloc[0].replace("-", " ")
         columns = ("Model", "Cohort", "Crops", "Scored", "n", *(_heading(name, scoring) for name in metrics))
         sections.append(Table(f"Published table {table}: {task}", columns, rows, numeric=frozenset(columns[4:])))
+    sections.append(_outside_tables(ours, pd.read_csv(text), replicates, is_phantom))
     notes = [
         "Published: Liu, Yoo, Khalvati, arXiv 2509.10683 (BraTS 2020, 365 patients; Llama 3.2 Vision). Ours follow in "
         "the white rows over their 95 % intervals, then the difference, ours less published. Which of ours stands "
-        "beside which row is the key replicates of networks and runs. Grades: decided patients only, as published; "
-        "the comparison table has the other denominator. n of published grades was not printed; it follows from the "
-        "figures.",
+        "beside which row is the key replicates of networks and runs. Published scores of CNNs are of one network "
+        "(248, 62 and 55 patients): ours are of the network of fold folds.published alone. Grades: decided patients "
+        "only, as published; the comparison table has the other denominator. n of published grades was not printed; it "
+        "follows from the figures.",
         _how_shapes_are_scored(scoring),
     ]
     if is_phantom:
@@ -65,13 +74,42 @@ def published_table(
     write(out, "The published figures beside ours", cohort_label, sections, notes)
 
 
+def _outside_tables(
+    ours: pd.DataFrame, theirs: pd.DataFrame, replicates: Mapping[str, Sequence[str]], is_phantom: bool
+) -> Table:
+    """What the study prints in its text alone, a row for each figure and each of ours beside it."""
+    columns = ("Published", "Where", "Value", "Ours", "Scored", "Our value", "Difference")
+    rows: list[list[Cell | str]] = []
+    for row in theirs.to_dict("records"):
+        metric, low, high = row["metric"], row["low"], row["high"]
+        shown = number(metric, low) if low == high else f"{number(metric, low)} to {number(metric, high)}"
+        front = [Cell(row["what"], tone="published"), row["source"], shown]
+        names = [name for name, settings in replicates.items() if f"text/{row['setting']}" in settings]
+        found = ours[(ours["task"] == row["task"]) & ours["run"].isin(names) & (ours["metric"] == metric)]
+        beside = [_stands_beside(each, pd.Series(row | OUTSIDE)) for each in found.to_dict("records")]
+        found = found[np.array(beside, dtype=bool)]
+        if found.empty:
+            rows.append([*front, Cell("none", "no entry of the configuration replicates it"), *[UNDEFINED] * 3])
+        for each in found.to_dict("records"):
+            beyond = each["value"] - np.clip(each["value"], low, high)
+            value = estimate(metric, *(each[name] for name in ("value", "low", "high")))
+            difference = Cell(_signed(metric, beyond), tone="void") if is_phantom else _signed(metric, beyond)
+            where = scope(each["slices"], each["orientation"])
+            rows.append([*front, Cell(each["method"], each["run"]), where, value, difference])
+    note = "The difference is to the nearer end where the study gives a range."
+    return Table(
+        "Published outside of the tables", columns, rows, note, frozenset({"Value", "Our value", "Difference"})
+    )
+
+
 def _how_shapes_are_scored(scoring: Mapping) -> str:
     """What stands in the tables of boxes, polygons and distances."""
-    shapes = {
-        "2d": "Ours of boxes and polygons are means over slices, as published.",
-        "3d": "Ours of boxes and polygons are slices stacked to a volume and scored once (scores.dimension: 3d), while "
-        "the published ones are means over slices.",
-    }[scoring["dimension"]]
+    shapes = "Ours of boxes and polygons are means over tumour slices, as published, not volumes."
+    if not _like_published(scoring):
+        shapes += (
+            " They have no difference: published shapes were scored against shapes and unreadable ones left out, here "
+            f"scores.truth is {scoring['truth']} and scores.unreadable {scoring['unreadable']}."
+        )
     units = f"Distances: theirs in pixels of a {SIDE} x {SIDE} frame; our HD95 in {scoring['hd95_unit']}"
     frame = f", our distances of centre points in pixels of a {scoring['side']} x {scoring['side']} frame"
     return f"{shapes} {units}{frame}. Where the units differ there is no difference."
@@ -93,14 +131,13 @@ def _counterparts(
     """Our rows beside one published row, each with the difference under it; or one row that says why there is none."""
     same = ours[
         (ours["task"] == theirs["task"].replace("-", "_"))
-        & (ours["cohort"] == theirs["cohort"])
         & (ours["unit"] == "patient")
         & ours["metric"].isin(values.index)
     ]
     rows = []
     for name in names:
         of_entry = same[same["run"] == name]
-        beside = np.array([_stands_beside(row, theirs, scoring) for row in of_entry.to_dict("records")], dtype=bool)
+        beside = np.array([_stands_beside(row, theirs) for row in of_entry.to_dict("records")], dtype=bool)
         chosen = of_entry[beside]
         if chosen.empty:
             rows.append(_absent(f"ours: {name}", f"has no such scores of {theirs['cohort']} patients", theirs, values))
@@ -124,21 +161,21 @@ def _counterparts(
     return rows or [_absent("ours: none", "no entry of the configuration replicates it", theirs, values)]
 
 
-def _stands_beside(row: Mapping, theirs: pd.Series, scoring: Mapping) -> bool:
-    """Whether a row of ours scores the slices that a published row scores.
+def _stands_beside(row: Mapping, theirs: pd.Series) -> bool:
+    """Whether a row of ours scores the patients and slices that a published row scores.
 
-    CNNs: the volume, or every slice of a network that votes. VLMs: table 2 asked about all slices that it was shown,
-    in one orientation; all others about axial tumour slices.
+    CNNs: the volume, by the network of one fold alone; or every slice of a network that votes. VLMs: table 2 asked
+    about all slices that it was shown, in one orientation; all others about axial tumour slices, slice by slice.
     """
     if row["slices"] == "volume" and row["orientation"] == "volume":
-        return theirs["model"] == "cnn"
-    if theirs["task"] == "segmentation":
+        return theirs["model"] == "cnn" and row["cohort"] == OF_ONE_NETWORK[theirs["cohort"]]
+    if theirs["task"] == "segmentation" or row["cohort"] != theirs["cohort"]:
         return False
+    if row["unit"] == "slice":
+        return theirs["metric"] == row["metric"] and row["orientation"] == "axial"
     orientation = next((name for name in ("coronal", "sagittal") if name in theirs["setting"]), "axial")
     if row["orientation"] != orientation:
         return False
-    if theirs["task"] in ("bounding-box", "polygon"):
-        return row["slices"] == {"2d": "tumour", "3d": "tumour volume"}[scoring["dimension"]]
     return row["slices"] == ("all" if theirs["table"] in (1, 2) else "tumour")
 
 
@@ -146,8 +183,20 @@ def _difference(metric: str, published_value: float, found: pd.DataFrame, scorin
     same_frame = scoring["side"] == SIDE and (metric != "hd95" or scoring["hd95_unit"] == "px")
     if metric not in found.index or records.BY_NAME[metric].is_distance and not same_frame:
         return Cell(UNDEFINED)
-    text = number(metric, found.loc[metric, "value"] - published_value)
-    return Cell(text if text.startswith(("-", UNDEFINED)) else f"+{text}")
+    is_shape = tasks.get(found["task"].iloc[0]).output == "region" and found["family"].iloc[0] == "vlm"
+    if is_shape and not _like_published(scoring):
+        return Cell(UNDEFINED)
+    return Cell(_signed(metric, found.loc[metric, "value"] - published_value))
+
+
+def _like_published(scoring: Mapping) -> bool:
+    """Whether boxes and polygons are scored against what the study most likely scored them against."""
+    return scoring["truth"] == "shape" and scoring["unreadable"] == "exclude"
+
+
+def _signed(metric: str, value: float) -> str:
+    text = number(metric, value)
+    return text if text.startswith(("-", UNDEFINED)) else f"+{text}"
 
 
 def _patients(found: pd.DataFrame, metrics: Sequence[str], without: str) -> Cell:

@@ -16,7 +16,9 @@ COHORT_NAMES = {
     "pooled": "All patients, each by a model that has not seen it",
     "test": "Test patients",
     "validation": "Out-of-fold patients",
-    "train": "Training patients",
+    "train": "Training patients of one fold's network",
+    "fold_validation": "Validation patients of one fold's network",
+    "fold_test": "Test patients by one fold's network",
 }
 _GRADING = ("balanced_accuracy", "recall", "specificity", "precision", "f1", "mcc", "accuracy")
 _PROBABILITIES = ("auc", "auc_logprob", "auc_tally", "brier", "ece", "ece_if_calibrated")
