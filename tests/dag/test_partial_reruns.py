@@ -12,7 +12,7 @@ REPORT = {"report", "all"}
 TOLD = {"summary", "compare", "draw_comparison", "write_tables", "write_timing"} | REPORT
 """What follows any score."""
 OF_GRADES = {"draw_grading", "draw_reliability"}
-OF_LOCATED = {"draw_distributions", "draw_answers"}
+OF_LOCATED = {"draw_distributions", "draw_placement", "draw_answers"}
 LOCATED = {"score_run", *OF_LOCATED} | TOLD
 SCORED = LOCATED | OF_GRADES
 AUDITED = SCORED | {"leak_audit"}
@@ -58,7 +58,7 @@ def test_a_hyperparameter_touches_its_network(workspace):
     workspace.edit("config/studies/demo.yaml", "learning_rate: 5e-3", "learning_rate: 4e-3")
     planned = workspace.planned()
     cnn = {"train_cnn", "predict_cnn_mask", "score_segmenter", "draw_learning"}
-    assert set(planned) == cnn | {"draw_masks", "draw_distributions"} | TOLD
+    assert set(planned) == cnn | {"draw_masks", "draw_mask_sizes", "draw_distributions"} | TOLD
     assert planned["train_cnn"] == 3 and planned["predict_cnn_mask"] == 1
     assert all("network=monai-unet" in job for job in workspace.jobs("train_cnn"))
 
@@ -87,7 +87,8 @@ CNN = {
     *("train_cnn", "predict_cnn_grade", "predict_cnn_mask", "predict_cnn_slices"),
     *("score_classifier", "score_segmenter", "score_slices", "draw_learning"),
 }
-SCORES = {"score_classifier", "score_segmenter", "score_slices", "score_baselines", "draw_masks"} | AUDITED
+OF_MASKS = {"draw_masks", "draw_mask_sizes"}
+SCORES = {"score_classifier", "score_segmenter", "score_slices", "score_baselines"} | OF_MASKS | AUDITED
 DRAWN = {rule for rule in SCORES if rule.startswith("draw_")} | {"draw_cohort", "draw_learning", "leak_audit"}
 
 
@@ -104,7 +105,7 @@ DRAWN = {rule for rule in SCORES if rule.startswith("draw_")} | {"draw_cohort", 
         ("report/figures/style.py", DRAWN | REPORT),
         ("report/figures/grading.py", {"draw_grading"} | REPORT),
         ("report/figures/mask_overlays.py", {"draw_masks"} | REPORT),
-        ("cnn/losses.py", CNN | {"draw_masks"} | AUDITED - {"score_run", "draw_answers"}),
+        ("cnn/losses.py", CNN | OF_MASKS | AUDITED - {"score_run", "draw_answers", "draw_placement"}),
         ("vlm/sampling.py", {"finetune", "draw_learning", "respond", "answers"} | AUDITED),
         ("report/html.py", {"leak_audit", "write_tables", "write_timing"} | REPORT),
     ],

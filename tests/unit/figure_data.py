@@ -9,6 +9,7 @@ import pandas as pd
 from glioma import tasks
 from glioma.geometry.slices import render_mask
 from glioma.metrics import classification, records, segmentation
+from glioma.scoring import placement
 
 SHAPE = (24, 32, 32)
 GRADES = {f"P{number:02d}": "HGG" if number % 3 else "LGG" for number in range(12)}
@@ -199,12 +200,14 @@ def write_slices(path: Path, task: str, crops: Path, seed: int, side: int = 32) 
             moved = np.roll(truth, rng.integers(-5, 6, 2), axis=(0, 1))
             points = tasks.get(task).of_mask(moved)
             ok = rng.random() > 0.2
+            area = float("nan") if task == "center_point" else float(np.count_nonzero(moved))
             distance = float(np.linalg.norm(points.mean(axis=0) - tasks.get(task).of_mask(truth).mean(axis=0)))
             rows.append(
                 {"cohort": "test", "patient": patient, "orientation": "axial", "slice": index, "repeat": 0,
                  "status": "ok" if ok else "malformed", "points": tasks.points_to_text(points) if ok else None,
                  "tumour_pixels": int(mask[index].sum()), "tumour": True,
                  "dice": segmentation.overlap(moved, truth)["dice"] if ok else 0.0, "euclidean_distance": distance}
+                | placement.of_slice(points if ok else None, area, truth)
             )  # fmt: skip
     pd.DataFrame(rows).to_csv(path, index=False)
     return path

@@ -23,6 +23,8 @@ from glioma.report.figures import (
     grading,
     learning,
     mask_overlays,
+    mask_sizes,
+    placement,
     scans,
     style,
 )
@@ -362,7 +364,7 @@ def test_failures_are_the_worst_patients_of_the_best_network(crops, tmp_path):
     assert titles[3:] == [f"P0{i}\nDice {0.1 * (i - 1):.2f}" for i in (1, 2, 3)]
 
 
-def test_twelve_networks_and_many_runs_stay_readable(tmp_path, crops):
+def test_twelve_networks_and_many_runs_stay_readable(tmp_path, crops, monkeypatch):
     """Every figure of a large configuration is no larger than a page or two, and says what it leaves out."""
     everywhere = [(subset, plane) for subset in ("all", "tumour") for plane in ("axial", "coronal", "sagittal")]
     graders = [data.write_grader(tmp_path / f"net{i}", f"net{i}", "cnn", ("test", "pooled")) for i in range(6)]
@@ -373,16 +375,18 @@ def test_twelve_networks_and_many_runs_stay_readable(tmp_path, crops):
     located = [
         data.write_locator(tmp_path / f"seg{i}", "segmentation", f"seg{i}", "cnn", ("pooled",)) for i in range(12)
     ]
+    # Sizes are what is tested, not dots an inch.
+    monkeypatch.setattr(style, "PNG_DPI", 30)
     located += [
         data.write_locator(tmp_path / f"{task}{i}", task, f"m{i} general", "vlm", crops="tumour" if i % 2 else "brain")
         for task in ("bounding_box", "center_point") for i in range(25)
     ]  # fmt: skip
     drawn = [
-        grading.gldr(graders, LABEL, tmp_path / "gldr"),
-        grading.confusion(graders, LABEL, tmp_path / "confusion"),
-        calibration.reliability(graders, LABEL, tmp_path / "reliability"),
+        grading.gldr(graders, LABEL, tmp_path / "gldr.png"),
+        grading.confusion(graders, LABEL, tmp_path / "confusion.png"),
+        calibration.reliability(graders, LABEL, tmp_path / "reliability.png"),
         *(
-            distributions.distributions(located, "mm", LABEL, tmp_path / task, task=task)
+            distributions.distributions(located, "mm", LABEL, tmp_path / f"{task}.png", task=task)
             for task in ("segmentation", "bounding_box", "center_point", "polygon")
         ),
     ]
@@ -393,8 +397,8 @@ def test_twelve_networks_and_many_runs_stay_readable(tmp_path, crops):
             np.save(tmp_path / "masks" / f"{patient}.npy", np.load(crops / f"{patient}.mask.npy") > 0)
         networks[path.parent.name] = (path, tmp_path / "masks", crops)
     drawn += [
-        mask_overlays.cnn_overlays(networks, LABEL, tmp_path / "o"),
-        mask_overlays.cnn_failures(networks, LABEL, tmp_path / "x"),
+        mask_overlays.cnn_overlays(networks, LABEL, tmp_path / "o.png"),
+        mask_overlays.cnn_failures(networks, LABEL, tmp_path / "x.png"),
     ]
     runs = [
         answer_overlays.Shown(
@@ -402,7 +406,7 @@ def test_twelve_networks_and_many_runs_stay_readable(tmp_path, crops):
         )
         for i in range(8)
     ]
-    drawn.append(answer_overlays.answer_overlays("polygon", runs, LABEL, tmp_path / "a", side=32))
+    drawn.append(answer_overlays.answer_overlays("polygon", runs, LABEL, tmp_path / "a.png", side=32))
     for figure in drawn:
         width, height = figure.get_size_inches()
         assert width <= 18 and height <= 22
@@ -437,11 +441,50 @@ def test_a_comparison_of_many_runs_keeps_the_best_and_says_so(summary, tmp_path)
         lambda out: answer_overlays.answer_overlays("polygon", [], LABEL, out),
         lambda out: calibration.reliability([], LABEL, out),
         lambda out: answer_overlays.shape_overlays({}, "crops", LABEL, out),
+        lambda out: placement.placement([], LABEL, out),
+        lambda out: mask_sizes.mask_sizes([], LABEL, out),
     ],
 )
 def test_nothing_configured_is_said_in_the_figure(draw, tmp_path):
     assert "nothing of this kind was configured" in words(draw(tmp_path / "f"))
     assert (tmp_path / "f.png").is_file() and (tmp_path / "f.svg").is_file()
+
+
+def test_placement_draws_every_answer_beside_the_truth(crops, tmp_path):
+    runs = {"box general": "bounding_box", "points finetuned": "center_point"}
+    paths = []
+    for seed, (name, task) in enumerate(runs.items()):
+        path = data.write_slices(tmp_path / name / "slices.csv", task, crops, seed)
+        table = pd.read_csv(path).assign(**data.facts(task, name, "vlm", name), crops="brain")
+        table.to_csv(path, index=False)
+        paths.append(path)
+    figure = placement.placement(paths, LABEL, tmp_path / "f", side=32)
+    assert_written(tmp_path / "f")
+    assert len(figure.axes) == 6
+    for column, path in enumerate(paths):
+        table = pd.read_csv(path).query("row == row")
+        true, answered = figure.axes[column].collections
+        assert len(true.get_offsets()) == len(answered.get_offsets()) == len(table)
+        np.testing.assert_allclose(answered.get_offsets(), table[["column", "row"]], atol=0.5)
+    assert "a point has no size" in words(figure) and "different answers to" in words(figure)
+    sizes = figure.axes[2].collections[0].get_offsets()
+    np.testing.assert_allclose(sizes, pd.read_csv(paths[0]).query("row == row")[["true_area", "area"]])
+
+
+def test_mask_sizes_draw_every_patient(tmp_path):
+    table = pd.DataFrame(
+        {
+            "patient": list("abcd"), "slices": "volume", "orientation": "volume", "dice": [0.1, 0.5, 0.9, 0.8],
+            "true_voxels": [100.0, 1000, 5000, 9000], "oversegmented": [3.0, 0.5, 0, 0.1], "components": [9.0, 2, 1, 1],
+            "true_components": [1.0, 1, 2, 1],
+        }
+    )  # fmt: skip
+    path = write_run(tmp_path / "net", table, task="segmentation", name="net", family="cnn")
+    figure = mask_sizes.mask_sizes([path], LABEL, tmp_path / "f", cohort="test")
+    assert_written(tmp_path / "f")
+    for axes, name in zip(figure.axes, ("dice", "oversegmented", "components"), strict=True):
+        np.testing.assert_allclose(axes.collections[0].get_offsets(), table[["true_voxels", name]])
+    assert "r 0.80" in words(figure)
 
 
 def test_titles_of_neighbouring_panels_do_not_meet(tmp_path):

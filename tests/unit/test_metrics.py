@@ -232,3 +232,15 @@ def test_the_larger_of_two_directed_percentiles_is_monais_hd95(spacing):
         assert found["pooled"] == pytest.approx(medpy.hd95(predicted, truth, spacing or (1, 1, 1)))
         larger += found["max"] > found["pooled"]
     assert larger
+
+
+def test_extent_by_hand():
+    truth, predicted = np.zeros((9, 9), bool), np.zeros((9, 9), bool)
+    truth[1:3, 1:3] = truth[6:8, 6:8] = True
+    predicted[1:4, 1:3] = predicted[8, 8] = True
+    found = segmentation.extent(predicted, truth)
+    assert found == {"true_voxels": 8, "oversegmented": 3 / 8, "components": 2, "true_components": 2}
+    # What touches by a corner is one part.
+    predicted[4, 3] = True
+    assert segmentation.extent(predicted, truth)["components"] == 2
+    assert np.isnan(segmentation.extent(predicted, np.zeros_like(truth))["oversegmented"])

@@ -255,3 +255,18 @@ def test_holm_worked_example():
     assert {name: adjusted[name] for name in "abcd"} == pytest.approx({"a": 0.03, "b": 0.06, "c": 0.06, "d": 0.02})
     assert np.isnan(adjusted["undefined"])
     assert statistics.holm({}) == {}
+
+
+def test_spearman_has_scipys_value_and_covers():
+    rng = np.random.default_rng(8)
+    covered = 0
+    for _ in range(400):
+        x = rng.normal(size=40)
+        y = 0.5 * x + rng.normal(size=40)
+        r, interval = statistics.spearman(x, y)
+        assert r == pytest.approx(stats.spearmanr(x, y).statistic)
+        # Of a normal pair with Pearson's r, Spearman's is 6 / pi asin(r / 2).
+        covered += interval.low <= 6 / np.pi * np.arcsin(0.5 / np.sqrt(1.25) / 2) <= interval.high
+    assert 0.92 <= covered / 400 <= 0.98
+    assert np.isnan(statistics.spearman(np.ones(12), rng.normal(size=12))[0])
+    assert np.isnan(statistics.spearman(x[:9], y[:9])[1].low) and np.isnan(statistics.spearman(x, x)[1].high)

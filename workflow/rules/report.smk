@@ -141,6 +141,45 @@ rule draw_distributions:
         "../scripts/draw_distributions.py"
 
 
+rule draw_placement:
+    input:
+        collect("<results>/scores/{run}/slices.csv", run=SHAPE_RUNS),
+    output:
+        placement=figure("placement", "2 Results"),
+    log:
+        "<logs>/draw_placement.log",
+    benchmark:
+        "<benchmarks>/draw_placement.tsv"
+    conda:
+        "../envs/main.yaml"
+    params:
+        label=COHORT_LABEL,
+        side=config["slices"]["side"],
+        code=code_of("draw_placement", *tasks.names()),
+    script:
+        "../scripts/draw_placement.py"
+
+
+rule draw_mask_sizes:
+    input:
+        [scored_patients(name) for name in SEGMENTERS],
+        BASELINE_PATIENTS,
+    output:
+        mask_sizes=figure("mask_sizes", "2 Results"),
+    log:
+        "<logs>/draw_mask_sizes.log",
+    benchmark:
+        "<benchmarks>/draw_mask_sizes.tsv"
+    conda:
+        "../envs/main.yaml"
+    params:
+        label=COHORT_LABEL,
+        cohort=SHOWN_COHORT,
+        code=code("draw_mask_sizes"),
+    script:
+        "../scripts/draw_mask_sizes.py"
+
+
 rule draw_masks:
     input:
         patients=[scored_patients(name) for name in SEGMENTERS],
@@ -261,6 +300,8 @@ rule report_parts:
         rules.draw_grading.output,
         rules.draw_reliability.output,
         rules.draw_distributions.output,
+        rules.draw_placement.output,
+        rules.draw_mask_sizes.output,
         rules.draw_masks.output,
         rules.draw_answers.output,
         rules.write_tables.output,

@@ -89,6 +89,14 @@ RECORDS = (
     Metric("p95_euclidean_distance", "Distance to centre, P95", **_POINT, unit="px", decimals=1, better="lower",
            full="95th percentile of a patient's distances to the true centre",
            empty="unreadable: the frame's diagonal"),
+    # Of whole masks beside the tumour's size.
+    Metric("oversegmented", "Drawn beyond", ("region",), ("volume",), better="lower",
+           full="volume drawn outside of the true mask, as a share of the true volume"),
+    *(Metric(name, label, ("region",), ("volume",), decimals=1, better="", full=full) for name, label, full in (
+        ("components", "Components", "connected components of the mask"),
+        ("true_components", "True components", "connected components of the true mask"))),
+    Metric("dice_by_volume", "r of Dice and volume", ("region",), ("volume",), better="",
+           full="Spearman's correlation of Dice and true volume over patients"),
     # Of where answers lie and how large they are, slice by slice.
     Metric("centre_in_box", "Middle in true box", **_PLACED, full="share of answers with their middle in the true box"),
     Metric("centre_in_other_boxes", "Middle in others' boxes", **_PLACED, better="",

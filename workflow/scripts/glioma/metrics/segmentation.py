@@ -15,6 +15,8 @@ from glioma.metrics import with_medpy
 LEAF = 64
 SCORES = ("dice", "hd95", "precision", "recall", "specificity", "nsd")
 """What `scores` computes of two masks."""
+EXTENT = ("true_voxels", "oversegmented", "components", "true_components")
+"""What `extent` computes of two masks."""
 TOLERANCE = 2.0
 
 
@@ -118,6 +120,24 @@ def directed_distances(
 def surface(mask: np.ndarray) -> np.ndarray:
     """Indices (N, ndim) of the mask's voxels with a face neighbour outside the mask; beyond the frame is outside."""
     return np.argwhere(mask & ~ndimage.binary_erosion(mask))
+
+
+def extent(predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """How much was drawn of what there is: `EXTENT` of two boolean masks, the true one not empty.
+
+    true_voxels: volume of the true mask. oversegmented: volume drawn outside of it, as a share of it (1: as much
+    again).
+    components, true_components: parts that touch in no face, edge or corner.
+    """
+    n_truth = int(np.count_nonzero(truth))
+    beyond = int(np.count_nonzero(predicted & ~truth))
+    touching = np.ones((3,) * truth.ndim)
+    return {
+        "true_voxels": float(n_truth),
+        "oversegmented": beyond / n_truth if n_truth else float("nan"),
+        "components": float(ndimage.label(predicted, touching)[1]),
+        "true_components": float(ndimage.label(truth, touching)[1]),
+    }
 
 
 def _box(mask: np.ndarray) -> tuple[slice, ...]:

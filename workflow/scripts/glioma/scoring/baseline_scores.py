@@ -21,7 +21,7 @@ from glioma.geometry import shapes
 from glioma.metrics import centre, segmentation
 from glioma.scoring import baselines, placement, summaries
 from glioma.scoring.grades import score_classification
-from glioma.scoring.masks import score_cnn_segmenter
+from glioma.scoring.masks import extent_rows, score_cnn_segmenter
 from glioma.scoring.outlines import score_located
 from glioma.scoring.settings import Settings
 from glioma.scoring.slice_labels import score_labels
@@ -195,6 +195,8 @@ def _by_cohort(scored: Scores, entry: Entry, members: Mapping[str, pd.Series], s
             rows += placement.rows(owner, scored.slices[known], settings)
         for (subset, orientation), group in own.groupby(["slices", "orientation"], sort=False):
             rows += summaries.mean_rows(owner, Scope(subset, orientation), group, names, settings)
+            if subset == "volume" and "true_voxels" in group:
+                rows += extent_rows(owner, Scope(subset, orientation), group, settings)
         yield Scores(pd.DataFrame(), own, summaries.table(rows))
 
 

@@ -11,6 +11,7 @@ from glioma.scoring import summaries
 from glioma.scoring.settings import Settings
 from glioma.scoring.summaries import Entry, Scope
 from glioma.scoring.tables import Scores, assemble
+from glioma.stats import statistics
 
 _KEY = ["patient", "slices", "orientation"]
 
@@ -37,11 +38,13 @@ def score_cnn_segmenter(
         step = tuple(spacings[patient]) if settings.hd95_unit == "mm" else None
         shown = None if whole_only else slices.tumour_slices(truth, "axial", tumour_pixels)
         one_side_empty = float(prediction.any() != truth.any())
+        extent = segmentation.extent(prediction, truth)
         for (subset, orientation), found in _versions(prediction, truth, shown, step, settings).items():  # type: ignore[arg-type]
             mean = pd.DataFrame(found, columns=list(segmentation.SCORES)).mean().to_dict()
             key = dict(zip(_KEY, (patient, subset, orientation), strict=True))
-            rows.append(key | mean | {"one_side_empty": one_side_empty})
-    table = pd.DataFrame(rows, columns=[*_KEY, *segmentation.SCORES, "one_side_empty"])
+            whole = extent if subset == "volume" else {}
+            rows.append(key | mean | {"one_side_empty": one_side_empty} | whole)
+    table = pd.DataFrame(rows, columns=[*_KEY, *segmentation.SCORES, "one_side_empty", *segmentation.EXTENT])
     patients = table.groupby(_KEY, sort=False, as_index=False).mean()
 
     def summarise(entry: Entry, _: pd.DataFrame, patients: pd.DataFrame) -> list[dict]:
@@ -52,9 +55,19 @@ def score_cnn_segmenter(
             if subset == "volume":
                 count = int((group["one_side_empty"] > 0).sum())
                 rows.append(summaries.row(entry, scope, "one_side_empty", count, len(group)))
+                rows += extent_rows(entry, scope, group, settings)
         return rows
 
     return assemble(pd.DataFrame(), patients, entry, cohorts, summarise)
+
+
+def extent_rows(entry: Entry, scope: Scope, patients: pd.DataFrame, settings: Settings) -> list[dict]:
+    """Does a mask follow the tumour's size: means over patients, and the correlation of Dice with the true volume."""
+    means = ("oversegmented", "components", "true_components")
+    rows = summaries.mean_rows(entry, scope, patients, means, settings)
+    known = patients.dropna(subset=["dice", "true_voxels"])
+    r, interval = statistics.spearman(known["dice"].to_numpy(), known["true_voxels"].to_numpy(), settings.confidence)
+    return [*rows, summaries.row(entry, scope, "dice_by_volume", r, len(known), 0, interval)]
 
 
 def _versions(

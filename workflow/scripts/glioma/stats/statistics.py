@@ -43,6 +43,22 @@ def wilson(successes: int, trials: int, confidence: float = CONFIDENCE) -> Inter
     return Interval(float(low), float(high))
 
 
+def spearman(first: np.ndarray, second: np.ndarray, confidence: float = CONFIDENCE) -> tuple[float, Interval]:
+    """Spearman's rank correlation of two columns of patients, and its interval.
+
+    The interval is Fisher's z transformation with the standard error 1.06 / sqrt(n - 3) of Fieller, Hartley and Pearson
+    (1957). NaN where a column is constant; no interval for fewer than ten patients, on whom the approximation does not
+    hold, nor where the ranks agree perfectly.
+    """
+    if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
+        return float("nan"), NO_INTERVAL
+    r = float(stats.spearmanr(first, second).statistic)
+    if len(first) < 10 or abs(r) > 1 - 1e-12:
+        return r, NO_INTERVAL
+    half = stats.norm.ppf((1 + confidence) / 2) * 1.06 / np.sqrt(len(first) - 3)
+    return r, Interval(*np.tanh(np.arctanh(r) + np.array([-half, half])).tolist())
+
+
 def bootstrap(
     samples: tuple[np.ndarray, ...],
     statistic: Callable[..., np.ndarray],
