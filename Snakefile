@@ -63,6 +63,17 @@ rule fetch_models:
         collect("<models>/{hub}/fetched.json", hub=HUB),
 
 
+# What publish_adapters would send, to be read before: results/<study>/adapters/<adapter>/hub
+rule prepare_adapters:
+    input:
+        collect("<results>/adapters/{adapter}/hub", adapter=PUBLISHED_ADAPTERS),
+
+
+rule publish_adapters:
+    input:
+        collect("<results>/adapters/{adapter}/published.json", adapter=PUBLISHED_ADAPTERS),
+
+
 rule scores:
     input:
         SUMMARY,

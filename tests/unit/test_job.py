@@ -56,7 +56,7 @@ def test_an_offline_job_that_asks_for_the_network_fails_without_opening_a_socket
     done = run(ATTEMPTS[what], tmp_path)
     assert done.returncode == 1, done.stderr
     assert done.stderr.startswith("respond: asked for the network")
-    assert done.stderr.count("\n") == 1 and "snakemake fetch_models" in done.stderr
+    assert done.stderr.count("\n") == 1 and "snakemake --cores 1 fetch_models" in done.stderr
     assert "asked for the network" in (tmp_path / "job.log").read_text()
 
 

@@ -67,6 +67,7 @@ SLICERS = [name for name, entry in NETWORKS.items() if entry["architecture"].sta
 CLASSIFIERS = [name for name in NETWORKS if name not in SEGMENTERS + SLICERS]
 FOLD_NUMBERS = list(range(config["folds"]["count"]))
 ADAPTERS = config["adapters"]
+PUBLISHED_ADAPTERS = [name for name, entry in ADAPTERS.items() if entry["publish"]]
 RUNS = config["runs"]
 CROP_SETS = settings.crop_sets(config)
 

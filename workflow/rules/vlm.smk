@@ -23,7 +23,8 @@ rule tiny_vlm:
         "../scripts/tiny_vlm.py"
 
 
-# The one rule that talks to the hub: run it where there is a network (`snakemake fetch_models`), all others run without.
+# Run it where there is a network (`snakemake --cores 1 fetch_models`): but for this and publish_adapter, which nothing
+# depends on, all rules run without one.
 rule fetch_model:
     output:
         "<models>/{hub}/fetched.json",
@@ -133,3 +134,58 @@ rule respond:
         ),
     script:
         "../scripts/respond.py"
+
+
+# Nothing depends on these two: an adapter leaves the machine only when it names a repository and they are asked for.
+rule prepare_adapter:
+    input:
+        adapters=lambda wildcards: collect(
+            "<results>/adapters/{{adapter}}/fold{fold}/{file}",
+            fold=ADAPTERS[wildcards.adapter]["folds"],
+            file=["adapter_config.json", "adapter_model.safetensors"],
+        ),
+        folds=FOLDS,
+        prompt=lambda wildcards: settings.prompt_file(ADAPTERS[wildcards.adapter]["prompt"]),
+        summary=SUMMARY,
+    output:
+        directory("<results>/adapters/{adapter}/hub"),
+    log:
+        "<logs>/prepare_adapter/{adapter}.log",
+    benchmark:
+        "<benchmarks>/prepare_adapter/{adapter}.tsv"
+    localrule: True
+    conda:
+        "../envs/main.yaml"
+    params:
+        adapter=lambda wildcards: ordered(ADAPTERS[wildcards.adapter]),
+        base=lambda wildcards: settings.only(
+            config["models"][ADAPTERS[wildcards.adapter]["model"]], "source", "revision"
+        ),
+        facts=lambda wildcards: {
+            "study": config["title"] or STUDY,
+            "cohort": COHORT_LABEL,
+            "phantom": IS_PHANTOM,
+            "crops": crops_of(ADAPTERS[wildcards.adapter]),
+        },
+        code=lambda wildcards: code_of("prepare_adapter", ADAPTERS[wildcards.adapter]["task"]),
+    script:
+        "../scripts/prepare_adapter.py"
+
+
+rule publish_adapter:
+    input:
+        "<results>/adapters/{adapter}/hub",
+    output:
+        "<results>/adapters/{adapter}/published.json",
+    log:
+        "<logs>/publish_adapter/{adapter}.log",
+    benchmark:
+        "<benchmarks>/publish_adapter/{adapter}.tsv"
+    localrule: True
+    conda:
+        "../envs/main.yaml"
+    params:
+        publish=lambda wildcards: ADAPTERS[wildcards.adapter]["publish"],
+        code=code("publish_adapter"),
+    script:
+        "../scripts/publish_adapter.py"

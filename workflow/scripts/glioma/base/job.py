@@ -68,7 +68,8 @@ def _no_network(online: bool) -> Iterator[None]:
             raise
         reason = str(error).strip().splitlines()[0]
         raise UserError(
-            f"asked for the network, which jobs do without ({reason}); fetch with `snakemake fetch_models` first"
+            f"asked for the network, which jobs do without ({reason}); "
+            "fetch with `snakemake --cores 1 fetch_models` first"
         ) from error
 
 

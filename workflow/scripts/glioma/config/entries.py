@@ -66,6 +66,17 @@ class Model(Section):
     """Of the embedded model: how it is trained."""
 
 
+class Publication(Section):
+    """Where an adapter goes on the Hugging Face hub, once `publish_adapters` is asked for."""
+
+    repository: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")]
+    """owner/name."""
+    private: bool = True
+    """Of a repository that is made; one that is there stays as it is."""
+    licence: str = "other"
+    """The hub's name of the licence that the base model's allows, such as llama3.2."""
+
+
 class Adapter(Section):
     """A LoRA adapter."""
 
@@ -79,6 +90,8 @@ class Adapter(Section):
     """Which folds validate, one adapter each; test patients are judged by the first."""
     conversations: Conversations = Conversations()
     training: Training = Training()
+    publish: Publication | None = None
+    """null: it stays on this machine."""
 
     @field_validator("folds")
     @classmethod
