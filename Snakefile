@@ -27,6 +27,7 @@ resource_scopes:
 onstart:
     for line in LEFT_OUT:
         print(line, file=sys.stderr)
+    check_machine()
     check_cohort()
 
 

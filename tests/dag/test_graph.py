@@ -1,5 +1,6 @@
 """Configurations and what becomes of them before any job starts."""
 
+import shutil
 import subprocess
 import sys
 
@@ -58,6 +59,21 @@ def test_the_study_at_full_scale_is_a_graph(empty, brats2020):
     # Around the tumour, and for the location of the brain, with an adapter of each.
     assert planned["crop"] == 2 * 369 and planned["train_cnn"] == 20 and planned["finetune"] == 2 + 2 * 3
     assert "phantom_patient" not in planned
+
+
+TEMPLATE = "results/cohorts/phantom-7-7-2020"
+
+
+@pytest.mark.parametrize(("target", "stops"), [("vlm", True), (f"{TEMPLATE}/template", False)])
+def test_what_needs_a_gpu_stops_a_run_without_one_before_its_first_job(empty, target, stops):
+    """And only where that is what was asked for."""
+    few = ("--config", "study=paper", 'cohort={"layout": "phantom", "hgg": 7, "lgg": 7}', "gpus_per_job=0")
+    done = empty.snakemake(target, "--cores", "1", *few)
+    assert (done.returncode != 0) == stops
+    line = "Error: configuration, key models.llama-3-2-11b-vision.quantisation: 4bit needs CUDA"
+    assert (line in done.stderr) == stops and "Traceback" not in done.stderr
+    assert (empty.folder / TEMPLATE / "template").exists() != stops
+    shutil.rmtree(empty.folder / "results", ignore_errors=True)
 
 
 def test_a_brats_folder_takes_the_place_of_the_phantom(empty, tmp_path):

@@ -381,7 +381,7 @@ def test_errors_of_the_user_are_named(tiny_mllama, files, tmp_path):
         assert finetune.choose_optimiser("auto") == finetune.choose_optimiser("adamw_torch") == "adamw_torch"
         with pytest.raises(UserError, match="adamw_8bit needs CUDA"):
             finetune.choose_optimiser("adamw_8bit")
-        with pytest.raises(UserError, match="backend unsloth needs CUDA"):
+        with pytest.raises(UserError, match="training.backend of the adapter: unsloth needs CUDA"):
             finetune.finetune(tiny_mllama, *files, tmp_path, {"backend": "unsloth"}, 0)
     (tmp_path / "empty.jsonl").touch()
     with pytest.raises(UserError, match="empty.jsonl"):

@@ -30,7 +30,16 @@ def done(tmp_path_factory):
 def test_the_report_says_what_it_is(done):
     report = (done.folder / RESULTS / "report/report.html").read_text()
     assert "Phantom cohort." in report and "Not for clinical use" in report
-    for name in ("comparison", "gldr", "cnn_overlays", "shape_overlays", "consistency", "learning_curves_cnn"):
+    for name in (
+        "comparison",
+        "gldr",
+        "cnn_overlays",
+        "shape_overlays",
+        "consistency",
+        "placement",
+        "mask_sizes",
+        "learning_curves_cnn",
+    ):
         for suffix in (".png", ".svg"):
             assert (done.folder / RESULTS / "report/figures" / (name + suffix)).stat().st_size > 5000
 

@@ -102,6 +102,16 @@ wildcard_constraints:
     shard=r"\d+",
 
 
+def check_machine():
+    """Before hours of crops and CNNs on this machine: can its adapters be trained and its models loaded here at all?"""
+    if GPU or not workflow.local_exec:
+        return
+    planned = {job.rule.name for job in workflow.persistence.dag.needrun_jobs()}
+    lacking = check.without_gpu(config) if planned & {"finetune", "respond"} else None
+    if lacking:
+        sys.exit(f"Error: configuration, {lacking}")
+
+
 def check_cohort():
     """List all errors of the user's scans at once; not again while the cohort's table is newer than every scan."""
     if IS_PHANTOM:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from glioma.base.errors import UserError
 
@@ -16,6 +15,9 @@ def make(patients: pd.DataFrame, test_fraction: float, folds: int, seed: int) ->
     Returns patient, subject, grade, split ("test" or "development"), fold (0..k-1; -1 for the test set), in the order
     of the cohort.
     """
+    # Every job reads folds, only one makes them, and this import takes a second.
+    from sklearn.model_selection import StratifiedKFold, train_test_split
+
     subjects = patients.drop_duplicates("subject")[["subject", "grade"]].sort_values("subject", ignore_index=True)
     rarest = subjects["grade"].value_counts().reindex(["LGG", "HGG"], fill_value=0)
     needed = folds + 1

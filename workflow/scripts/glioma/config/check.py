@@ -61,6 +61,26 @@ def check(config: dict[str, Any]) -> None:
                 )
 
 
+def without_gpu(config: dict[str, Any]) -> str | None:
+    """What of a study cannot be had on a machine without a GPU, and what to set instead, in a line; None if nothing."""
+    for name, entry in config["models"].items():
+        used = [each["model"] for section in ("adapters", "runs") for each in config[section].values()]
+        if entry["quantisation"] != "none" and name in used:
+            return (
+                f"key models.{name}.quantisation: {entry['quantisation']} needs CUDA; run where there is a GPU, or set "
+                "quantisation: none"
+            )
+    for name, adapter in config["adapters"].items():
+        training = adapter["training"]
+        for key, instead in (("backend", "peft"), ("optimiser", "adamw_torch")):
+            if training[key] in ("unsloth", "adamw_8bit"):
+                return (
+                    f"key adapters.{name}.training.{key}: {training[key]} needs CUDA; run where there is a GPU, or set "
+                    f"{key}: {instead}"
+                )
+    return None
+
+
 def drop_site_pairs(config: dict[str, Any], sites: Iterable[str]) -> list[str]:
     """Take the pairs with the site majority out of `comparisons` where fewer than two sites ("" unknown) are known.
 

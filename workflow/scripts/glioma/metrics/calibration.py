@@ -5,7 +5,6 @@ Bins have equal width and hold their upper edge (the lowest holds 0 too), as tho
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.proportion import proportion_confint
 
 METRICS = ("brier", "ece", "ece_if_calibrated")
 BINS = 10
@@ -56,6 +55,8 @@ def reliability(truth: np.ndarray, p_hgg: np.ndarray, bins: int = BINS, confiden
     truth, p_hgg = truth[known], p_hgg[known]
     index = _bin(p_hgg, bins)
     n, hgg, total = (np.bincount(index, weights, minlength=bins) for weights in (None, truth, p_hgg))
+    from statsmodels.stats.proportion import proportion_confint  # half a second, which not every job needs
+
     edges = np.linspace(0, 1, bins + 1)
     with np.errstate(invalid="ignore", divide="ignore"):
         low, high = proportion_confint(hgg, n, alpha=1 - confidence, method="wilson")

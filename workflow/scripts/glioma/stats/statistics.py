@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.proportion import proportion_confint
 
 from glioma.metrics import calibration, classification
 
@@ -39,6 +37,9 @@ def wilson(successes: int, trials: int, confidence: float = CONFIDENCE) -> Inter
     """Wilson's score interval of a proportion; none without trials."""
     if trials == 0:
         return NO_INTERVAL
+    # Imported where it is needed: half a second of every job that scores.
+    from statsmodels.stats.proportion import proportion_confint
+
     low, high = proportion_confint(successes, trials, alpha=1 - confidence, method="wilson")
     return Interval(float(low), float(high))
 
@@ -224,6 +225,8 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     adjusted = dict.fromkeys(p_values, float("nan"))
     defined = {name: p for name, p in p_values.items() if np.isfinite(p)}
     if defined:
+        from statsmodels.stats.multitest import multipletests
+
         corrected = multipletests(list(defined.values()), method="holm")[1]
         adjusted.update(zip(defined, map(float, corrected), strict=True))
     return adjusted

@@ -40,7 +40,7 @@ HISTORY_COLUMNS = {
 def choose_backend(wanted: str) -> str:
     """The backend to use, "peft" or "unsloth"."""
     if wanted == "unsloth" and not unsloth_backend.available():
-        raise UserError("training: backend unsloth needs CUDA and the unsloth environment; set backend: peft or auto")
+        raise UserError("key training.backend of the adapter: unsloth needs CUDA and its environment; set peft or auto")
     if wanted == "auto":
         return "unsloth" if unsloth_backend.available() else "peft"
     return wanted
@@ -52,7 +52,9 @@ def choose_optimiser(wanted: str) -> str:
     if wanted == "auto":
         return "adamw_8bit" if possible else "adamw_torch"
     if "8bit" in wanted and not possible:
-        raise UserError(f"training: optimiser {wanted} needs CUDA and bitsandbytes; set optimiser: auto or adamw_torch")
+        raise UserError(
+            f"key training.optimiser of the adapter: {wanted} needs CUDA and bitsandbytes; set auto or adamw_torch"
+        )
     return wanted
 
 
