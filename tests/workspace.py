@@ -1,14 +1,44 @@
 """A copy of the project in which Snakemake can be run or asked what it would do."""
 
+import multiprocessing
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
+from multiprocessing.reduction import DupFd
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 REPOSITORY = Path(__file__).parents[1]
 PARTS = ("Snakefile", "config", "profiles", "resources", "workflow")
+
+
+# Only what Snakemake and its plugins import: the project's package is each workspace's own.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["snakemake.cli", "snakemake.report", "pandas", "pydantic", "nibabel", "scipy.ndimage"])
+
+
+def _sent(stream: IO) -> DupFd:
+    """An open file as another process gets it."""
+    return DupFd(stream.fileno())
+
+
+def _snakemake(folder: Path, arguments: tuple[str, ...], environment: dict[str, str], out: DupFd, err: DupFd) -> None:
+    """What a forked process does: as `python -m snakemake`, in a folder, with its output in two open files."""
+    for stream, number in ((out, 1), (err, 2)):
+        os.dup2(stream.detach(), number)
+    sys.stdin = open(os.devnull)  # noqa: SIM115
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, closefd=False) for number in (1, 2))
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = [str(Path(sys.executable).parent / "snakemake"), *arguments]
+    # What the parent found on its path is not there for a command of its own.
+    sys.path[:] = [part for part in sys.path if "workflow/scripts" not in part and "tests" not in Path(part).parts]
+    runpy.run_module("snakemake", run_name="__main__")
 
 
 class Workspace:
@@ -36,8 +66,18 @@ class Workspace:
         return cls(folder)
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "snakemake", *arguments]
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+        """Snakemake in a process of its own, forked from one that has imported it: half of a dry-run are imports."""
+        with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+            process = FORKS.Process(
+                target=_snakemake, args=(self.folder, arguments, dict(os.environ), *map(_sent, (out, err)))
+            )
+            process.start()
+            process.join()
+            texts = []
+            for stream in (out, err):
+                stream.seek(0)
+                texts.append(stream.read())
+        return subprocess.CompletedProcess(["snakemake", *arguments], process.exitcode, *texts)
 
     def dry_run(self, *arguments: str) -> str:
         done = self.snakemake("--dry-run", *arguments)

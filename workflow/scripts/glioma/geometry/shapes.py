@@ -8,8 +8,10 @@ clockwise as the slice is seen, and stands for the pixels on it and within it.
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import ndimage
-from skimage import draw, measure
+
+# scipy and skimage load their parts when they are first used: reading the Snakefile, which each job does, needs none.
+import scipy
+import skimage
 
 Box = tuple[int, int, int, int]
 Point = tuple[int, int]
@@ -80,7 +82,7 @@ def signed_area(points: np.ndarray) -> float:
 
 def largest_component(mask: np.ndarray) -> np.ndarray:
     """Boolean mask of the largest component, the first one on ties; pixels touching by a corner are joined."""
-    labels, count = ndimage.label(np.asarray(mask) != 0, structure=np.ones((3,) * np.ndim(mask)))
+    labels, count = scipy.ndimage.label(np.asarray(mask) != 0, structure=np.ones((3,) * np.ndim(mask)))
     if count <= 1:
         return labels > 0
     return labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
@@ -91,9 +93,9 @@ def outline(component: np.ndarray) -> np.ndarray:
 
     Holes are ignored. A pixel appears twice where the component is one pixel wide.
     """
-    filled = np.pad(ndimage.binary_fill_holes(component), 1).astype(float)
+    filled = np.pad(scipy.ndimage.binary_fill_holes(component), 1).astype(float)
     # Just below 1 the contour runs through the centres of the boundary pixels, not between them and the background.
-    contours = measure.find_contours(filled, level=1 - 1e-6, fully_connected="high")
+    contours = skimage.measure.find_contours(filled, level=1 - 1e-6, fully_connected="high")
     path = np.rint(max(contours, key=len)[:-1]).astype(int) - 1
     path = path[np.any(path != np.roll(path, 1, axis=0), axis=1)] if np.ptp(path, axis=0).any() else path[:1]
     if signed_area(path) < 0:
@@ -150,8 +152,8 @@ def mask_from_polygon(points: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """Boolean mask of the pixels on and within an (N, 2) polygon, as far as they lie in a frame of `shape`."""
     points = np.asarray(points, dtype=int)
     mask = np.zeros(tuple(shape), dtype=bool)
-    mask[draw.polygon(*points.T, shape=mask.shape)] = True  # type: ignore[misc]
+    mask[skimage.draw.polygon(*points.T, shape=mask.shape)] = True  # type: ignore[misc]
     for start, end in zip(points, np.roll(points, -1, axis=0), strict=True):
-        edge = np.array(draw.line(*start, *end))
+        edge = np.array(skimage.draw.line(*start, *end))
         mask[tuple(edge[:, np.all((edge >= 0) & (edge < np.array([shape]).T), axis=0)])] = True
     return mask

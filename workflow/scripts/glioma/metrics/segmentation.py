@@ -6,8 +6,7 @@ skipped such a case would reward saying nothing. Specificity is NaN where the tr
 """
 
 import numpy as np
-from scipy import ndimage
-from scipy.spatial import cKDTree
+import scipy  # its parts are loaded when they are first used
 
 from glioma.metrics import with_medpy
 
@@ -114,12 +113,13 @@ def directed_distances(
     # Outside the common box both masks are background, and so no voxel's standing as surface depends on it.
     box = _box(predicted | truth)
     first, second = surface(predicted[box]) * step, surface(truth[box]) * step
-    return cKDTree(second, leafsize=LEAF).query(first)[0], cKDTree(first, leafsize=LEAF).query(second)[0]
+    tree = scipy.spatial.cKDTree
+    return tree(second, leafsize=LEAF).query(first)[0], tree(first, leafsize=LEAF).query(second)[0]
 
 
 def surface(mask: np.ndarray) -> np.ndarray:
     """Indices (N, ndim) of the mask's voxels with a face neighbour outside the mask; beyond the frame is outside."""
-    return np.argwhere(mask & ~ndimage.binary_erosion(mask))
+    return np.argwhere(mask & ~scipy.ndimage.binary_erosion(mask))
 
 
 def extent(predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:
@@ -135,8 +135,8 @@ def extent(predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     return {
         "true_voxels": float(n_truth),
         "oversegmented": beyond / n_truth if n_truth else float("nan"),
-        "components": float(ndimage.label(predicted, touching)[1]),
-        "true_components": float(ndimage.label(truth, touching)[1]),
+        "components": float(scipy.ndimage.label(predicted, touching)[1]),
+        "true_components": float(scipy.ndimage.label(truth, touching)[1]),
     }
 
 
