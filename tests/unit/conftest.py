@@ -1,8 +1,14 @@
 """Fixtures shared by unit tests. Heavy imports stay inside them: most tests need neither torch nor transformers."""
 
+import gc
 from pathlib import Path
 
 import pytest
+
+
+def pytest_collection_finish():
+    """What was imported stays: statsmodels collects all garbage at every call, over millions of objects."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
