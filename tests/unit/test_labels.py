@@ -4,7 +4,7 @@ import figure_data as data
 import pandas as pd
 import pytest
 
-from glioma.metrics import records, segmentation
+from glioma.metrics import placement, records, segmentation
 from glioma.report import html, labels
 
 
@@ -45,7 +45,10 @@ def test_a_metric_is_known_by_its_record_wherever_it_is_shown(monkeypatch):
 
 
 def test_every_score_of_masks_has_a_record_and_no_other_is_claimed():
-    assert set(segmentation.SCORES) == set(records.names("region")) - {"one_side_empty", "parsed"}
+    of_masks = {*segmentation.SCORES, *segmentation.EXTENT, "dice_by_volume", "one_side_empty"} - {"true_voxels"}
+    of_answers = {*placement.METRICS, "parsed"}
+    assert set(records.names("region")) == of_masks | of_answers
+    assert of_answers - {"size_correlation"} <= set(records.names("point"))
 
 
 @pytest.mark.parametrize("convention", records.HD95_CONVENTIONS)

@@ -38,20 +38,22 @@ def placement(
         return style.empty(title, cohort_label, out)
     answers = named(answers.assign(adapter=answers["adapter"].fillna("")))
     answers = answers[answers["tumour"] & answers["orientation"].eq("axial") & answers["row"].notna()]
-    runs = [(name, group) for name, group in answers.groupby("run", sort=False)]
+    runs = [group for _, group in answers.groupby("run", sort=False)]
+    # Points, which have no size, stand last: the first column names the rows.
+    runs.sort(key=lambda run: (run["area"].isna().all(), tasks.get(run["task"].iloc[0]).position))
     shown, hidden = runs[:SHOWN], max(len(runs) - SHOWN, 0)
     with style.styled():
         figure = style.new_figure(
-            max(2.5 * len(shown), 5) + 0.5, 8.2, title,
+            max(2.2 * len(shown), 5) + 0.7, 8.2, title,
             f"{cohort_label}; axial tumour slices with an answer that could be parsed"
             + (f"; {hidden} more runs in the tables" if hidden else ""),
         )  # fmt: skip
         grid = figure.subplots(3, len(shown), squeeze=False)
-        for column, (_, run) in zip(grid.T, shown, strict=True):
+        for column, run in zip(grid.T, shown, strict=True):
             first = run.iloc[0]
             task, colour = tasks.get(first["task"]), style.GROUP_COLOURS[first["group"]]
             heading = f"{task.title}\n{first['method']}"
-            column[0].set_title(style.wrapped(heading, 2.4), fontsize=8.5)
+            column[0].set_title(style.wrapped(heading, 1.9), fontsize=8.5)
             _middles(column[0], run, colour, side)
             _sizes(column[1], run, colour)
             _jumps(column[2], run, colour)

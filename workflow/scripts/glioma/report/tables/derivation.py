@@ -28,9 +28,9 @@ def derivation_tables(tables: str | Path, summary: str | Path, cohort_label: str
         "Each printed score is a fraction of whole patients. Trying every number of high-grade and low-grade patients "
         "up to the cohort's, usually one confusion matrix alone prints all five scores to four decimals: the patients "
         "behind the row are known. Balanced accuracy and MCC follow, which were not printed.",
-        f"The test set has {hgg} HGG and {lgg} LGG patients. Some rows rest on fewer, without a stated rule: who went "
-        "missing may have had a tie, mostly slices without glioma, or unreadable answers. A fair table has both "
-        "denominators: the patients decided, and all patients with the missing ones counted as wrong.",
+        f"The test set has {hgg} HGG and {lgg} LGG patients. Some rows rest on fewer, without a stated rule. In the "
+        "study's Figure 6 the grades alone have a vote, so that a patient goes missing by a tie between them. A fair "
+        "table has both denominators: the patients decided, and all patients with the missing ones counted as wrong.",
         "Always answering HGG, without a look at a scan, ranks with the best in accuracy and F1; balanced accuracy "
         "is the score that it cannot win.",
     )
