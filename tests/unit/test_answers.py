@@ -38,6 +38,7 @@ pixels = st.integers(0, 127)
         ("Choice:1", ("malformed", None), ("ok", 1)),
         ("Choice: 2 Reasoning: symmetric, dark, calm", ("ok", 2), ("ok", 2)),
         ("Choice: 1 Reasoning: ring,\nbright", ("ok", 1), ("ok", 1)),
+        ("Choice: 0 Reasoning: a. Choice: 1 Reasoning: b.", ("malformed", None), ("ok", 0)),
         ("Choice: 1. Reasoning: ring, bright", ("malformed", None), ("ok", 1)),
         ("Choice: 1\n\nReasoning:", ("malformed", None), ("ok", 1)),
         ("Looking at the scan, I see oedema. Choice: 1 Reasoning: bright", ("malformed", None), ("ok", 1)),

@@ -165,6 +165,7 @@ def interrupted(cohort, out: Path, monkeypatch, **more) -> None:
         ({"entry": CLASSIFIER | {"threshold": 0.7}}, "resumed after 2"),
         ({"entry": CLASSIFIER | {"batch_size": 5}}, "other settings"),
         ({"seed": 6}, "other settings"),
+        ({"code": "edited"}, "other settings"),
     ],
 )
 def test_only_a_state_of_the_same_training_is_taken_up(cohort, tmp_path, monkeypatch, capfd, change, says):

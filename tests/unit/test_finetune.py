@@ -1,6 +1,7 @@
 import ast
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -210,6 +211,15 @@ def test_checkpoints_of_other_settings_are_not_gone_on_with(tmp_path):
     assert (tmp_path / "checkpoints" / "checkpoint-2").exists()
     finetune._discard_foreign(tmp_path / "checkpoints", "two")
     assert not (tmp_path / "checkpoints" / "checkpoint-2").exists()
+
+
+def test_checkpoints_of_other_code_are_not_gone_on_with(tiny_mllama, files, tmp_path, monkeypatch):
+    marks = []
+    monkeypatch.setattr(finetune, "_discard_foreign", lambda _, mark: marks.append(mark) or sys.exit())
+    for code in ("one", "one", "two"):
+        with pytest.raises(SystemExit):
+            finetune.finetune(tiny_mllama, *files, tmp_path, SETTINGS, seed=5, code=code)
+    assert marks[0] == marks[1] != marks[2]
 
 
 def test_gradient_checkpointing_and_keeping_the_last_work(tiny_mllama, files, tmp_path):

@@ -1,5 +1,6 @@
 import json
 import shutil
+import sys
 from collections import Counter
 
 import numpy as np
@@ -52,6 +53,16 @@ def asked(small_crops):
 
 def rows_of(content):
     return [json.loads(line) for line in content.decode().splitlines()]
+
+
+def test_answers_of_other_code_are_not_gone_on_with(tiny_mllama, small_crops, asked, tmp_path, monkeypatch):
+    marks = []
+    monkeypatch.setattr(responding, "Partial", lambda _, mark: marks.append(mark) or sys.exit())
+    for code in ("one", "one", "two"):
+        with pytest.raises(SystemExit):
+            out = tmp_path / "a.jsonl", tmp_path / "a.csv"
+            responding.respond(tiny_mllama, None, asked, small_crops, PROMPT, GREEDY, *out, 3, code)
+    assert marks[0] == marks[1] != marks[2]
 
 
 def test_requests_list_selected_slices_in_order(small_crops):

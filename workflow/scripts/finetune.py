@@ -15,4 +15,5 @@ with job(snakemake):
         snakemake.params.settings,
         snakemake.params.seed,
         snakemake.params.parsing,
+        snakemake.params.code,
     )

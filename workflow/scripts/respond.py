@@ -22,4 +22,5 @@ with job(snakemake):
         snakemake.output.responses,
         snakemake.output.timing,
         snakemake.params.seed,
+        snakemake.params.code,
     )

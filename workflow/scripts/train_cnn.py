@@ -20,4 +20,5 @@ with job(snakemake):
         crop_shape=tuple(snakemake.params.shape),
         # One thread computes; those that a rule is given beyond it read crops, which pays on a GPU at full size.
         workers=snakemake.threads - 1,
+        code=snakemake.params.code,
     )

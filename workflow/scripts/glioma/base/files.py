@@ -21,9 +21,18 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         yield temporary
+        if temporary.is_file():
+            readable(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def readable(path: str | Path) -> None:
+    """Give a file the mode of any new one: what safetensors writes only its owner may read."""
+    umask = os.umask(0)
+    os.umask(umask)
+    os.chmod(path, 0o666 & ~umask)
 
 
 def read_json(path: str | Path) -> Any:

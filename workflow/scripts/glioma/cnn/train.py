@@ -39,6 +39,7 @@ def train(
     crop_shape: tuple[int, int, int] = (95, 128, 128),
     workers: int = 0,
     checkpoint_seconds: float = 60.0,
+    code: str = "",
 ) -> None:
     """Write `weights.safetensors` (of the epoch kept) and `history.csv` (a row an epoch) to `out_folder`.
 
@@ -51,8 +52,8 @@ def train(
 
     `state.pt` in `out_folder` holds an unfinished training, saved every `checkpoint_seconds` (0: every epoch). A run
     that was killed goes on from there and, on a CPU, ends with the very weights of an uninterrupted run: every random
-    number depends on seed and epoch alone. A state of other settings, patients or crops is ignored. The state is
-    removed when the training is complete.
+    number depends on seed and epoch alone. A state of other settings, patients, crops or `code` (a digest) is ignored.
+    The state is removed when the training is complete.
 
     With `keep: best` the epoch (and of a sweep the rate) is chosen on the patients whose out-of-fold predictions are
     later scored, as published; with one number chosen among tens of epochs the optimism is small but not nil, and only
@@ -81,7 +82,7 @@ def train(
     state_file = out_folder / "state.pt"
     ages = [(Path(crops_folder) / f"{patient}.npy").stat().st_mtime_ns for patient in patients_train]
     cohorts = patients_train, patients_validation, [grades[patient] for patient in patients_train]
-    identity = _identity(STATE, training_entry(entry), *cohorts, ages, seed, crop_shape)
+    identity = _identity(STATE, training_entry(entry), *cohorts, ages, seed, crop_shape, code)
     run.resume(state_file, identity)
     saved = time.monotonic()
     positive = {patient: grade == "HGG" for patient, grade in grades.items()}

@@ -12,7 +12,8 @@ from glioma.tasks._task import QueryTask, balanced_score
 
 # As the study's Figure 6 has it: the choice comes first, and one space before the reasoning. Line breaks before or
 # between them make an answer an error there, however plain its choice is.
-_STRICT = re.compile(r"Choice: ([0-9]++)(?: Reasoning:.*+)?", re.DOTALL)
+# Another choice behind the first is a contradiction, or an answer that never ended.
+_STRICT = re.compile(r"Choice: ([0-9]++)(?: Reasoning:(?!.*Choice: ?[0-9]).*+)?", re.DOTALL)
 # "<0, 1, or 2>" is the prompt's own template repeated, not a choice.
 _NOT_TEMPLATE = r"(?!\s*+(?:,|/|or\b)\s*+(?:or\b\s*+)?[0-9])"
 _LENIENT = (

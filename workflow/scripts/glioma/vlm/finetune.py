@@ -155,6 +155,7 @@ def finetune(
     settings: Mapping,
     seed: int,
     parsing: Mapping | None = None,
+    code: str = "",
 ) -> pd.DataFrame:
     """Fine-tune a base model on conversations; return the learning curve.
 
@@ -162,7 +163,7 @@ def finetune(
     `coordinates`), which only `select_by: generation` has to know. Writes `adapter_config.json`,
     `adapter_model.safetensors` (PEFT's files) and `history.csv` (step, train_loss, eval_loss, generation,
     learning_rate; step 0 is the base model) into `out_folder`. A killed job leaves `checkpoints/` there, from which the
-    next one goes on to the same result.
+    next one goes on to the same result; one whose `code` has another digest starts anew.
     """
     settings = Training.read(settings)
     train = conversations.read(conversations_train)
@@ -185,7 +186,8 @@ def finetune(
     checkpoints = out_folder / "checkpoints"
     rows = [train, validation, queried]
     causes = {"settings": settings.plain(), "seed": seed, "model": Transformers(base).fingerprint(), "rows": rows} | {
-        "parsing": parsing
+        "parsing": parsing,
+        "code": code,
     }
     _discard_foreign(checkpoints, fingerprint(causes))
     resumed = last_checkpoint(checkpoints)

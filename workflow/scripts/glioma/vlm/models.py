@@ -1,21 +1,25 @@
 """Base models, their processors and adapters, from folders as `save_pretrained` writes them."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
-from peft import PeftModel
+from peft import PeftModel, get_peft_model_state_dict
+from safetensors import safe_open
 from transformers import (
     AutoModelForImageTextToText,
     AutoProcessor,
     BitsAndBytesConfig,
+    GenerationConfig,
     PreTrainedModel,
     ProcessorMixin,
 )
 
 from glioma.base.errors import UserError
+from glioma.base.files import read_json
 
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 # Never quantised: the output layer, and what joins the image to the text. Unsloth leaves the same ones out, so that an
@@ -80,9 +84,11 @@ def load(base: Mapping, adapter: str | Path | None = None) -> tuple[PreTrainedMo
     where, dtype = device(), precision()
     path = folder(base)
     quantisation = _quantisation(base, where, dtype)
+    _check_index(path, base["name"])
     try:
-        model = AutoModelForImageTextToText.from_pretrained(
+        loaded: Any = AutoModelForImageTextToText.from_pretrained(
             path,
+            output_loading_info=True,
             dtype=dtype,
             device_map={"": 0} if where.type == "cuda" else None,
             use_safetensors=True,
@@ -90,8 +96,11 @@ def load(base: Mapping, adapter: str | Path | None = None) -> tuple[PreTrainedMo
             **quantisation,
         )
         processor = AutoProcessor.from_pretrained(path, trust_remote_code=False)
+        model, found = loaded
     except (OSError, ValueError) as error:
         raise UserError(f"model {base['name']}: cannot load {path} ({str(error).splitlines()[0]})") from error
+    _check_whole(f"model {base['name']}: {path}", found["missing_keys"], found["unexpected_keys"])
+    model.generation_config = neutral(model.generation_config)
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
     if adapter is not None:
@@ -99,17 +108,50 @@ def load(base: Mapping, adapter: str | Path | None = None) -> tuple[PreTrainedMo
     return model.eval(), processor
 
 
+def neutral(config: GenerationConfig) -> GenerationConfig:
+    """A model's generation config without all that changes answers: which tokens end one is all that is left of it.
+
+    transformers fills what a call leaves open from here, such as a repetition penalty that the model's files name.
+    """
+    ends = {name: getattr(config, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    return GenerationConfig(**ends)
+
+
+def _check_index(path: Path, name: str) -> None:
+    """The weights of a model lie in its folder: an index that names other files is refused."""
+    index = path / "model.safetensors.index.json"
+    if not index.is_file():
+        return
+    for file in sorted(set(read_json(index).get("weight_map", {}).values())):
+        if Path(file).name != file or not (path / file).is_file():
+            raise UserError(f"model {name}: {index} names {file}, which is no file in that folder; fetch it again")
+
+
+def _check_whole(what: str, missing: Collection[str], unexpected: Collection[str]) -> None:
+    """Weights that are not there would be random, and those that fit nowhere are left out: both are refused by name."""
+    for names, fault in ((missing, "are missing from its files"), (unexpected, "fit nowhere in it")):
+        if names:
+            first = ", ".join(sorted(names)[:3])
+            raise UserError(f"{what}: {len(names)} weights {fault}, such as {first}; fetch or make it again")
+
+
 def _adapted(model: PreTrainedModel, adapter: Path) -> PeftModel:
     missing = [name for name in ADAPTER_FILES if not (adapter / name).is_file()]
     if missing:
         raise UserError(f"adapter {adapter}: {', '.join(missing)} missing; fine-tune it or name another adapter")
     try:
-        return PeftModel.from_pretrained(model, str(adapter))
+        adapted = PeftModel.from_pretrained(model, str(adapter))
+        with safe_open(adapter / ADAPTER_FILES[1], "pt") as weights:
+            stored = set(weights.keys())
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(
             f"adapter {adapter}: does not fit the base model ({reason}); fine-tune it on this one"
         ) from error
+    # PEFT warns of keys that do not fit, and answers as the plain model.
+    wanted = set(get_peft_model_state_dict(adapted))
+    _check_whole(f"adapter {adapter}", wanted - stored, stored - wanted)
+    return adapted
 
 
 def fingerprint(base: Mapping, adapter: str | Path | None = None) -> dict[str, str]:

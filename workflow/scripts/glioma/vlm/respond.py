@@ -34,11 +34,13 @@ def respond(
     out_jsonl: str | Path,
     timing_csv: str | Path,
     seed: int,
+    code: str = "",
 ) -> int:
     """Write a model's answers to `requests`, a JSON line each, and the seconds each batch took; return their number.
 
     `base` is a model entry, `adapter` a PEFT folder or None, `settings` those of `Responses`. A killed job leaves
-    `<name>.partial.jsonl`, from which the next one goes on at the last whole batch if nothing it depends on changed.
+    `<name>.partial.jsonl`, from which the next one goes on at the last whole batch if nothing it depends on changed,
+    the digest of the `code` that answers included.
     """
     how = Responses.read(settings)
     volumes = Crops(crops)
@@ -48,6 +50,7 @@ def respond(
             "prompt": prompt,
             "settings": how.plain(),
             "seed": seed,
+            "code": code,
             "backend": backend.fingerprint(),
             "requests": requests,
             "crops": {patient: volumes.digest(patient) for patient in dict.fromkeys(r.patient for r in requests)},

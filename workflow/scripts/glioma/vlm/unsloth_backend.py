@@ -29,7 +29,7 @@ def load(base: Mapping, settings: Training, seed: int):
     os.environ.setdefault("UNSLOTH_COMPILE_LOCATION", tempfile.mkdtemp(prefix="unsloth-"))
     from unsloth import FastVisionModel  # must be imported before transformers, which it patches
 
-    from glioma.vlm.models import folder
+    from glioma.vlm.models import folder, neutral
 
     try:
         model, processor = FastVisionModel.from_pretrained(
@@ -41,6 +41,7 @@ def load(base: Mapping, settings: Training, seed: int):
         raise UserError(
             f"model {base['name']}: Unsloth cannot load it ({error}); set the adapter's training backend: peft"
         ) from error
+    model.generation_config = neutral(model.generation_config)
     model = FastVisionModel.get_peft_model(
         model,
         r=settings.rank,

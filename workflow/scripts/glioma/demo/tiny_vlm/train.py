@@ -14,7 +14,7 @@ from transformers import MllamaForConditionalGeneration, MllamaProcessor
 
 from glioma.base import seeds
 from glioma.base.errors import UserError
-from glioma.base.files import write_json
+from glioma.base.files import readable, write_json
 from glioma.demo.tiny_vlm import TRAINING_FILE, corpus, evaluate, tokenizer, wording
 from glioma.demo.tiny_vlm import model as architecture
 
@@ -57,6 +57,8 @@ def build(folder: str | Path, settings: dict[str, Any], seed: int) -> dict[str, 
     folder = Path(folder)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
+    for path in folder.glob("*.safetensors"):
+        readable(path)
     write_json({"settings": settings, "seed": seed, "history": history, "held_out": held_out}, folder / TRAINING_FILE)
     return {"seconds": time.perf_counter() - start, "held_out": held_out, "history": history}
 
