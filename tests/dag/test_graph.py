@@ -97,6 +97,13 @@ def test_a_brats_folder_takes_the_place_of_the_phantom(empty, tmp_path):
     assert f"no {made['patient'][3]}_t2.nii or .nii.gz" in done.stderr
 
 
+def test_a_key_given_twice_is_refused_wherever_it_stands(empty, tmp_path):
+    path = tmp_path / "site.yaml"
+    path.write_text("cohort: {root: /my/data}\nstudy: leak-free\ncohort: {layout: phantom}\n")
+    done = empty.snakemake("--dry-run", "--configfile", str(path))
+    assert done.returncode != 0 and f"Error: {path}, line 1: key cohort stands twice; keep one" in done.stderr
+
+
 def test_phantoms_have_names_of_their_own_and_lie_as_brats_does():
     table = cohort_index.expected("results/phantom", roster(2, 2, 0))
     assert table.loc[0, "mask"] == "results/phantom/phantom-001/phantom-001_seg.nii.gz"

@@ -243,9 +243,9 @@ def response(text, **changes):
 def test_table_round_trip(tmp_path):
     rows = [
         response("Choice: 1", logprobs={"0": np.log(0.2), "1": np.log(0.6), "2": np.log(0.2)}),
-        response("Choice", finish="length"),
+        response("Choice", finish="length", slice=5),
         response("Choice: 0", finish="length", repeat=1),
-        response("line\u2028separator"),
+        response("line\u2028separator", slice=6),
     ]
     paths = [tmp_path / "shard-0.jsonl", tmp_path / "shard-1.jsonl"]
     for path, part in zip(paths, (rows[:3], rows[3:]), strict=True):
@@ -292,7 +292,8 @@ def test_choices_name_each_label_once(choices):
 
 def test_points_survive_a_csv(tmp_path):
     table = tasks.answers_table(
-        tasks.read_responses(_written(tmp_path, [response(POLYGON_TEXT), response("nothing")])), tasks.get("polygon")
+        tasks.read_responses(_written(tmp_path, [response(POLYGON_TEXT), response("nothing", slice=5)])),
+        tasks.get("polygon"),
     )
     table.to_csv(tmp_path / "answers.csv", index=False)
     again = tasks.read_answers(tmp_path / "answers.csv")
@@ -305,13 +306,34 @@ def test_no_responses_make_an_empty_table(tmp_path):
     assert list(table.columns) == list(tasks.COLUMNS) and table.empty
 
 
-@pytest.mark.parametrize("line", ["{", "[]", "3", '{"patient": "a"}', json.dumps(response(None)), "[" * 100_000])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("{", "[]", "3", '{"patient": "a"}', json.dumps(response(None)), "[" * 100_000),
+        *(
+            json.dumps(response("b", **odd))
+            for odd in ({"slice": "5"}, {"repeat": True}, {"patient": 7}, {"logprobs": 1})
+        ),
+        json.dumps(response("\ud800", slice=5)),
+        json.dumps(response("the same question again")),
+    ],
+)
 def test_broken_response_names_file_and_line(tmp_path, line):
     path = tmp_path / "shard-0.jsonl"
     path.write_text(json.dumps(response("ok")) + "\n" + line + "\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"shard-0\.jsonl: line 2") as caught:
         tasks.read_responses(path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_question_answered_in_two_files_and_text_that_is_none_are_named(tmp_path):
+    for name in ("shard-0", "shard-1"):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(response("ok")) + "\n")
+    with pytest.raises(UserError, match=r"shard-1\.jsonl: line 1 answers 007/axial/4/0 again, as line 1 of .*shard-0"):
+        tasks.read_responses(sorted(tmp_path.glob("*.jsonl")))
+    (tmp_path / "shard-0.jsonl").write_bytes(b'{"patient": "\xff"}')
+    with pytest.raises(UserError, match=r"shard-0\.jsonl: not UTF-8"):
+        tasks.read_responses(tmp_path / "shard-0.jsonl")
 
 
 def test_probability_with_certain_answers():

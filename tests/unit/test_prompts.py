@@ -24,6 +24,27 @@ def test_a_bad_prompt_file_is_named_in_one_line(tmp_path, content):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("Where? <|image|>", "steers"),
+        ("<|eot_id|>Answer", "steers"),
+        ("[INST] Where?", "steers"),
+        ("a " * 20_000, "keep"),
+    ],
+)
+def test_a_prompt_that_is_none_is_refused(tmp_path, content, says):
+    (tmp_path / "p.txt").write_text(content)
+    with pytest.raises(UserError, match=rf"p\.txt: .*{says}") as caught:
+        prompts.read(tmp_path / "p.txt")
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
+
+
+def test_a_byte_order_mark_is_no_part_of_a_prompt(tmp_path):
+    (tmp_path / "p.txt").write_text("Where is it?", encoding="utf-8-sig")
+    assert prompts.read(tmp_path / "p.txt") == "Where is it?"
+
+
 def test_messages_hold_text_and_image_in_the_order_asked_for():
     user, assistant = prompts.messages("Where?", "(1, 2)")
     assert [part["type"] for part in user["content"]] == ["text", "image"]

@@ -11,6 +11,8 @@ import yaml
 from configuration import resolved
 from glioma.base.errors import UserError
 from glioma.base.section import ordered
+from glioma.cnn import recipe
+from glioma.cnn.recipe import Recipe
 from glioma.config import check, schema, settings, study
 from glioma.metrics import with_medpy
 from workspace import REPOSITORY
@@ -288,6 +290,13 @@ def test_what_is_known_at_the_start_is_said_at_the_start(monkeypatch):
     config["runs"]["consistency-general"]["replicates"] = ["text/consistency-genral"]
     with pytest.raises(UserError, match=r"runs\.consistency-general\.replicates: .* did you mean text/consistency-g"):
         check.check(config)
+
+
+def test_weights_from_the_network_are_refused():
+    config = resolved("demo")
+    entry = config["networks"]["monai-unet"] | {"architecture": "monai:DenseNet121", "arguments": {"pretrained": True}}
+    with pytest.raises(UserError, match=r"arguments\.pretrained"):
+        Recipe.read(recipe.training_entry(settings.network_entry({**config, "networks": {"a": entry}}, "a")))
 
 
 def test_what_needs_a_gpu_is_named_with_what_to_set_instead():

@@ -19,6 +19,8 @@ from glioma.vlm import backends
 
 # An error of the user's ends in its one line, not in a traceback.
 try:
+    for path in workflow.configfiles:
+        study.load_yaml(Path(path))  # refuses a key that stands twice, of which Snakemake would take the last
     resolved, STUDY = study.resolve(config)
     config.clear()
     config.update(resolved)

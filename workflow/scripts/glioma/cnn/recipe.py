@@ -130,6 +130,8 @@ class Recipe(Section):
             raise ValueError("learning_rate: a rate of the sweep is listed twice; remove one")
         if not self.learning_rates:
             raise ValueError("learning_rate: empty; give a rate")
+        if self.arguments.get("pretrained"):
+            raise ValueError("arguments.pretrained: weights would come from the network within a job; remove it")
         self._check_keep()
         return self
 

@@ -12,26 +12,53 @@ from glioma.base.errors import UserError
 from glioma.tasks._answer import Limits
 from glioma.tasks._task import QueryTask
 
+QUESTION = ("patient", "orientation", "slice", "repeat")
 RESPONSE_KEYS = ("patient", "orientation", "slice", "repeat", "text", "finish", "tokens", "logprobs")
 
 
+def _check_types(content: Mapping) -> None:
+    """`TypeError` for a response whose values are not what `vlm.respond` writes; lone surrogates are no text."""
+    for names, kinds in ((("patient", "orientation", "text", "finish"), str), (("slice", "repeat", "tokens"), int)):
+        for name in names:
+            if not isinstance(content[name], kinds) or isinstance(content[name], bool):
+                raise TypeError(f"{name} is no {'text' if kinds is str else 'whole number'}")
+    if not isinstance(content["logprobs"], dict | None):
+        raise TypeError("logprobs is no mapping")
+    content["text"].encode()
+
+
 def read_responses(paths: str | Path | Iterable[str | Path]) -> pd.DataFrame:
-    """The rows of response files (JSONL), in order, with the columns `RESPONSE_KEYS`."""
-    rows = []
+    """The rows of response files (JSONL), in order, with the columns `RESPONSE_KEYS`.
+
+    `UserError` names file and line of what is no response, and of a second answer to one question, which would vote
+    twice.
+    """
+    rows: list[dict] = []
+    first: dict[tuple, str] = {}
     for path in [paths] if isinstance(paths, str | Path) else paths:
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path}: not UTF-8 ({error.reason}); delete the file and run again") from None
         # Not splitlines(): JSON text may hold other line separators, such as U+2028.
-        for number, line in enumerate(Path(path).read_text(encoding="utf-8").split("\n"), start=1):
+        for number, line in enumerate(text.split("\n"), start=1):
             if not line.strip():
                 continue
             try:
                 content = json.loads(line)
                 rows.append({key: content[key] for key in RESPONSE_KEYS})
-                if not isinstance(content["text"], str):
-                    raise TypeError("text is no string")
-            except (json.JSONDecodeError, KeyError, TypeError, RecursionError) as error:
+                _check_types(content)
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise UserError(
                     f"{path}: line {number} is no response ({type(error).__name__}: {error}); delete it and run again"
                 ) from None
+            key = tuple(content[name] for name in QUESTION)
+            if key in first:
+                raise UserError(
+                    f"{path}: line {number} answers {'/'.join(map(str, key))} again, as {first[key]}; delete the file "
+                    "and run again"
+                )
+            first[key] = f"line {number} of {path}"
     return pd.DataFrame(rows, columns=list(RESPONSE_KEYS)).astype({"patient": str})
 
 

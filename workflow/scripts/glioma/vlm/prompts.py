@@ -1,20 +1,33 @@
 """Prompts are files: one file, one prompt, exactly as the model gets it, with one image."""
 
+import re
 from pathlib import Path
 
 from glioma.base.errors import UserError
 
+LONGEST = 20_000
+"""Characters of a prompt; the study's longest has some 700."""
+_SPECIAL = re.compile(r"<\|[^|<>\s]{1,40}\|>|<(?:image|img|bos|eos|pad|s|/s)>|\[/?INST\]", re.IGNORECASE)
+
 
 def read(path: str | Path) -> str:
-    """The prompt in a UTF-8 file, without white space around it."""
+    """The prompt in a UTF-8 file, without white space (and a byte-order mark) around it.
+
+    `UserError` for a prompt that is none: empty, far too long, or with tokens that steer a chat template: those are the
+    template's to write, and a second image token asks for an image that is not there.
+    """
     try:
-        prompt = Path(path).read_text(encoding="utf-8").strip()
+        prompt = Path(path).read_text(encoding="utf-8-sig").strip()
     except FileNotFoundError:
         raise UserError(f"{path}: no such prompt file; write it or name another one in the config") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: not UTF-8 text; save the prompt as UTF-8") from None
     if not prompt:
         raise UserError(f"{path}: the prompt is empty; write the question the model is to answer")
+    if len(prompt) > LONGEST:
+        raise UserError(f"{path}: the prompt has {len(prompt)} characters; keep it to {LONGEST}")
+    if found := _SPECIAL.search(prompt):
+        raise UserError(f"{path}: {found[0]!r} steers a model's chat template; write the question without it")
     return prompt
 
 
