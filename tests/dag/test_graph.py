@@ -70,7 +70,7 @@ def test_what_needs_a_gpu_stops_a_run_without_one_before_its_first_job(empty, ta
     few = ("--config", "study=paper", 'cohort={"layout": "phantom", "hgg": 7, "lgg": 7}', "gpus_per_job=0")
     done = empty.snakemake(target, "--cores", "1", *few)
     assert (done.returncode != 0) == stops
-    line = "Error: configuration, key models.llama-3-2-11b-vision.quantisation: 4bit needs CUDA"
+    line = "Error: configuration, key models.llama-3-2-11b-vision.backend: unsloth needs CUDA"
     assert (line in done.stderr) == stops and "Traceback" not in done.stderr
     assert (empty.folder / TEMPLATE / "template").exists() != stops
     shutil.rmtree(empty.folder / "results", ignore_errors=True)

@@ -38,7 +38,7 @@ def threshold(monkeypatch):
 
 
 def test_a_second_backend_is_a_module_and_a_value_of_a_key(threshold, small_crops, tmp_path):
-    assert backends.names() == ("threshold", "transformers")
+    assert backends.names() == ("threshold", "transformers", "unsloth")
     entry = resolved("demo", models={"tiny-mllama": {"backend": "threshold"}})["models"]["tiny-mllama"]
     asked = requests.slices_of(PATIENTS["patient"], small_crops, slices.ORIENTATIONS, "all", every=3)
     base = {"name": "tiny-mllama", "path": "nowhere", "quantisation": "none", "backend": entry["backend"]}
@@ -107,6 +107,15 @@ def test_the_evaluator_scores_what_any_backend_answers(threshold, small_crops, t
     blind = GenerationEvaluator(rows, READING, 4, 20)
     blind.images = [image.point(lambda value: value // 2) for image in blind.images]
     assert blind(backend) == 0
+
+
+def test_unsloth_says_what_it_needs_and_is_another_cause_of_answers(tiny_mllama):
+    """What it answers where it runs: `benchmarks/unsloth_on_a_cpu.py`, in its own environment."""
+    base = tiny_mllama | {"backend": "unsloth"}
+    backend = backends.build(base)
+    assert backend.fingerprint() != backends.build(tiny_mllama).fingerprint()
+    with pytest.raises(UserError, match="tiny-mllama: backend unsloth needs CUDA and its environment; set backend: tr"):
+        backend.load()
 
 
 def test_an_unknown_backend_is_named_with_those_there_are():

@@ -61,7 +61,8 @@ class Model(Section):
     quantisation: Literal["none", "4bit"] = "none"
     """4bit needs CUDA."""
     backend: BackendName = backends.DEFAULT
-    """What runs it when it answers; adapters are trained with transformers whatever stands here."""
+    """What runs it when it answers: transformers, or unsloth, which needs CUDA and its own environment. What trains an
+    adapter is training.backend."""
     recipe: TinyRecipe = TinyRecipe()
     """Of the embedded model: how it is trained."""
 

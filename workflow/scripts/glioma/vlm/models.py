@@ -1,7 +1,7 @@
 """Base models, their processors and adapters, from folders as `save_pretrained` writes them."""
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -75,16 +75,32 @@ def _quantisation(base: Mapping, where: torch.device, dtype: torch.dtype) -> dic
     return {"quantization_config": config}
 
 
-def load(base: Mapping, adapter: str | Path | None = None) -> tuple[PreTrainedModel | PeftModel, ProcessorMixin]:
+def load(
+    base: Mapping, adapter: str | Path | None = None, pretrained: Callable[[Mapping], tuple] | None = None
+) -> tuple[PreTrainedModel | PeftModel, ProcessorMixin]:
     """A model in evaluation mode on the best device, and its processor; with a PEFT adapter's folder, adapted.
 
     `base` is a model entry: `name`, `path` (a `save_pretrained` folder) and `quantisation` ("none" or "4bit").
+    `pretrained` makes model and processor of it in place of transformers. Whoever makes them, the model's own files do
+    not say how it decodes, and an adapter applies whole or is refused.
+    """
+    _check_index(folder(base), base["name"])
+    model, processor = (pretrained or _pretrained)(base)
+    model.generation_config = neutral(model.generation_config)
+    if processor.tokenizer.pad_token is None:
+        processor.tokenizer.pad_token = processor.tokenizer.eos_token
+    if adapter is not None:
+        model = _adapted(model, Path(adapter))
+    return model.eval(), processor
+
+
+def _pretrained(base: Mapping) -> tuple[PreTrainedModel, ProcessorMixin]:
+    """Model and processor by transformers.
+
     Weights are in `precision`, and go to a GPU as they are read: 11 billion of them need not fit in main memory first.
     """
-    where, dtype = device(), precision()
-    path = folder(base)
+    where, dtype, path = device(), precision(), folder(base)
     quantisation = _quantisation(base, where, dtype)
-    _check_index(path, base["name"])
     try:
         loaded: Any = AutoModelForImageTextToText.from_pretrained(
             path,
@@ -100,12 +116,7 @@ def load(base: Mapping, adapter: str | Path | None = None) -> tuple[PreTrainedMo
     except (OSError, ValueError) as error:
         raise UserError(f"model {base['name']}: cannot load {path} ({str(error).splitlines()[0]})") from error
     _check_whole(f"model {base['name']}: {path}", found["missing_keys"], found["unexpected_keys"])
-    model.generation_config = neutral(model.generation_config)
-    if processor.tokenizer.pad_token is None:
-        processor.tokenizer.pad_token = processor.tokenizer.eos_token
-    if adapter is not None:
-        model = _adapted(model, Path(adapter))
-    return model.eval(), processor
+    return model, processor
 
 
 def neutral(config: GenerationConfig) -> GenerationConfig:

@@ -23,24 +23,46 @@ def available() -> bool:
     return torch.cuda.is_available() and find_spec("unsloth") is not None
 
 
-def load(base: Mapping, settings: Training, seed: int):
-    """A model with fresh LoRA layers, ready for training, and its processor."""
-    # It writes the code that it compiles into the working directory, unless told where to.
-    os.environ.setdefault("UNSLOTH_COMPILE_LOCATION", tempfile.mkdtemp(prefix="unsloth-"))
+def prepare() -> None:
+    """Before Unsloth is imported: it writes the code that it compiles into the working directory, unless told where."""
+    if "UNSLOTH_COMPILE_LOCATION" not in os.environ:
+        os.environ["UNSLOTH_COMPILE_LOCATION"] = tempfile.mkdtemp(prefix="unsloth-")
+
+
+def pretrained(base: Mapping, checkpointing: str | bool = False) -> tuple:
+    """A model as `FastVisionModel` loads it, and its processor."""
+    prepare()
     from unsloth import FastVisionModel  # must be imported before transformers, which it patches
 
-    from glioma.vlm.models import folder, neutral
+    from glioma.vlm.models import folder
 
     try:
-        model, processor = FastVisionModel.from_pretrained(
+        return FastVisionModel.from_pretrained(
             str(folder(base)),
             load_in_4bit=base.get("quantisation") == "4bit",
-            use_gradient_checkpointing=_checkpointing(settings),
+            use_gradient_checkpointing=checkpointing,
         )
     except (OSError, RuntimeError, NotImplementedError) as error:
         raise UserError(
-            f"model {base['name']}: Unsloth cannot load it ({error}); set the adapter's training backend: peft"
+            f"model {base['name']}: Unsloth cannot load it ({error}); train with the adapter's training backend: peft, "
+            "answer with the model's backend: transformers"
         ) from error
+
+
+def for_inference(model) -> None:
+    """Make a model answer for good."""
+    from unsloth import FastVisionModel
+
+    FastVisionModel.for_inference(model)
+
+
+def load(base: Mapping, settings: Training, seed: int):
+    """A model with fresh LoRA layers, ready for training, and its processor."""
+    model, processor = pretrained(base, _checkpointing(settings))
+    from unsloth import FastVisionModel
+
+    from glioma.vlm.models import neutral
+
     model.generation_config = neutral(model.generation_config)
     model = FastVisionModel.get_peft_model(
         model,
