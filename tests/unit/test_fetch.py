@@ -1,12 +1,10 @@
 """Fetching from a hub, which is a small server of the test's own: the real client, at a real commit."""
 
 import json
-import os
-import subprocess
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import hub_client
 import pytest
 
 from glioma.base.errors import UserError
@@ -60,24 +58,8 @@ def hub():
 
 
 def fetched(hub, revision, folder, source="owner/name"):
-    """Run `fetch` in a process of its own: the client reads its endpoint when it is imported."""
-    code = (
-        "from glioma.base.errors import UserError\nfrom glioma.vlm.fetch import fetch\n"
-        f"try:\n    print(fetch({source!r}, {revision!r}, {str(folder)!r}))\n"
-        "except UserError as fault:\n    print(fault)\n"
-    )
-    # A home of its own: no token of the user's goes anywhere.
-    environment = {
-        **{key: value for key, value in os.environ.items() if not key.startswith("HF_") and "OFFLINE" not in key},
-        "PYTHONPATH": os.pathsep.join(sys.path),
-        "HF_ENDPOINT": hub,
-        "HF_HOME": str(folder / "home"),
-        "NO_PROXY": "127.0.0.1",
-        "no_proxy": "127.0.0.1",
-    }
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    call = f"glioma.vlm.fetch.fetch({source!r}, {revision!r}, {str(folder)!r})"
+    return hub_client.said(call, hub, folder / "home")
 
 
 @pytest.mark.parametrize("revision", [None, COMMIT])

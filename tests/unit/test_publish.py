@@ -2,12 +2,10 @@
 
 import base64
 import json
-import os
-import subprocess
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import hub_client
 import pandas as pd
 import pytest
 import torch
@@ -17,6 +15,7 @@ from torch import nn
 
 from configuration import resolved
 from glioma.vlm import publish
+from glioma.vlm.settings import ADAPTER_FILES
 
 COMMIT = "89abcdef0123456789abcdef0123456789abcdef"
 REPOSITORY = "owner/an-adapter"
@@ -129,7 +128,7 @@ def test_the_card_says_what_the_adapter_is():
 def test_what_would_be_sent_loads_with_peft_and_names_no_path(adapters, tmp_path):
     publish.prepare(tmp_path / "hub", adapters, {"source": "owner/base", "revision": COMMIT}, "card")
     files = {str(path.relative_to(tmp_path / "hub")) for path in (tmp_path / "hub").rglob("*") if path.is_file()}
-    assert files == {"README.md", *publish.FILES, *(f"fold2/{name}" for name in publish.FILES)}
+    assert files == {"README.md", *ADAPTER_FILES, *(f"fold2/{name}" for name in ADAPTER_FILES)}
     x = torch.eye(4)
     for place, fold in ((tmp_path / "hub", 1), (tmp_path / "hub" / "fold2", 2)):
         text = (place / "adapter_config.json").read_text()
@@ -139,25 +138,8 @@ def test_what_would_be_sent_loads_with_peft_and_names_no_path(adapters, tmp_path
 
 
 def published(endpoint: str, folder, private: bool = True) -> str:
-    """Run `publish` in a process of its own: the client reads its endpoint when it is imported."""
-    code = (
-        "from glioma.base.errors import UserError\nfrom glioma.vlm.publish import publish\n"
-        f"try:\n    print(publish({str(folder)!r}, {REPOSITORY!r}, {private}))\n"
-        "except UserError as fault:\n    print(fault)\n"
-    )
-    environment = {
-        **{key: value for key, value in os.environ.items() if not key.startswith("HF_") and "OFFLINE" not in key},
-        "PYTHONPATH": os.pathsep.join(sys.path),
-        "HF_ENDPOINT": endpoint,
-        "HF_HOME": str(folder / "home"),
-        "HF_TOKEN": "hf_of_the_test",
-        "HF_HUB_DISABLE_XET": "1",
-        "NO_PROXY": "127.0.0.1",
-        "no_proxy": "127.0.0.1",
-    }
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    call = f"glioma.vlm.publish.publish({str(folder)!r}, {REPOSITORY!r}, {private})"
+    return hub_client.said(call, endpoint, folder / "home", HF_TOKEN="hf_of_the_test", HF_HUB_DISABLE_XET="1")
 
 
 @pytest.mark.parametrize("private", [True, False])

@@ -16,6 +16,7 @@ from glioma.cohort.sequences import SCANS
 from glioma.config import check, settings, study
 from glioma.demo import phantom, tiny_vlm
 from glioma.vlm import backends
+from glioma.vlm.settings import ADAPTER_FILES
 
 # An error of the user's ends in its one line, not in a traceback.
 try:
@@ -163,7 +164,7 @@ def adapter_folder(run, part):
 
 def adapter_files(run, part):
     folder = adapter_folder(run, part)
-    return [f"{folder}/{file}" for file in ("adapter_config.json", "adapter_model.safetensors")] if folder else []
+    return [f"{folder}/{file}" for file in ADAPTER_FILES] if folder else []
 
 
 def crops_of(entry):

@@ -142,7 +142,7 @@ rule prepare_adapter:
         adapters=lambda wildcards: collect(
             "<results>/adapters/{{adapter}}/fold{fold}/{file}",
             fold=ADAPTERS[wildcards.adapter]["folds"],
-            file=["adapter_config.json", "adapter_model.safetensors"],
+            file=ADAPTER_FILES,
         ),
         folds=FOLDS,
         prompt=lambda wildcards: settings.prompt_file(ADAPTERS[wildcards.adapter]["prompt"]),

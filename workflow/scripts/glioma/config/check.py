@@ -63,13 +63,14 @@ def check(config: dict[str, Any]) -> None:
 
 def without_gpu(config: dict[str, Any]) -> str | None:
     """What of a study cannot be had on a machine without a GPU, and what to set instead, in a line; None if nothing."""
-    for name, entry in config["models"].items():
-        used = [each["model"] for section in ("adapters", "runs") for each in config[section].values()]
-        if entry["backend"] == "unsloth" and name in used:
+    used = {each["model"] for section in ("adapters", "runs") for each in config[section].values()}
+    for name in sorted(used):
+        entry = config["models"][name]
+        if entry["backend"] == "unsloth":
             return (
                 f"key models.{name}.backend: unsloth needs CUDA; run where there is a GPU, or set backend: transformers"
             )
-        if entry["quantisation"] != "none" and name in used:
+        if entry["quantisation"] != "none":
             return (
                 f"key models.{name}.quantisation: {entry['quantisation']} needs CUDA; run where there is a GPU, or set "
                 "quantisation: none"

@@ -20,8 +20,8 @@ from transformers import (
 
 from glioma.base.errors import UserError
 from glioma.base.files import read_json
+from glioma.vlm.settings import ADAPTER_FILES
 
-ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 # Never quantised: the output layer, and what joins the image to the text. Unsloth leaves the same ones out, so that an
 # adapter that it trained meets the model that it was trained on.
 UNQUANTISED = ["lm_head", "multi_modal_projector", "merger", "modality_projection"]

@@ -14,8 +14,8 @@ from huggingface_hub import ModelCardData
 
 from glioma.base.errors import UserError
 from glioma.base.files import write_json
+from glioma.vlm.settings import ADAPTER_FILES
 
-FILES = ("adapter_config.json", "adapter_model.safetensors")
 CARD = "README.md"
 METRICS = {
     "grade": ("balanced_accuracy_all", "recall_all", "specificity_all"),
@@ -37,11 +37,11 @@ def prepare(folder: str | Path, adapters: Mapping[int, Path], base: Mapping, car
     for fold, source in sorted(adapters.items()):
         target = folder if fold == first else folder / f"fold{fold}"
         target.mkdir(parents=True, exist_ok=True)
-        for name in FILES:
+        for name in ADAPTER_FILES:
             shutil.copyfile(Path(source) / name, target / name)
-        written = json.loads((target / FILES[0]).read_text(encoding="utf-8"))
+        written = json.loads((target / ADAPTER_FILES[0]).read_text(encoding="utf-8"))
         written |= {"base_model_name_or_path": base["source"], "revision": base.get("revision")}
-        write_json(written, target / FILES[0])
+        write_json(written, target / ADAPTER_FILES[0])
     (folder / CARD).write_text(card, encoding="utf-8")
 
 

@@ -6,6 +6,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from glioma.base.section import Count, Number, Rate, Section, Share, Whole
 
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+"""What PEFT saves of an adapter, and loads."""
+
 Orientation = Literal["axial", "coronal", "sagittal"]
 
 
