@@ -124,7 +124,10 @@ def publish(folder: str | Path, repository: str, private: bool) -> str:
     try:
         api.create_repo(repository, private=private, exist_ok=True)
         sent = api.upload_folder(
-            repo_id=repository, folder_path=folder, commit_message="Adapter and card from Voxels vs Tokens"
+            repo_id=repository,
+            folder_path=folder,
+            commit_message="Adapter and card from Voxels vs Tokens",
+            ignore_patterns=[".snakemake_timestamp"],
         )
     except (HTTPError, HfHubHTTPError, LocalTokenNotFoundError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
