@@ -17,6 +17,9 @@ env: .venv/.installed
 .venv/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || \
 		{ echo "Python 3.11, 3.12 or 3.13 is needed; name one: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
+	@case '$(CURDIR)' in *[!A-Za-z0-9/._+~@%,:=-]*) \
+		echo "$(CURDIR): Snakemake cannot start jobs from a folder with such a name; move the checkout to one of letters," \
+			"digits, '.', '_' and '-'"; exit 1;; esac
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' --constraint constraints.txt
 	@touch $@

@@ -2,7 +2,14 @@
 # This file is the table of contents; every stage stands in workflow/rules/.
 
 
-configfile: "config/config.yaml"
+# Where it lies in the folder of the run; else (--directory) that beside this file.
+if os.path.exists("config/config.yaml"):
+
+    configfile: "config/config.yaml"
+
+else:
+
+    configfile: f"{workflow.current_basedir.get_path_or_uri(secret_free=True)}/config/config.yaml"
 
 
 include: "workflow/rules/common.smk"

@@ -27,10 +27,10 @@ ENDS = {
 
 
 def volume(path, values=(1, 2, 4), shape=(4, 5, 6), dtype=np.int16, affine=None):
-    """A volume whose first voxels are `values`."""
+    """A volume whose middle voxels are `values`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     voxels = np.zeros(shape, dtype)
-    voxels.flat[: len(values)] = values
+    voxels[1, 1 : len(values) + 1, shape[2] // 2] = values if len(shape) == 3 else 0
     nib.save(nib.Nifti1Image(voxels, np.eye(4) if affine is None else affine), path)
 
 
@@ -232,7 +232,7 @@ def test_brats_2021_and_its_grades(tmp_path):
         case(tmp_path / f"BraTS2021_{number:05d}")
     assert "cohort.grades: empty, but brats2021" in fault(tmp_path)
     grades = tmp_path / "grades.csv"
-    rows = ["HGG,BraTS2021_00000,CBICA,p1", "LGG,BraTS2021_00001,,p1", "4,BraTS2021_00002,,", "2,BraTS2021_00003,UCSF,"]
+    rows = ["HGG,BraTS2021_00000,CBICA,p1", "HGG,BraTS2021_00001,,p1", "4,BraTS2021_00002,,", "2,BraTS2021_00003,UCSF,"]
     grades.write_text("\n".join(["Grade,Patient,Site,Subject", *rows]) + "\n")
     message = fault(tmp_path, grades=str(grades))
     assert "3 faults" in message and "no grade of BraTS2021_00004" in message
@@ -425,3 +425,244 @@ def test_scans_of_one_subject_stay_together():
 def test_too_few_patients_are_refused():
     with pytest.raises(UserError, match="3 subjects of grade LGG"):
         folds.make(patients(20, 3), 0.25, 5, seed=0)
+
+
+HEAD = np.s_[8:24, 8:24, 8:24]
+
+
+def head(rng, change=lambda voxels: voxels, shape=(32, 32, 32)):
+    voxels = np.zeros(shape)
+    voxels[HEAD] = rng.integers(50, 900, (16, 16, 16))
+    return change(voxels)
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """One patient whose scans are what the documentation asks for, as a table, and a way to change one of them."""
+    import pandas as pd
+
+    rng = np.random.default_rng(0)
+    paths = {scan: tmp_path / f"{scan}.nii.gz" for scan in SCANS}
+    for scan, path in paths.items():
+        voxels = np.zeros((32, 32, 32)) if scan == "mask" else head(rng)
+        if scan == "mask":
+            voxels[12:18, 12:18, 12:18] = 1
+        nib.save(nib.Nifti1Image(voxels.astype(np.float32), np.eye(4)), path)
+    table = pd.DataFrame([{"patient": "p", **{scan: str(path) for scan, path in paths.items()}}])
+    cohort_index.check(table, BRATS_2020)
+    return table, paths
+
+
+def refused(table, paths):
+    """The line that the start of the workflow ends in; cutting the crop ends, too, whatever it sees first."""
+    from glioma.cohort import crops
+
+    message = check_fault(table)
+    with pytest.raises(UserError):
+        crops.make("p", {scan: str(path) for scan, path in paths.items()}, "brain", (16, 16, 16), BRATS_2020)
+    return message
+
+
+@pytest.mark.parametrize("scan", ["flair", "t2"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda voxels: (voxels - voxels.mean()) / voxels.std(),
+        lambda voxels: voxels * 2 - 5,
+        lambda voxels: voxels + np.random.default_rng(1).normal(0, 1e-5, voxels.shape),
+    ],
+    ids=["z-score", "intercept", "ringing"],
+)
+def test_a_background_that_is_not_zero_is_refused(scans, scan, change):
+    table, paths = scans
+    nib.save(nib.Nifti1Image(head(np.random.default_rng(2), change).astype(np.float32), np.eye(4)), paths[scan])
+    assert f"{scan}.nii.gz: its background is not zero" in refused(table, paths)
+
+
+@pytest.mark.parametrize("scan", ["flair", "t1ce"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [(lambda voxels: voxels * 0, "every voxel is zero"), (lambda voxels: (voxels > 0) * 7.0, "brain is 7, a picture")],
+    ids=["empty", "constant"],
+)
+def test_a_sequence_with_nothing_on_it_is_refused(scans, scan, change, message):
+    table, paths = scans
+    nib.save(nib.Nifti1Image(head(np.random.default_rng(2), change).astype(np.float32), np.eye(4)), paths[scan])
+    assert message in refused(table, paths)
+
+
+def test_a_head_with_its_skull_is_refused(scans):
+    """By its volume: 16 x 16 x 16 voxels of 9 mm are 2,986 ml, of 8 mm 2,097."""
+    table, paths = scans
+    for size in (8, 9):
+        for path in paths.values():
+            nib.save(nib.Nifti1Image(nib.load(path).get_fdata().astype(np.float32), np.diag([size] * 3 + [1])), path)
+        if size == 8:
+            cohort_index.check(table, BRATS_2020)
+    assert "flair.nii.gz: 2,986 ml are not zero" in refused(table, paths)
+
+
+def test_masks_scaled_by_their_header(scans):
+    """A mask exported as floats: 1.00001526 is a 1."""
+    table, paths = scans
+    mask = nib.load(paths["mask"]).get_fdata() * 1.00001526
+    nib.save(nib.Nifti1Image(mask.astype(np.float32), np.eye(4)), paths["mask"])
+    cohort_index.check(table, BRATS_2020)
+    assert set(np.unique(labels.canonical(mask, BRATS_2020, "mask"))) == {0, 1}
+
+
+def test_a_damaged_byte_is_found_by_the_checksum(tmp_path):
+    """Stored without compression, so that the stream itself is whole; gzip's own test finds it, too."""
+    from glioma.cohort import nifti
+
+    path = tmp_path / "scan.nii.gz"
+    nib.save(nib.Nifti1Image(head(np.random.default_rng(0)).astype(np.int16), np.eye(4)), path)
+    raw = bytearray(gzip.compress(gzip.decompress(path.read_bytes()), 0))
+    raw[len(raw) // 2] ^= 0x40
+    path.write_bytes(raw)
+    with pytest.raises(OSError), gzip.open(path) as stream:
+        stream.read()
+    with pytest.raises(UserError, match="cannot be read to its end"):
+        nifti.read(path)
+
+
+def header(**fields):
+    found = nib.Nifti1Header()
+    found.set_data_shape((24, 24, 16))
+    found.set_data_dtype(np.int16)
+    found["magic"] = b"n+1"
+    for name, value in fields.items():
+        found[name] = value
+    return found.binaryblock
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (gzip.compress(header(datatype=9999) + bytes(20000)), "not a readable NIfTI file"),
+        (
+            gzip.compress(header(dim=[3, 24, 0, 16, 1, 1, 1, 1]) + bytes(20000)),
+            "has no voxels, its shape is 24 x 0 x 16",
+        ),
+        (gzip.compress(header() + b"\1\0\0\0" + bytes([255, 255, 255, 127, 6, 0, 0, 0])), "copy it again"),
+        (
+            gzip.compress(header(dim=[3, 1000, 1000, 1000, 1, 1, 1, 1]) + bytes(9)),
+            "1000 x 1000 x 1000 voxels are too many",
+        ),
+        (gzip.compress(b"NRRD0004\ntype: short\n"), "is a NRRD file, not NIfTI; convert it"),
+        (bytes(128) + b"DICM" + bytes(99), "is a DICOM file, not NIfTI; convert it"),
+        (b"<!DOCTYPE html><title>Log in</title>", "is a web page, not a scan"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "fetch it with git lfs pull"),
+        (b"", "is empty; copy it again"),
+    ],
+    ids=["data type", "zero axis", "extension", "size", "NRRD", "DICOM", "page", "pointer", "empty"],
+)
+def test_what_is_no_scan_says_so_in_its_own_line(scans, content, message):
+    table, paths = scans
+    paths["t1"].write_bytes(content)
+    line = refused(table, paths)
+    assert f"t1.nii.gz: {message}" in line or (f"{paths['t1']}: " in line and message in line)
+
+
+def test_a_file_that_holds_far_more_than_its_header_says(scans):
+    from glioma.cohort import nifti
+
+    _, paths = scans
+    paths["t1"].write_bytes(gzip.compress(gzip.decompress(paths["t1"].read_bytes()) + bytes(2**25)))
+    with pytest.raises(UserError, match="holds much more than the"):
+        nifti.read(paths["t1"])
+
+
+def test_a_link_to_itself_is_a_link_to_nothing(root):
+    path = root / "BraTS20_Training_001" / "BraTS20_Training_001_t2.nii"
+    path.unlink()
+    path.symlink_to(path.name)
+    assert "_t2.nii: is a link to nothing" in fault(root)
+
+
+TABLE_HEADER = ("patient", "subject", "grade", "site", *SCANS)
+
+
+def table_of(folder, rows):
+    """The settings of a table of files; `rows` are (patient, subject, grade, site)."""
+    for number in range(len(rows)):
+        for scan in SCANS:
+            volume(folder / f"{number}_{scan}.nii")
+    lines = ["\t".join([*row, *(f"{number}_{scan}.nii" for scan in SCANS)]) for number, row in enumerate(rows)]
+    (folder / "t.tsv").write_text("\n".join(["\t".join(TABLE_HEADER), *lines]) + "\n")
+    return {"root": str(folder), "layout": "table", "table": str(folder / "t.tsv")}
+
+
+@pytest.mark.parametrize("word", ["NULL", "-", "unknown", "#N/A", "?", ".", "n/a", "None", "not available"])
+def test_a_placeholder_is_no_subject_and_no_site(tmp_path, word):
+    rows = [(f"p{number:02d}", word, "HGG" if number % 3 else "LGG", word) for number in range(12)]
+    table = cohort_index.index(table_of(tmp_path, rows))
+    assert table["subject"].tolist() == table["patient"].tolist() and set(table["site"]) == {""}
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        (["null"], "a row without an id of its patient"),
+        (["a", "a.mask"], "id 'a.mask' ends as files do that the workflow writes"),
+        (["a" * 250], "has 250 characters; 100 at most"),
+        (["Anna", "anna"], "Anna and anna differ by case alone"),
+    ],
+)
+def test_ids_that_cannot_name_files(tmp_path, ids, message):
+    rows = [(name, "", "HGG", "") for name in [*ids, "b", "c"]]
+    with pytest.raises(UserError, match=message):
+        cohort_index.index(table_of(tmp_path, rows))
+
+
+def test_subjects_that_cannot_be_one_person(tmp_path):
+    rows = [(f"p{number:02d}", "s1" if number < 2 else "", "HGG" if number else "LGG", "") for number in range(9)]
+    with pytest.raises(UserError, match=r"subject s1 has both grades \(2 cases \(p00, p01\)\)"):
+        cohort_index.index(table_of(tmp_path, rows))
+    rows = [(f"p{number:02d}", "s1" if number < 7 else "", "HGG", "") for number in range(20)]
+    with pytest.raises(UserError, match="subject s1 has 7 scans of 20, more than one person's"):
+        cohort_index.index(table_of(tmp_path, rows))
+
+
+@pytest.mark.parametrize("columns", ["patient,Grade,grade", "Patient,patient,grade", "patient,grade,grade"])
+def test_columns_that_differ_by_case_are_one(tmp_path, columns):
+    from glioma.cohort import grade_tables
+
+    (tmp_path / "g.csv").write_text(f"{columns}\na,HGG,LGG\n")
+    with pytest.raises(UserError, match="stands there twice"):
+        grade_tables.by_grades(tmp_path / "g.csv", {"a": "a"})
+
+
+def test_braces_in_a_path_are_refused(tmp_path):
+    (tmp_path / "{x}").mkdir()
+    with pytest.raises(UserError, match="a path with braces; rename"):
+        cohort_index.index(table_of(tmp_path / "{x}", [("a", "", "HGG", "")]))
+
+
+@pytest.mark.parametrize(
+    ("hgg", "lgg", "fraction", "count"), [(100, 4, 0.1, 3), (20, 4, 0.5, 3), (20, 4, 0.01, 2), (20, 4, 0.95, 2)]
+)
+def test_a_split_without_a_grade_is_refused(hgg, lgg, fraction, count):
+    with pytest.raises(UserError, match=r"^folds.*(lower folds\.count|patients)"):
+        folds.make(patients(hgg, lgg), fraction, count, seed=1)
+
+
+def test_a_stamp_tells_another_content_whatever_its_age(tmp_path):
+    import os
+
+    from glioma.base.files import SMALL, stamp
+
+    def written(content):
+        (tmp_path / "f").write_bytes(content)
+        os.utime(tmp_path / "f", (1, 1))
+        return stamp(tmp_path / "f")
+
+    rng = np.random.default_rng(0)
+    one, two = rng.bytes(2 * SMALL), rng.bytes(2 * SMALL)
+    # Small files by content, gzip by its checksum; of others size and time.
+    assert written(one[:50]) != written(two[:50]) and written(one[:50]) == written(one[:50])
+    assert written(gzip.compress(one)) != written(gzip.compress(two))
+    assert written(one) == written(two) != written(one + b"x")
+    os.utime(tmp_path / "f", (2, 2))
+    assert stamp(tmp_path / "f") != written(one + b"x")
+    assert stamp(tmp_path / "nothing") == ""

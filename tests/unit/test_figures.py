@@ -183,6 +183,15 @@ def test_comparison_draws_the_numbers_of_the_summary(summary, tmp_path):
         assert f"{value:.2f} [" in text
 
 
+def test_dollar_signs_are_no_mathematics(summary, tmp_path):
+    """Two of them in a label would be read as a formula, and the drawing would end with the study nearly done."""
+    table = pd.read_csv(summary)
+    table.loc[table["run"].notna(), "run"] = r"tuned, $\cheap$"
+    table.to_csv(tmp_path / "summary.csv", index=False)
+    comparison.comparison(tmp_path / "summary.csv", r"$\cohort$", tmp_path / "c", "pooled")
+    assert_written(tmp_path / "c")
+
+
 def test_comparison_of_one_group_alone(summary, tmp_path):
     pd.read_csv(summary).query("task == 'classification' and family == 'cnn'").to_csv(tmp_path / "s.csv", index=False)
     figure = comparison.comparison(tmp_path / "s.csv", LABEL, tmp_path / "f")

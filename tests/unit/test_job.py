@@ -26,7 +26,7 @@ class Params(dict):
 from glioma.base.job import job
 from glioma.base.provenance import digest
 
-DIGEST = digest("respond")
+DIGEST = f"{digest('respond')} respond"
 snakemake = SimpleNamespace(rule="respond", log=["job.log"], threads=1, input=["prompt.txt"], params=Params({params}))
 """
 
@@ -65,7 +65,7 @@ def test_the_one_online_job_does_open_a_socket(tmp_path):
 
 
 def test_edited_code_is_refused_before_anything_runs(tmp_path):
-    done = run("open('ran', 'w')", tmp_path, params="code='another'")
+    done = run("open('ran', 'w')", tmp_path, params="code='another respond'")
     assert done.returncode == 1 and "respond.py or a module it uses was edited" in done.stderr
     assert not (tmp_path / "ran").exists()
 

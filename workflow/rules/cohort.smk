@@ -81,6 +81,7 @@ rule patients:
         runtime=30,
     params:
         cohort=ordered(cohort_index.as_written(config["cohort"], PHANTOM)),
+        sources=[] if IS_PHANTOM else stamps(cohort_index.sources(config["cohort"])),
         code=code("patients"),
     script:
         "../scripts/patients.py"
@@ -105,6 +106,8 @@ rule crop:
     params:
         crops=lambda wildcards: ordered({"mode": wildcards.crops, "shape": config["crops"]["shape"]}),
         labels=LABELS,
+        # Phantoms are made by a rule of their own, and before that there is nothing to tell apart.
+        scans=lambda wildcards: [] if IS_PHANTOM else stamps(TABLE.loc[wildcards.patient, list(SCANS)]),
         code=code("crop"),
     script:
         "../scripts/crop.py"

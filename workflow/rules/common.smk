@@ -3,14 +3,18 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, f"{workflow.basedir}/workflow/scripts")
+# Not workflow.basedir: that is the folder of another Snakefile where this one is imported as a module.
+PROJECT = Path(str(workflow.current_basedir.get_path_or_uri(secret_free=True))).resolve().parents[1]
+sys.path.insert(0, f"{PROJECT}/workflow/scripts")
 
 from glioma import tasks
 from glioma.base import provenance
 from glioma.base.errors import UserError
+from glioma.base.files import read_json, stamp, write_json
 from glioma.base.provenance import code, content
 from glioma.base.section import ordered
 from glioma.cnn import recipe
+from glioma.cohort import folds as cohort_folds
 from glioma.cohort import index as cohort_index
 from glioma.cohort.sequences import SCANS
 from glioma.config import check, settings, study
@@ -20,6 +24,7 @@ from glioma.vlm.settings import ADAPTER_FILES
 
 # An error of the user's ends in its one line, not in a traceback.
 try:
+    check.folder(Path.cwd(), sys.executable)
     for path in workflow.configfiles:
         study.load_yaml(Path(path))  # refuses a key that stands twice, of which Snakemake would take the last
     resolved, STUDY = study.resolve(config)
@@ -105,28 +110,45 @@ wildcard_constraints:
     shard=r"\d+",
 
 
+def planned(*proxies):
+    """Whether one of these rules has jobs to do; as a module's they may go by other names."""
+    return bool({proxy.rule for proxy in proxies} & {job.rule for job in workflow.persistence.dag.needrun_jobs()})
+
+
 def check_machine():
     """Before hours of crops and CNNs on this machine: can its adapters be trained and its models loaded here at all?"""
     if GPU or not workflow.local_exec:
         return
-    planned = {job.rule.name for job in workflow.persistence.dag.needrun_jobs()}
-    lacking = check.without_gpu(config) if planned & {"finetune", "respond"} else None
+    lacking = check.without_gpu(config) if planned(rules.finetune, rules.respond) else None
     if lacking:
         sys.exit(f"Error: configuration, {lacking}")
 
 
 def check_cohort():
-    """List all errors of the user's scans at once; not again while the cohort's table is newer than every scan."""
-    if IS_PHANTOM:
-        return
-    scans = [Path(TABLE.at[patient, scan]) for patient in PATIENTS for scan in SCANS]
-    known = Path(COHORT).stat().st_mtime if Path(COHORT).exists() else 0
-    if max(path.stat().st_mtime for path in scans) < known:
-        return
+    """List all errors of the user's scans at once, and not again while scans and labels are those that were checked.
+
+    Whether its folds can be had, too, for any cohort.
+    """
     try:
+        if planned(rules.folds):
+            options = settings.only(config["folds"], "test_fraction", "count").values()
+            cohort_folds.make(TABLE.reset_index(drop=True), *reversed(options), config["seed"])
+        if IS_PHANTOM:
+            return
+        checked = Path(COHORT_FOLDER) / "checked.json"
+        scans = [TABLE.at[patient, scan] for patient in PATIENTS for scan in SCANS]
+        now = {"code": code("patients"), "labels": list(LABELS.values()), "scans": dict(zip(scans, stamps(scans)))}
+        if checked.exists() and read_json(checked) == now:
+            return
         cohort_index.check(TABLE, LABELS, workflow.cores or 1)
+        write_json(now, checked)
     except UserError as error:
         sys.exit(f"Error: {error}")
+
+
+def stamps(paths):
+    """What tells other contents of a user's files, newer or older."""
+    return [stamp(path) for path in paths]
 
 
 def code_of(script, *names):
@@ -136,7 +158,7 @@ def code_of(script, *names):
 
 def digest(path):
     """A digest of one of the project's own files: a moved checkout is no new input, an edited file is."""
-    return content(Path(workflow.basedir) / path)
+    return content(PROJECT / path)
 
 
 def base(name):

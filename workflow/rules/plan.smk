@@ -9,7 +9,7 @@ rule plan:
         "../envs/main.yaml"
     params:
         patients=TABLE[["patient", "subject", "grade"]].to_dict("list"),
-        costs=f"{workflow.basedir}/resources/unit_costs.csv",
+        costs=f"{PROJECT}/resources/unit_costs.csv",
         gpu=GPU,
     script:
         "../scripts/plan.py"

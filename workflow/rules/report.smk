@@ -322,10 +322,7 @@ rule report:
         "../envs/main.yaml"
     params:
         config=settings.study(config),
-        text=[
-            digest(path.relative_to(workflow.basedir))
-            for path in sorted(Path(workflow.basedir).glob("workflow/report/*.rst"))
-        ],
+        text=[digest(path.relative_to(PROJECT)) for path in sorted(PROJECT.glob("workflow/report/*.rst"))],
         code=code("report"),
     script:
         "../scripts/report.py"

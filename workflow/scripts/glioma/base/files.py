@@ -1,5 +1,6 @@
 """Files appear whole or not at all: written beside their final name, then renamed."""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -8,6 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from glioma.base.errors import UserError
+
+PROJECT = Path(__file__).resolve().parents[4]
+"""The folder of the Snakefile."""
+SMALL = 100_000
+"""Bytes up to which a file is read to tell its content."""
 
 
 @contextmanager
@@ -26,6 +32,36 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def find(path: str) -> str:
+    """A file of config/, as it lies in the working directory; where it does not, the project's own of that name.
+
+    So a workflow that imports this one as a module, or a run with `--directory`, brings what it wants to say otherwise.
+    """
+    own = PROJECT / path
+    return str(own) if not Path(path).exists() and own.exists() else path
+
+
+def stamp(path: str | Path) -> str:
+    """What tells another content of a file without reading it whole; "" where there is no file.
+
+    Of a gzip file its size and the checksum of its content (its last eight bytes, RFC 1952), of a small one its
+    content, of any other its size and time of change. Snakemake by itself takes up a file only when it is newer than
+    what was made from it, and `cp -p` and `rsync -a` bring older ones.
+    """
+    path = Path(path).expanduser()
+    try:
+        stat = path.stat()
+        with path.open("rb") as stream:
+            if stat.st_size <= SMALL:
+                return hashlib.sha256(stream.read()).hexdigest()[:16]
+            if stream.read(2) == b"\x1f\x8b":
+                stream.seek(-8, os.SEEK_END)
+                return f"{stat.st_size}-{stream.read().hex()}"
+    except OSError:
+        return ""
+    return f"{stat.st_size}-{stat.st_mtime_ns}"
 
 
 def readable(path: str | Path) -> None:

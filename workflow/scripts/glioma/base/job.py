@@ -81,14 +81,12 @@ def _is_refusal(error: BaseException | None) -> bool:
 
 
 def _refuse_edited_code(snakemake) -> None:
-    """The script and its modules are those that the workflow was started with, by the digest among the params.
-
-    Rules are named as their scripts.
-    """
+    """The script and its modules are those that the workflow was started with, by the digest among the params."""
     started_with = snakemake.params.get("code")
-    if started_with is not None and not provenance.is_current(snakemake.rule, started_with):
+    if started_with is not None and not provenance.is_current(started_with):
         raise UserError(
-            f"{snakemake.rule}.py or a module it uses was edited while the workflow was running; start snakemake again"
+            f"{started_with.split()[1]}.py or a module it uses was edited while the workflow was running; "
+            "start snakemake again"
         )
 
 

@@ -15,6 +15,7 @@ import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from glioma.base.errors import UserError
 
@@ -35,16 +36,16 @@ def code(script: str, *modules: str) -> str:
     """The `digest` of a script as the workflow was started with it: the param of a rule.
 
     `modules` (such as "glioma.tasks.polygon") are those that the script imports by a name it is given, which no import
-    statement shows; they stand behind the digest, for `is_current` to find. The first process to ask is the one that
-    the user started; its jobs, on whatever machine, inherit its environment.
+    statement shows; they stand behind the digest and the script, for `is_current` to find. The first process to ask is
+    the one that the user started; its jobs, on whatever machine, inherit its environment.
     """
     name = "_".join((script, *(module.replace(".", "_") for module in modules)))
-    return " ".join((os.environ.setdefault(f"GLIOMA_CODE_{name}", digest(script, *modules)), *modules))
+    return " ".join((os.environ.setdefault(f"GLIOMA_CODE_{name}", digest(script, *modules)), script, *modules))
 
 
-def is_current(script: str, known: str) -> bool:
+def is_current(known: str) -> bool:
     """Whether a script and its modules are still those of the param that `code` gave."""
-    wanted, *modules = known.split()
+    wanted, script, *modules = known.split()
     return wanted == digest(script, *modules)
 
 
@@ -100,8 +101,18 @@ def _module(path: Path) -> Module:
             names.update((base, *(f"{base}.{alias.name}" for alias in node.names)))
         elif isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
-    digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    digest = hashlib.sha256(_written_out(tree).encode()).hexdigest()
     return Module(digest, frozenset(file for name in names - WITHOUT_EFFECT for file in _files(name)))
+
+
+def _written_out(node: Any) -> str:
+    """A syntax tree as text that is the same in every Python: that of `ast.dump` shows or hides fields without a value,
+    and versions have other such fields.
+    """
+    if isinstance(node, ast.AST):
+        fields = (f"{name}={_written_out(value)}" for name, value in ast.iter_fields(node) if value not in (None, []))
+        return f"{type(node).__name__}({', '.join(fields)})"
+    return f"[{', '.join(map(_written_out, node))}]" if isinstance(node, list) else repr(node)
 
 
 def _absolute(node: ast.ImportFrom, path: Path) -> str:

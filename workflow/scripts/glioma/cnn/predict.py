@@ -189,6 +189,8 @@ def predict_segmenter(
 
     def write(patient: str, cohort: str, fold: int, probability: Tensor) -> None:
         mask = to_mask(probability, recipe.threshold, crop_shape)
+        if recipe.within_brain:
+            mask &= crops.load(crops_folder, patient).any(axis=0)
         if cohort in ("train", "test_fold"):
             save_mask(mask, patient, single_folder)
         else:

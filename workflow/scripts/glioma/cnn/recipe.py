@@ -17,7 +17,7 @@ LOSSES = {
 # What "best epoch" may mean: the lowest validation loss, or the highest of the kind's own metric.
 SELECTIONS = {"classification": ("loss", "auc"), "segmentation": ("loss", "dice"), "slices": ("loss", "auc")}
 OF_SLICES = ("slices", "every", "tumour_pixels")
-OF_PREDICTIONS = ("threshold",)
+OF_PREDICTIONS = ("threshold", "within_brain")
 OF_TRAINING = (
     "augmentation",
     "oversample",
@@ -93,6 +93,8 @@ class Recipe(Section):
     """What makes the best epoch: loss, or auc (of masks: dice)."""
     threshold: Annotated[float, Field(gt=0, lt=1), BeforeValidator(float)] = 0.5
     """Probability above which a predicted voxel is tumour. Changes no weights: validation Dice is at 0.5."""
+    within_brain: bool = False
+    """Whether voxels outside the brain (every sequence of the crop is 0) are taken out of a predicted mask."""
     slices: Literal["all", "tumour"] = "all"
     """Which slices a slice network is trained on and asked about; tumour takes the truth to choose."""
     every: Count = 1
@@ -123,6 +125,8 @@ class Recipe(Section):
         wrong = [key for key in OF_SLICES if self.kind != "slices" and getattr(self, key) != fields[key].default]
         if wrong:
             raise ValueError(f"{wrong[0]}: {self.architecture} sees whole crops; remove it, or use slice:<network>")
+        if self.within_brain and self.kind != "segmentation":
+            raise ValueError(f"within_brain: {self.architecture} predicts no mask; remove it")
         axes = ("rows", "columns") if self.kind == "slices" else ("slices", "rows", "columns")
         if self.input is not None and len(self.input) != len(axes):
             raise ValueError(f"input: {list(self.input)} is not [{', '.join(axes)}]; give {len(axes)} sizes")

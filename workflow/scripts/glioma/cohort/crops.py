@@ -19,7 +19,7 @@ from scipy import ndimage
 
 from glioma.base.errors import UserError
 from glioma.base.files import atomic_path, read_json, write_json
-from glioma.cohort import nifti
+from glioma.cohort import nifti, voxels
 from glioma.cohort.labels import canonical
 from glioma.cohort.sequences import SEQUENCES
 
@@ -67,6 +67,11 @@ def make(
     if region is None:
         raise UserError(f"{patient}: the mask is empty, so crops.mode: tumour has no centre; exclude it or use brain")
     spacing = np.linalg.norm((affine @ to_disk)[:3, :3], axis=0)
+    # The workflow's start sees a sample of the voxels (`index.check`), this sees all.
+    for name, scan in scans.items():
+        voxels.check_background([scan[index] for index in (0, len(scan) // 2, -1)], paths[name])
+        voxels.check_content(scan, paths[name])
+    voxels.check_extent(np.count_nonzero(brain), spacing, paths["flair"])
     to_scan = _place(*region, mode, shape, spacing)
     # All that is not zero lies in the brain's box. A rim of zeros around it is what interpolation reaches into.
     low, high = np.maximum(box[0] - 1, 0), box[1] + 1

@@ -3,7 +3,9 @@
 A roster has the columns patient, subject, grade, site, all text; "" is a missing value.
 """
 
+import csv
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -13,9 +15,31 @@ from glioma.base.errors import UserError
 COLUMNS = ("patient", "subject", "grade", "site")
 GRADES = ("LGG", "HGG")
 # Ids become file names and shell words, so nothing else may stand in them.
+TAKEN_ENDS = (".mask", ".npy", ".json", ".csv", ".nii", ".gz")
 PATIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 WHO = re.compile(r"(who)?[ _-]?(grade)?[ _-]?([1-4]|i{1,3}|iv)", re.IGNORECASE)
-MISSING = ("na", "n/a", "nan", "none")
+LONGEST_ID = 100
+"""Characters of an id: names of files may have 255, and Snakemake and we add to them."""
+# What people and spreadsheets write where they know nothing; among it all that pandas reads as missing.
+MISSING = {
+    *("na", "n/a", "n.a.", "nan", "none", "null", "nil", "-nan", "<na>", "#na", "#n/a", "#n/a n/a", "#ref!", "#value!"),
+    *("-1.#ind", "-1.#qnan", "1.#ind", "1.#qnan", "-", "--", "---", "?", "??", "???", ".", "..", "...", "_", "*"),
+    *(
+        "unknown",
+        "unk",
+        "unclear",
+        "undefined",
+        "missing",
+        "not available",
+        "not known",
+        "no data",
+        "tbd",
+        "empty",
+        "–",
+    ),
+}
+MOST_SCANS = 25
+"""Of one subject: the longest public series of follow-ups have some 20."""
 
 
 def read_table(path: str | Path, *required: str) -> pd.DataFrame:
@@ -25,14 +49,18 @@ def read_table(path: str | Path, *required: str) -> pd.DataFrame:
     """
     path = Path(path)
     try:
-        with path.open(encoding="utf-8-sig") as stream:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
             header = stream.readline()
         separator = max("\t,;", key=header.count)
+        named = [name.strip().lower() for name in next(csv.reader([header], delimiter=separator), [])]
         table = pd.read_csv(
             path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False
         )
-    except (OSError, UnicodeDecodeError, pd.errors.EmptyDataError, pd.errors.ParserError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error, pd.errors.EmptyDataError, pd.errors.ParserError) as error:
         raise UserError(f"{path}: not a readable table ({error}); save it as CSV or TSV in UTF-8") from None
+    twice = sorted({name for name in named if name and named.count(name) > 1})
+    if twice:
+        raise UserError(f"{path}: column {twice[0]} stands there twice (case does not count); keep one of them")
     table.columns = [str(name).strip().lower() for name in table.columns]
     table = table.fillna("").map(str.strip)
     table = table.mask(table.map(str.lower).isin(MISSING), "")
@@ -95,13 +123,14 @@ def by_grades(path: str | Path, subjects: dict[str, str]) -> pd.DataFrame:
 
 def faults(roster: pd.DataFrame, path: str | Path) -> list[str]:
     """What is wrong with ids and grades, one line a fault; the same fault of many patients is one line."""
-    found = [
-        f"{path}: id {patient!r}; use letters, digits, '.', '_' and '-'"
-        for patient in roster["patient"]
-        if not PATIENT.fullmatch(patient)
-    ]
+    found = [f"{path}: {error}" for patient in roster["patient"] if (error := _id_error(patient))]
     twice = roster.loc[roster["patient"].duplicated(), "patient"]
     found += [f"{path}: {patient} stands there twice; leave one row" for patient in sorted(set(twice))]
+    # Some file systems do not tell upper from lower case.
+    for _, alike in roster.drop_duplicates("patient").groupby(roster["patient"].str.lower())["patient"]:
+        if len(alike) > 1:
+            found.append(f"{path}: {' and '.join(alike)} differ by case alone; rename one")
+    found += [f"{path}: {error}" for error in _subject_errors(roster)]
     for grade, group in roster[~roster["grade"].isin(GRADES)].groupby("grade", sort=True):
         who = f"no grade of {_several(group['patient'])}"
         if not grade:
@@ -112,6 +141,36 @@ def faults(roster: pd.DataFrame, path: str | Path) -> list[str]:
             remedy += "; which WHO grades are which is your decision (by custom 2 is LGG, 4 HGG, 3 either)"
         found.append(f"{path}: grade {grade!r} of {_several(group['patient'])}; {remedy}")
     return found
+
+
+def _id_error(patient: str) -> str | None:
+    """What is wrong with an id, which becomes the name of files."""
+    if not patient:
+        return "a row without an id of its patient (NA, null, unknown and the like are none); write one"
+    if not PATIENT.fullmatch(patient):
+        return f"id {patient!r}; use letters, digits, '.', '_' and '-'"
+    if patient.lower().endswith(TAKEN_ENDS):
+        return f"id {patient!r} ends as files do that the workflow writes; rename it without {Path(patient).suffix}"
+    if len(patient) > LONGEST_ID:
+        return f"id {patient[:20]}... has {len(patient)} characters; {LONGEST_ID} at most become names of files"
+    return None
+
+
+def _subject_errors(roster: pd.DataFrame) -> Iterator[str]:
+    """Subjects that cannot be one person each."""
+    known = roster[roster["grade"].isin(GRADES)]
+    most = min(MOST_SCANS, max(6, len(known) // 10))
+    for subject, scans in known.groupby("subject", sort=True):
+        if scans["grade"].nunique() > 1:
+            yield (
+                f"subject {subject} has both grades ({_several(scans['patient'])}); correct the grade or the subject, "
+                "or list the scans of one grade under cohort.exclude"
+            )
+        elif len(scans) > most:
+            yield (
+                f"subject {subject} has {len(scans)} scans of {len(known)}, more than one person's ({most}); correct "
+                "the column subject, or list the scans too many under cohort.exclude"
+            )
 
 
 def _roster(**columns: pd.Series | str) -> pd.DataFrame:

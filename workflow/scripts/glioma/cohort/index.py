@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from glioma.base.errors import UserError
@@ -47,6 +48,9 @@ def index(settings: Mapping) -> pd.DataFrame:
     exclude = set(settings.get("exclude") or ())
     table, present, faults = (_of_table if source.layout == "table" else _of_year)(source, exclude)
     unknown = sorted(exclude - present)
+    # A text in braces is a wildcard to Snakemake.
+    braced = [path for path in table[list(SCANS)].to_numpy().ravel() if isinstance(path, str) and set(path) & set("{}")]
+    faults += [f"{path}: a path with braces; rename the folder or the file" for path in braced[:1]]
     _complain(
         [f"cohort.exclude: {name} is not in {source.table} or {source.folder}" for name in unknown] + faults, source
     )
@@ -82,10 +86,11 @@ def expected(root: str | Path, roster: pd.DataFrame) -> pd.DataFrame:
 
 
 def check(table: pd.DataFrame, labels: Mapping[int, str], threads: int = 1) -> None:
-    """Open every file of a cohort: readable and whole, one grid a patient, masks with declared labels and a tumour.
+    """Open every file of a cohort: readable and whole, one grid a patient, masks with declared labels and a tumour,
+    sequences with something on them and nothing around the brain.
 
-    Masks are read; of the other scans the header and the size are held against each other. Raises `UserError` listing
-    every fault found.
+    Masks and FLAIR are read; of the other scans two planes, the header and the size. Raises `UserError` listing every
+    fault found.
     """
     with ThreadPoolExecutor(threads) as pool:
         found = pool.map(lambda row: _faults(row, labels), table[["patient", *SCANS]].itertuples(index=False))
@@ -95,7 +100,7 @@ def check(table: pd.DataFrame, labels: Mapping[int, str], threads: int = 1) -> N
 def _faults(row: Any, labels: Mapping[int, str]) -> list[str]:
     """The faults in one patient's files."""
     # Only here: the table is made at every start of the workflow, where no scan is opened.
-    from glioma.cohort import nifti
+    from glioma.cohort import nifti, voxels
 
     faults, opened = [], {}
     for scan in SCANS:
@@ -104,8 +109,22 @@ def _faults(row: Any, labels: Mapping[int, str]) -> list[str]:
             image = nifti.open_scan(path)
             opened[path] = (tuple(image.shape), image.affine)
             nifti.check_size(image, path)
-            if scan == "mask" and not conventions.canonical(nifti.read(path)[0], labels, path).any():
-                faults.append(f"{path}: no tumour in this mask; list {row.patient} under cohort.exclude")
+            if scan == "mask":
+                if not conventions.canonical(nifti.read(path)[0], labels, path).any():
+                    faults.append(f"{path}: no tumour in this mask; list {row.patient} under cohort.exclude")
+                continue
+            planes = nifti.planes(image, path)
+            voxels.check_background(planes, path)
+            try:
+                voxels.check_content(planes[1], path)
+                known = scan != "flair"
+            except UserError:
+                known = False
+            # A plane may miss a small head; and whether a head has its skull shows on one sequence as on all.
+            if not known:
+                whole = nifti.read(path)[0]
+                voxels.check_content(whole, path)
+                voxels.check_extent(np.count_nonzero(whole), image.header.get_zooms(), path)
         except UserError as fault:
             faults.append(str(fault))
     first = next(iter(opened), None)

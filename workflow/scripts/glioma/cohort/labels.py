@@ -34,13 +34,15 @@ def read(labels: Mapping[Any, str]) -> dict[int, str]:
 def canonical(mask: np.ndarray, meaning: Mapping[int, str], path: object) -> np.ndarray:
     """The mask in `CODES`, uint8 and in the same memory order; `path` is named in faults.
 
-    Raises `UserError` for fractions and for values that `meaning` does not declare.
+    A thousandth is no fraction: masks are exported with a scale in the header, and 1 comes back as 1.00001526. Raises
+    `UserError` for fractions and for values that `meaning` does not declare.
     """
     coded = np.zeros_like(mask, dtype=np.uint8)
     # Few voxels are tumour: the rest is not looked at twice.
     inside = mask != 0
-    values, which = np.unique(mask[inside], return_inverse=True)
-    if not np.array_equal(values, np.rint(values)):
+    found, which = np.unique(mask[inside], return_inverse=True)
+    values = np.rint(found)
+    if np.abs(found - values).max(initial=0) > 1e-3:
         raise UserError(f"{path}: a mask holds whole numbers, this one fractions; resample masks by nearest neighbour")
     unknown = [f"{value:g}" for value in values if value not in meaning]
     if unknown:

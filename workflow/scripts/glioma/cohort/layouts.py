@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -88,7 +88,7 @@ def cases(source: Source) -> dict[str, list[str]]:
     """The case folders of a BraTS year by their names in lower case: [as written, ...], hidden ones left out."""
     found: dict[str, list[str]] = {}
     for entry in listing(source.folder).values():
-        if entry.is_dir():
+        if _is(entry.is_dir):
             found.setdefault(entry.name.lower(), []).append(entry.name)
     return found
 
@@ -114,7 +114,7 @@ def files(source: Source, patient: str, folders: Mapping[str, list[str]]) -> tup
             faults.append(f"{folder}: no {names[0]} or .nii.gz")
         elif len(found) > 1:
             faults.append(f"{folder}: {' and '.join(sorted(entry.name for entry in found))}; keep one of them")
-        elif not found[0].is_file():
+        elif not _is(found[0].is_file):
             faults.append(f"{found[0].path}: {_no_file(found[0])}")
         else:
             paths[scan] = found[0].path
@@ -139,15 +139,23 @@ def missing_files(paths: list[str]) -> list[str]:
         if folder not in folders:
             folders[folder] = listing(Path(folder)) if os.path.isdir(folder or ".") else {}
         entry = folders[folder].get(name)
-        if entry is None or not entry.is_file():
+        if entry is None or not _is(entry.is_file):
             faults.append(f"{path}: {_no_file(entry)}")
     return faults
+
+
+def _is(question: Callable[[], bool]) -> bool:
+    """The answer of `is_file` or `is_dir`; a link in a circle, of which Python raises an error, is neither."""
+    try:
+        return question()
+    except OSError:
+        return False
 
 
 def _no_file(entry: os.DirEntry | None) -> str:
     if entry is None:
         return "no such file; correct the path, or exclude the case"
-    if entry.is_dir():
+    if _is(entry.is_dir):
         return "is a folder, not a file; move the scan out of it"
     return "is a link to nothing; fetch the file that it stands for"
 
@@ -161,11 +169,11 @@ def _search(root: Path, years: Mapping[str, Year]) -> tuple[str, Path]:
             (layout, folder)
             for folder, entries in listed.items()
             for layout, year in years.items()
-            if any(year.case.fullmatch(name) and entry.is_dir() for name, entry in entries.items())
+            if any(year.case.fullmatch(name) and _is(entry.is_dir) for name, entry in entries.items())
         ]
         if found:
             return _one(found)
-        level = [Path(entry.path) for entries in listed.values() for entry in entries.values() if entry.is_dir()]
+        level = [Path(entry.path) for entries in listed.values() for entry in entries.values() if _is(entry.is_dir)]
     if "brats2020" in years:
         # Cases of other names than BraTS gave them, in its layout.
         for listed in levels:

@@ -18,6 +18,21 @@ RESOURCES = Path(__file__).resolve().parents[4] / "resources"
 BASELINES = ("always HGG", "site majority", "FLAIR threshold", "mean training box", "whole frame", "image centre")
 
 
+def folder(here: Path, interpreter: str) -> None:
+    """Raise `UserError` where Snakemake could not work in a folder, or not with the Python that runs it.
+
+    It puts the interpreter's path unquoted into a shell's command, and reads braces in any path as wildcards.
+    """
+    for what, path in (("the working directory", str(here)), ("the environment's Python", interpreter)):
+        odd = sorted({character for character in path if not (character.isalnum() or character in "/._-+~@%,:=\\")})
+        if what != "the working directory" and odd or set(odd) & set("{}"):
+            shown = "a blank" if " " in odd else repr(odd[0])
+            raise UserError(
+                f"{what}, {path}, has {shown} in its path, with which Snakemake cannot start jobs; move the checkout "
+                "to a folder of letters, digits, '.', '_' and '-', and make its environment again (make env)"
+            )
+
+
 def check(config: dict[str, Any]) -> None:
     """Raise `UserError` naming the key of a complete configuration that does not go with another."""
     networks, adapters, runs = config["networks"], config["adapters"], config["runs"]

@@ -8,6 +8,7 @@ from typing import Any
 
 from glioma import tasks
 from glioma.base.errors import UserError
+from glioma.base.files import find
 from glioma.base.section import ordered
 from glioma.cnn.recipe import Recipe
 from glioma.cohort import parts as cohort_parts
@@ -15,8 +16,8 @@ from glioma.geometry.shapes import POLYGON_POINTS
 
 
 def prompt_file(name: str) -> str:
-    """The file of a prompt, relative to the working directory as all the workflow's files."""
-    return f"config/prompts/{name}.txt"
+    """The file of a prompt, relative to the working directory as all the workflow's files, else the project's own."""
+    return find(f"config/prompts/{name}.txt")
 
 
 def only(entry: dict[str, Any], *keys: str) -> dict[str, Any]:
@@ -145,7 +146,7 @@ def adapter_parsing(config: dict[str, Any], adapter: str) -> dict[str, Any]:
 
 INTERVALS = ("confidence", "resamples")
 MASKS = ("backend", "hd95", "hd95_empty", "hd95_unit", "nsd_tolerance")
-ANSWERED = ("box_maximum", "square_box", "truth", "unreadable")
+ANSWERED = ("box_maximum", "components", "square_box", "truth", "unreadable")
 """Keys of `scores` that all intervals, that scores of masks, and that those of answers drawn as masks depend on."""
 
 
@@ -163,7 +164,7 @@ def scoring(config: dict[str, Any], *keys: str, votes: bool = False) -> dict[str
 def scoring_of_run(config: dict[str, Any], run: str) -> dict[str, Any]:
     """What the scores of a run depend on."""
     output = tasks.get(config["runs"][run]["task"]).output
-    keys = {"grade": ("calibration_bins",), "region": (*MASKS, *ANSWERED), "point": ("unreadable",)}
+    keys = {"grade": ("calibration_bins",), "region": (*MASKS, *ANSWERED), "point": ("components", "unreadable")}
     return scoring(config, *keys.get(output, ()), votes=output == "grade")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from glioma.base.errors import UserError
+from glioma.base.files import PROJECT, find
 from glioma.base.section import nearest
 from glioma.config.entries import Site, Study
 
@@ -51,10 +52,15 @@ def load_yaml(path: Path) -> dict[str, Any]:
 
 def locate(study: str, beside: Path = STUDIES) -> Path:
     """The file of a study: a name under config/studies/ (or beside the one that names it), or a path."""
-    candidates = [STUDIES / f"{study}.yaml", beside / f"{study}.yaml", Path(study).expanduser(), beside / study]
+    candidates = [
+        Path(find(f"{STUDIES}/{study}.yaml")),
+        beside / f"{study}.yaml",
+        Path(study).expanduser(),
+        beside / study,
+    ]
     found = next((path for path in candidates if path.is_file()), None)
     if found is None:
-        known = sorted(path.stem for path in STUDIES.glob("*.yaml"))
+        known = sorted({path.stem for folder in (STUDIES, PROJECT / STUDIES) for path in folder.glob("*.yaml")})
         raise UserError(f"key study: {study!r} is no study{nearest(study, known)}; the studies are {', '.join(known)}")
     return found
 
@@ -171,7 +177,7 @@ def _models(content: Mapping[str, Any]) -> dict[str, Any]:
     names = dict.fromkeys([*(entry["model"] for entry in entries if "model" in entry), *given])
     found = {}
     for name in names:
-        path = MODELS / f"{name}.yaml"
+        path = Path(find(f"{MODELS}/{name}.yaml"))
         of_file = load_yaml(path) if path.is_file() else {}
         if of_file or name in given:
             found[name] = _laid_over(of_file, given.get(name, {}))

@@ -6,6 +6,7 @@ clockwise as the slice is seen, and stands for the pixels on it and within it.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -15,6 +16,7 @@ import skimage
 
 Box = tuple[int, int, int, int]
 Point = tuple[int, int]
+Components = Literal["all", "largest"]
 
 POLYGON_POINTS = (10, 15)
 """The fewest and the most points of a polygon, as the study's polygon prompt asks."""
@@ -78,6 +80,11 @@ def signed_area(points: np.ndarray) -> float:
     """
     rows, columns = np.asarray(points, dtype=float).T
     return 0.5 * float(np.sum(columns * np.roll(rows, -1) - np.roll(columns, -1) * rows))
+
+
+def parts_to_show(mask: np.ndarray, components: str) -> np.ndarray:
+    """Of a slice's mask what a box or a centre stands for: "all" components, or the "largest"."""
+    return largest_component(mask) if components == "largest" else mask
 
 
 def largest_component(mask: np.ndarray) -> np.ndarray:

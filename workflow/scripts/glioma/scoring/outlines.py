@@ -121,7 +121,7 @@ def _score_patient(
     }
     if task.output == "point":
         scores = [
-            _score_centre(points[key], truths[index], side)
+            _score_centre(points[key], shapes.parts_to_show(truths[index], settings.components), side)
             | placement.of_slice(points[key], float("nan"), truths[index])
             for key, index in zip(requested.index, requested["slice"], strict=True)
         ]
@@ -164,7 +164,8 @@ def _pixels(task: RegionTask, points: np.ndarray | None, side: int, settings: Se
 
 def _true_pixels(task: RegionTask, truth: np.ndarray, settings: Settings) -> np.ndarray:
     """The pixels of the true mask's own box or polygon."""
-    points = task.of_mask(truth, {"box": "square" if settings.square_box else "rectangle"})
+    form = {"box": "square" if settings.square_box else "rectangle", "components": settings.components}
+    points = task.of_mask(truth, form)
     return truth if points is None else _pixels(task, points, len(truth), settings)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from glioma.base.section import Count, Number, Section, Whole
+from glioma.geometry.shapes import Components
 
 
 class Votes(Section):
@@ -43,6 +44,9 @@ class Scores(Section):
     """Whether a box holds its last row and column."""
     square_box: bool = False
     """Whether true boxes are squares, where they are scored as shapes."""
+    components: Components = "all"
+    """What true boxes span, of centre points and where boxes are scored as shapes: all components of a slice's tumour,
+    or the largest alone."""
     dimension: Literal["2d", "3d"] = "3d"
     """Boxes and polygons in paired tests: means over slices (2d), or stacked to a volume (3d)."""
     calibration_bins: Count = 10

@@ -92,7 +92,7 @@ class LocatedTask(QueryTask):
 
     def of_mask(self, mask: np.ndarray, settings: Mapping | None = None) -> np.ndarray | None:
         """The true answer to a slice's mask, (N, 2); None without tumour. `settings` are those of conversations."""
-        box = shapes.box_from_mask(mask)
+        box = shapes.box_from_mask(shapes.parts_to_show(mask, (settings or {}).get("components", "all")))
         return None if box is None else self.of_box(box)
 
     def write(self, points: Sequence | np.ndarray, convention: Mapping | None, side: int) -> str:

@@ -40,7 +40,7 @@ class BoundingBox(RegionTask):
         return shapes.corners_from_box(box)
 
     def of_mask(self, mask: np.ndarray, settings: Mapping | None = None) -> np.ndarray | None:
-        box = shapes.box_from_mask(mask)
+        box = shapes.box_from_mask(shapes.parts_to_show(mask, (settings or {}).get("components", "all")))
         if box is not None and settings and settings.get("box") == "square":
             box = shapes.square_box(box, mask.shape)
         return None if box is None else self.of_box(box)

@@ -85,7 +85,8 @@ def patient_rows(
             "images": [str(path)],
         }
         if not task.whole_slices:
-            row["box"] = shapes.box_from_mask(drawn)  # in our pixels, whatever coordinates the answer is in
+            # In our pixels, whatever coordinates the answer is in.
+            row["box"] = shapes.box_from_mask(shapes.parts_to_show(drawn, settings["components"]))
         rows.append(row)
     return rows
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from glioma.base.section import Count, Number, Rate, Section, Share, Whole
+from glioma.geometry.shapes import Components
 
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 """What PEFT saves of an adapter, and loads."""
@@ -45,6 +46,9 @@ class Conversations(Section):
     """Order of image and text."""
     box: Literal["rectangle", "square"] = "rectangle"
     """Form of true boxes."""
+    components: Components = "all"
+    """Of a slice's tumour: boxes and centres span all of its components, or the largest alone. Polygons outline the
+    largest."""
     polygon_points: PolygonPoints = (10, 15)
     """Fewest and most points of true polygons."""
 

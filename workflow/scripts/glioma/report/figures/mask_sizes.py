@@ -60,6 +60,7 @@ def mask_sizes(
             )
             column[2].set_yscale("symlog", linthresh=1)
             column[2].set(xlabel="tumour (voxels of the crop)", xscale="log")
+            style.plain_log(column[1].yaxis, column[2].yaxis, column[2].xaxis)
         names = ("Dice", "drawn beyond the tumour,\nshare of its volume", "components\n(bars: of the tumour)")
         for axes, name in zip(grid[:, 0], names, strict=True):
             axes.set_ylabel(name)

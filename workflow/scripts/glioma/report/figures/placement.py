@@ -97,6 +97,7 @@ def _sizes(axes: Axes, run: pd.DataFrame, colour: str) -> None:
         x=run["true_area"], y=run["area"].clip(lower=1), s=8, color=colour, alpha=0.5, linewidth=0, ax=axes
     )
     axes.set(xscale="log", yscale="log", xlabel="tumour's area (px)", ylabel="")
+    style.plain_log(axes.xaxis, axes.yaxis)
     limits = axes.get_xlim()
     axes.plot(limits, limits, color=style.GREY, lw=0.8)
     axes.axhline(run["true_area"].mean(), color="black", ls=":", lw=1)

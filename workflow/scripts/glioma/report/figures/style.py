@@ -8,8 +8,10 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from glioma.base.files import atomic_path
 from glioma.report.labels import GROUPS
@@ -54,6 +56,8 @@ _RC = {
     "figure.titleweight": "bold",
     "figure.facecolor": "white",
     "image.interpolation": "none",
+    # A dollar sign in a label is one.
+    "text.parse_math": False,
     "svg.hashsalt": "voxels-vs-tokens",
     "svg.fonttype": "path",
     "path.simplify": True,
@@ -143,3 +147,10 @@ def same_jitter() -> Iterator[None]:
         yield
     finally:
         np.random.set_state(state)  # noqa: NPY002
+
+
+def plain_log(*axes: Axis) -> None:
+    """Powers of ten as plain numbers on logarithmic axes: matplotlib writes them as mathematics, which is off."""
+    for axis in axes:
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
