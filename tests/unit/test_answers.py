@@ -38,7 +38,7 @@ pixels = st.integers(0, 127)
         ("Choice:1", ("malformed", None), ("ok", 1)),
         ("Choice: 2 Reasoning: symmetric, dark, calm", ("ok", 2), ("ok", 2)),
         ("Choice: 1 Reasoning: ring,\nbright", ("ok", 1), ("ok", 1)),
-        ("Choice: 0 Reasoning: a. Choice: 1 Reasoning: b.", ("malformed", None), ("ok", 0)),
+        ("Choice: 0 Reasoning: a. Choice: 1 Reasoning: b.", ("malformed", None), ("malformed", None)),
         ("Choice: 1. Reasoning: ring, bright", ("malformed", None), ("ok", 1)),
         ("Choice: 1\n\nReasoning:", ("malformed", None), ("ok", 1)),
         ("Looking at the scan, I see oedema. Choice: 1 Reasoning: bright", ("malformed", None), ("ok", 1)),
@@ -217,6 +217,13 @@ HOSTILE = {
     "signs": "+-" * 50_000,
     "template": "<0, 1, or " * 10_000,
     "million": "Choice: 1 " * 100_000,
+    "grades": "low grade or " * 7_600,
+    "stated grades": "Answer: high grade (0) " * 4_300,
+    "thoughts": "<think></thinking>" * 5_500,
+    "named": "row 1 to 2, x=3 " * 6_200,
+    "examples": "for example (1, 2). " * 5_000,
+    "tumours": "there is no tumour yes " * 4_300,
+    "box tags": "\\boxed{" * 14_000,
     "strict box": "[" + "(1, 2), " * 12_000,
 }
 

@@ -17,7 +17,7 @@ TASK = tasks.get("presence")
         ("answer: No.", 0, 0),
         ("Answer:yes", 1, 1),
         ("yes", None, 1),
-        ("There is no doubt: yes", None, 0),
+        ("There is no doubt: yes", None, 1),
         ("Answer: <yes or no>", None, None),
         ("Yes, a bright lesion is visible.", None, 1),
         ("I cannot tell", None, None),

@@ -71,7 +71,7 @@ def make(
     for name, scan in scans.items():
         voxels.check_background([scan[index] for index in (0, len(scan) // 2, -1)], paths[name])
         voxels.check_content(scan, paths[name])
-    voxels.check_extent(np.count_nonzero(brain), spacing, paths["flair"])
+    voxels.check_extent(int(np.count_nonzero(brain)), spacing, paths["flair"])
     to_scan = _place(*region, mode, shape, spacing)
     # All that is not zero lies in the brain's box. A rim of zeros around it is what interpolation reaches into.
     low, high = np.maximum(box[0] - 1, 0), box[1] + 1

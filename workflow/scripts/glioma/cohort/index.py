@@ -124,7 +124,7 @@ def _faults(row: Any, labels: Mapping[int, str]) -> list[str]:
             if not known:
                 whole = nifti.read(path)[0]
                 voxels.check_content(whole, path)
-                voxels.check_extent(np.count_nonzero(whole), image.header.get_zooms(), path)
+                voxels.check_extent(int(np.count_nonzero(whole)), image.header.get_zooms(), path)
         except UserError as fault:
             faults.append(str(fault))
     first = next(iter(opened), None)

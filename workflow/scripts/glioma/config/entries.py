@@ -168,7 +168,7 @@ class Study(Section):
     adapters: dict[Name, Adapter] = Field(default_factory=dict)
     runs: dict[Name, Run] = Field(default_factory=dict)
     parsing: Literal["strict", "lenient"] = "strict"
-    """strict: only the format that the prompt demands. lenient: the first legible choice or list of coordinates."""
+    """strict: only the format that the prompt demands. lenient: the answer that the text states last."""
     votes: Votes = Votes()
     scores: Scores = Scores()
     comparisons: Pairs = ()

@@ -5,8 +5,7 @@ length of the text, and loses nothing silently: every answer keeps its row and g
 
 Two modes exist. `strict` accepts the format that the study's prompts demand and nothing before or behind it but white
 space at the end: the study counted legible choices after other text, and even after two line breaks, as errors (its
-Figure 6). `lenient` takes the first legible choice, or the first coordinate list of the right length, from anywhere in
-the text.
+Figure 6). `lenient` takes the answer that a free text states last, whatever stands around it (`_free_text`).
 """
 
 from collections.abc import Mapping, Sequence

@@ -66,11 +66,11 @@ class LocatedTask(QueryTask):
                 return Answer("malformed")
             answer = self._checked(pairs, limits, self.counts(limits))
             return Answer(self.strict_status(answer.points), points=answer.points) if answer.status == "ok" else answer
-        lists = _coordinates.lenient(text, limits, bare_pair=self.output == "point")
-        if not lists:
-            return Answer("malformed")
         counts = self.lenient_counts(limits)
-        answer = self._checked(next((pairs for pairs in lists if len(pairs) in counts), lists[0]), limits, counts)
+        pairs = _coordinates.lenient(text, limits, counts)
+        if pairs is None:
+            return Answer("malformed")
+        answer = self._checked(pairs, limits, counts)
         return Answer("ok", points=self.completed(answer.points)) if answer.status == "ok" else answer
 
     def _checked(self, pairs: _coordinates.Pairs, limits: Limits, counts: set[int]) -> Answer:
