@@ -12,8 +12,9 @@ from safetensors.torch import load_file, save_file
 
 from glioma.base.errors import UserError
 from glioma.base.files import atomic_path
-from glioma.vlm import backends, models
+from glioma.vlm import backends, model_check, models, prompts
 from glioma.vlm.backends import Decoding, Prompt
+from glioma.vlm.encode import chat
 
 WEIGHTS = "model.safetensors"
 
@@ -100,3 +101,64 @@ def test_files_of_weights_are_readable_as_any_other(tmp_path):
     with atomic_path(tmp_path / "weights.safetensors") as temporary:
         save_file({"a": torch.zeros(1)}, temporary)
     assert (tmp_path / "weights.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_model_that_can_be_asked_passes(copy):
+    assert model_check.check(copy, 128)["tokens"] > 10
+
+
+def spoil(base: dict, how: str) -> None:
+    """Break one of a model's files in a way that was met."""
+    folder = Path(base["path"])
+    template = folder / "chat_template.jinja"
+    if how == "cut off":
+        (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:-1000])
+    elif how == "no weights":
+        (folder / WEIGHTS).rename(folder / "pytorch_model.bin")
+    elif how == "quantised":
+        edit(folder / "config.json", quantization_config={"quant_method": "bitsandbytes", "load_in_4bit": True})
+    elif how == "tokenizer":
+        (folder / "tokenizer.json").write_text('{"model": 1}')
+    elif how == "no picture":
+        template.write_text("{{ bos_token }}{{ messages[0]['content'][0]['text'] }}")
+    elif how == "no question":
+        template.write_text("{{ bos_token }}<|image|>")
+    elif how == "no template":
+        template.unlink()
+    elif how == "syntax":
+        template.write_text("{% for message in messages %}")
+    elif how == "endless":
+        rounds = "".join(f"{{% for {name} in range(99999) %}}" for name in "abc")
+        template.write_text(f"{rounds}{{% endfor %}}{{% endfor %}}{{% endfor %}}")
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("cut off", "model.safetensors is damaged or cut off"),
+        ("no weights", "no .safetensors in"),
+        ("quantised", "are quantised already, which needs CUDA"),
+        ("tokenizer", "no usable processor in"),
+        ("no picture", "its "),
+        ("no question", "its chat template leaves the question out"),
+        ("no template", "no chat template"),
+        ("syntax", "its processor cannot make a question"),
+        ("endless", "its chat template does not come to an end in 1 s"),
+    ],
+)
+def test_a_model_that_cannot_be_asked_is_refused_in_one_line(copy, how, message, monkeypatch):
+    monkeypatch.setattr(model_check, "SECONDS", 1)
+    spoil(copy, how)
+    with pytest.raises(UserError, match=message) as fault:
+        model_check.check(copy, 128)
+    assert str(fault.value).startswith("model m: ") and "\n" not in str(fault.value)
+
+
+@pytest.mark.parametrize(
+    "words", ["{{ strftime_now('%d %b %Y') }}", "{{ date_string if date_string is defined else strftime_now('%Y') }}"]
+)
+def test_a_question_is_the_same_on_every_day(copy, words):
+    template = Path(copy["path"]) / "chat_template.jinja"
+    template.write_text(f"Today: {words} {template.read_text()}")
+    text = chat(models.load_processor(copy), prompts.messages("Where is it?"), answers=True)
+    assert text.startswith("Today: 26 Jul 2024 ") and "Where is it?" in text

@@ -104,6 +104,7 @@ wildcard_constraints:
     run=settings.alternatives(RUNS),
     embedded=settings.alternatives(EMBEDDED),
     hub=settings.alternatives(HUB),
+    foreign=settings.alternatives(name for name in config["models"] if name not in EMBEDDED),
     crops="brain|tumour",
     part=r"test|development|fold\d+",
     fold=r"\d+",
@@ -176,6 +177,11 @@ def base_files(name):
     if name in HUB:
         return [f"results/models/{name}/fetched.json"]
     return settings.model_files(config["models"][name]["source"])
+
+
+def usable(name):
+    """The files of a model, and the word that it can be used; that of the embedded one is its own recipe's."""
+    return [*base_files(name), *([] if name in EMBEDDED else [f"{RESULTS}/models/{name}.checked.json"])]
 
 
 def adapter_folder(run, part):

@@ -3,7 +3,9 @@
 
 rule answers:
     input:
-        lambda wildcards: responses(wildcards.run),
+        responses=lambda wildcards: responses(wildcards.run),
+        crops=lambda wildcards: crop_table(RUNS[wildcards.run]),
+        folds=FOLDS,
     output:
         "<results>/answers/{run}.csv",
     log:
@@ -17,6 +19,8 @@ rule answers:
         runtime=10,
     params:
         settings=lambda wildcards: settings.parsing(config, wildcards.run),
+        queries=lambda wildcards: settings.queries(config, wildcards.run),
+        parts=lambda wildcards: settings.parts(config, wildcards.run),
         code=lambda wildcards: code_of("answers", RUNS[wildcards.run]["task"]),
     script:
         "../scripts/answers.py"

@@ -42,6 +42,32 @@ rule fetch_model:
         "../scripts/fetch_model.py"
 
 
+# Before hours of training: can it be asked about a picture at all?
+rule check_model:
+    input:
+        lambda wildcards: base_files(wildcards.foreign),
+    output:
+        "<results>/models/{foreign}.checked.json",
+    log:
+        "<logs>/check_model/{foreign}.log",
+    benchmark:
+        "<benchmarks>/check_model/{foreign}.tsv"
+    priority: 90
+    conda:
+        "../envs/main.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=10,
+    params:
+        base=lambda wildcards: settings.only(base(wildcards.foreign), "name", "path"),
+        # An older file in place of a newer one is another model, too.
+        files=lambda wildcards: stamps(base_files(wildcards.foreign)),
+        side=config["slices"]["side"],
+        code=code("check_model"),
+    script:
+        "../scripts/check_model.py"
+
+
 rule conversations:
     input:
         crops=lambda wildcards: crop_table(ADAPTERS[wildcards.adapter]),
@@ -73,7 +99,7 @@ rule conversations:
 
 rule finetune:
     input:
-        lambda wildcards: base_files(ADAPTERS[wildcards.adapter]["model"]),
+        lambda wildcards: usable(ADAPTERS[wildcards.adapter]["model"]),
         # The images are read through the conversations; naming them makes a lost one be written again.
         images="<results>/conversations/{adapter}/images",
         train="<results>/conversations/{adapter}/fold{fold}/train.jsonl",
@@ -105,7 +131,7 @@ rule finetune:
 
 rule respond:
     input:
-        lambda wildcards: base_files(RUNS[wildcards.run]["model"]),
+        lambda wildcards: usable(RUNS[wildcards.run]["model"]),
         lambda wildcards: adapter_files(wildcards.run, wildcards.part),
         crops=lambda wildcards: crop_table(RUNS[wildcards.run]),
         folds=FOLDS,

@@ -1,18 +1,30 @@
-"""Raw text to parsed answers, one row a response."""
+"""Raw text to parsed answers, one row a response, and one response a request."""
+
+from pathlib import Path
 
 from glioma import tasks
 from glioma.base.files import write_csv
 from glioma.base.job import job
+from glioma.cohort import folds
+from glioma.vlm import requests
 
 with job(snakemake):
-    settings = snakemake.params.settings
+    settings, queries = snakemake.params.settings, snakemake.params.queries
     limits = tasks.Limits(
         side=settings["side"],
         polygon_points=tuple(settings["polygon_points"]),
         convention=settings["coordinates"],
         choices=tuple(settings["choices"]),
     )
-    responses = tasks.read_responses(snakemake.input)
-    table = tasks.answers_table(responses, tasks.get(settings["task"]), settings["parsing"], limits)
-    write_csv(table, snakemake.output[0])
-    print(table["status"].value_counts().to_string())
+    crops, table = Path(snakemake.input.crops).parent, folds.read(snakemake.input.folds)
+    asked = [
+        requests.shard(requests.of_run(table, crops, queries, part), number, queries["shards"])
+        for part in snakemake.params.parts
+        for number in range(queries["shards"])
+    ]
+    for path, of_file in zip(snakemake.input.responses, asked, strict=True):
+        requests.check_answered(path, tasks.read_responses(path), of_file)
+    responses = tasks.read_responses(snakemake.input.responses)
+    answers = tasks.answers_table(responses, tasks.get(settings["task"]), settings["parsing"], limits)
+    write_csv(answers, snakemake.output[0])
+    print(answers["status"].value_counts().to_string())

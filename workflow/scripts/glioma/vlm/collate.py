@@ -6,7 +6,7 @@ import torch
 from transformers import ProcessorMixin
 
 from glioma.base.errors import UserError
-from glioma.vlm.encode import Features, image_features, text_features
+from glioma.vlm.encode import Features, chat, image_features, text_features
 from glioma.vlm.images import image_size, open_image
 
 IGNORED = -100  # the label PyTorch's cross entropy skips
@@ -46,13 +46,12 @@ class Collator:
         return batch | {name: torch.cat([image[name] for image in images]) for name in self.image_names}
 
     def _text(self, row: Mapping) -> Features:
-        template = self.processor.apply_chat_template
-        whole = template(row["messages"], tokenize=False)
+        whole = chat(self.processor, row["messages"])
         key = whole, image_size(row["images"][0])
         if key not in self.texts:
             image = open_image(row["images"][0])
             features, self.image_names = text_features(self.processor, whole, image)
-            start = template(row["messages"][:-1], add_generation_prompt=True, tokenize=False)
+            start = chat(self.processor, row["messages"][:-1], answers=True)
             question = text_features(self.processor, start, image)[0]["input_ids"]
             labels = features["input_ids"].clone()
             if self.loss == "answer":

@@ -5,15 +5,36 @@ each size, an image is preprocessed once, and no batch of one size needs padding
 answer cannot depend on the rows it shares a batch with.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from PIL import Image
 from transformers import PreTrainedModel, ProcessorMixin
 
+from glioma.base.errors import UserError
 from glioma.vlm import prompts
 
 Features = dict[str, torch.Tensor]
+# Some templates write the day's date into every question, and answers would depend on the day: 26 July 2024 is what
+# Llama 3's own writes where it is told none.
+DATE = "26 Jul 2024"
+_FIXED_DATE = f"{{%- macro strftime_now(format) -%}}{DATE}{{%- endmacro -%}}"
+
+
+def chat(processor: ProcessorMixin, messages: Sequence[dict], answers: bool = False) -> str:
+    """Messages as the model's chat template writes them, on any day alike; `answers` begins the model's next turn."""
+    template = processor.chat_template
+    if isinstance(template, Mapping):
+        template = template.get("default")
+    if not template:
+        raise UserError("the model has no chat template; add its chat_template.jinja to the model's folder")
+    if "strftime_now" in template:
+        template = _FIXED_DATE + template
+    told: dict[str, Any] = {"date_string": DATE} if "date_string" in template else {}
+    return processor.apply_chat_template(
+        list(messages), chat_template=template, add_generation_prompt=answers, tokenize=False, **told
+    )
 
 
 def image_features(processor: ProcessorMixin, images: Sequence[Image.Image]) -> list[Features]:
@@ -42,9 +63,7 @@ class Question:
         self, processor: ProcessorMixin, prompt: str, size: tuple[int, int], image_first: bool = False
     ) -> None:
         self.processor = processor
-        text = processor.apply_chat_template(
-            prompts.messages(prompt, image_first=image_first), add_generation_prompt=True, tokenize=False
-        )
+        text = chat(processor, prompts.messages(prompt, image_first=image_first), answers=True)
         self.text, self.image_names = text_features(processor, text, Image.new("RGB", size))
 
     @property

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from peft import PeftModel, get_peft_model_state_dict
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from transformers import (
     AutoModelForImageTextToText,
     AutoProcessor,
@@ -84,7 +84,7 @@ def load(
     `pretrained` makes model and processor of it in place of transformers. Whoever makes them, the model's own files do
     not say how it decodes, and an adapter applies whole or is refused.
     """
-    _check_index(folder(base), base["name"])
+    check_weights(base)
     model, processor = (pretrained or _pretrained)(base)
     model.generation_config = neutral(model.generation_config)
     if processor.tokenizer.pad_token is None:
@@ -111,12 +111,32 @@ def _pretrained(base: Mapping) -> tuple[PreTrainedModel, ProcessorMixin]:
             trust_remote_code=False,
             **quantisation,
         )
-        processor = AutoProcessor.from_pretrained(path, trust_remote_code=False)
         model, found = loaded
-    except (OSError, ValueError) as error:
-        raise UserError(f"model {base['name']}: cannot load {path} ({str(error).splitlines()[0]})") from error
+    # A model's files are foreign, and libraries raise what they please over them.
+    except Exception as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        raise UserError(f"model {base['name']}: cannot load {path} ({reason(error)}); fetch it again") from error
+    processor = load_processor(base)
     _check_whole(f"model {base['name']}: {path}", found["missing_keys"], found["unexpected_keys"])
     return model, processor
+
+
+def load_processor(base: Mapping) -> ProcessorMixin:
+    """The processor (tokenizer, image processor, chat template) of a model entry."""
+    path = folder(base)
+    try:
+        processor = AutoProcessor.from_pretrained(path, trust_remote_code=False)
+    except Exception as error:
+        raise UserError(f"model {base['name']}: no usable processor in {path} ({reason(error)})") from error
+    if not isinstance(processor, ProcessorMixin):
+        raise UserError(f"model {base['name']}: {path} has no processor of images and text; name a model that sees")
+    return processor
+
+
+def reason(error: Exception) -> str:
+    """The first line of what a library says."""
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
 
 
 def neutral(config: GenerationConfig) -> GenerationConfig:
@@ -126,6 +146,26 @@ def neutral(config: GenerationConfig) -> GenerationConfig:
     """
     ends = {name: getattr(config, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
     return GenerationConfig(**ends)
+
+
+def check_weights(base: Mapping) -> None:
+    """`UserError` for weights that cannot be loaded here, by their headers alone: cut off, quantised, not there."""
+    path, name = folder(base), base["name"]
+    _check_index(path, name)
+    if "quantization_config" in read_json(path / "config.json") and not torch.cuda.is_available():
+        raise UserError(
+            f"model {name}: the weights in {path} are quantised already, which needs CUDA; name the plain model, or "
+            "run where there is a GPU"
+        )
+    files = sorted(path.glob("*.safetensors"))
+    if not files:
+        raise UserError(f"model {name}: no .safetensors in {path}; fetch it again, or save it with safetensors")
+    for file in files:
+        try:
+            with safe_open(file, "pt"):
+                pass
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"model {name}: {file} is damaged or cut off ({reason(error)}); fetch it again") from None
 
 
 def _check_index(path: Path, name: str) -> None:

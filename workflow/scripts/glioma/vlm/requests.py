@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from glioma.base.errors import UserError
 from glioma.cohort import parts
 from glioma.geometry import slices
 
@@ -55,6 +56,18 @@ def repeated(patients: Iterable[str], crops: str | Path, times: int, orientation
 def shard(requests: Sequence[Request], number: int, count: int) -> list[Request]:
     """Contiguous part `number` of `count`: the parts' answers, put together in order, are the whole's."""
     return list(requests[number * len(requests) // count : (number + 1) * len(requests) // count])
+
+
+def check_answered(path: str | Path, responses: pd.DataFrame, requests: Sequence[Request]) -> None:
+    """`UserError` where a file of responses (patient, orientation, slice, repeat) is not one for each request."""
+    answered = set(responses[list(Request._fields)].itertuples(index=False, name=None))
+    asked = set(requests)
+    for which, found in (("no answer to", asked - answered), ("an answer that nobody asked for,", answered - asked)):
+        if found:
+            more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+            raise UserError(
+                f"{path}: {which} {'/'.join(map(str, min(found)))}{more}; it was edited: delete it and run again"
+            )
 
 
 def of_run(folds: pd.DataFrame, crops: str | Path, queries: Mapping, part: str = "test") -> list[Request]:

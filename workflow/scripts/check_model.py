@@ -1,0 +1,9 @@
+"""Whether a model can be asked about a picture, by its files alone."""
+
+from glioma.base.files import write_json
+from glioma.base.job import job
+
+with job(snakemake):
+    from glioma.vlm import model_check
+
+    write_json(model_check.check(snakemake.params.base, snakemake.params.side), snakemake.output[0])
