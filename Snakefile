@@ -36,6 +36,15 @@ onstart:
         print(line, file=sys.stderr)
     check_machine()
     check_cohort()
+    runs.began(local=bool(workflow.local_exec))
+
+
+onsuccess:
+    runs.ended()
+
+
+onerror:
+    runs.ended()
 
 
 rule all:
@@ -43,6 +52,11 @@ rule all:
     input:
         REPORT,
         SUMMARY,
+        # What the report was made from: a result that was removed is made again, not only when it is asked for.
+        CNN_PREDICTIONS,
+        [responses(run) for run in RUNS],
+        collect("<results>/answers/{run}.csv", run=RUNS),
+        rules.summary.input,
 
 
 rule cohort:

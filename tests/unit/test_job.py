@@ -27,7 +27,8 @@ from glioma.base.job import job
 from glioma.base.provenance import digest
 
 DIGEST = f"{digest('respond')} respond"
-snakemake = SimpleNamespace(rule="respond", log=["job.log"], threads=1, input=["prompt.txt"], params=Params({params}))
+files = {"log": ["job.log"], "output": ["out.csv"], "input": ["prompt.txt"]}
+snakemake = SimpleNamespace(rule="respond", threads=1, params=Params({params}), **files)
 """
 
 
@@ -83,3 +84,23 @@ def test_a_job_that_is_left_alone_succeeds(tmp_path):
     done = run("print('in the log')", tmp_path, params="code=DIGEST")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert (tmp_path / "job.log").read_text().startswith("in the log\nfinished in ")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "raise OSError(28, 'No space left on device', 'results/x.npy')",
+        "raise RuntimeError('PytorchStreamWriter failed') from OSError(28, 'No space left on device')",
+        "raise ValueError('Error while serializing: I/O error: No space left on device (os error 28)')",
+    ],
+)
+def test_a_full_disk_is_one_line_with_what_is_left(tmp_path, body):
+    done = run(body, tmp_path)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+    assert "the disk (or the quota) is full" in done.stderr and "MB are left on it; make room" in done.stderr
+
+
+def test_a_disk_that_is_really_full(tmp_path):
+    """/dev/full says so to whoever writes, in Python's own words."""
+    done = run("open('/dev/full', 'w').write('x' * 100_000)", tmp_path)
+    assert done.returncode == 1 and "respond: " in done.stderr and "is full" in done.stderr

@@ -301,6 +301,7 @@ def test_errors_of_the_user_are_named(respond, asked, tiny_mllama, tmp_path):
     with pytest.raises(UserError, match="model m: no config.json"):
         models.load({"name": "m", "path": str(tmp_path)})
     (tmp_path / "config.json").write_text('{"model_type": "no such"}')
+    shutil.copy(f"{tiny_mllama['path']}/model.safetensors", tmp_path)
     with pytest.raises(UserError, match="model m: cannot load") as caught:
         models.load({"name": "m", "path": str(tmp_path)})
     assert "\n" not in str(caught.value)
@@ -309,3 +310,13 @@ def test_errors_of_the_user_are_named(respond, asked, tiny_mllama, tmp_path):
     if not torch.cuda.is_available():
         with pytest.raises(UserError, match="4bit needs CUDA"):
             models.load({**tiny_mllama, "quantisation": "4bit"})
+
+
+def test_a_file_of_responses_holds_one_for_each_request():
+    asked = [requests.Request("p", "axial", index) for index in range(4)]
+    answered = pd.DataFrame(asked)
+    requests.check_answered("r.jsonl", answered, asked)
+    with pytest.raises(UserError, match=r"r\.jsonl: no answer to p/axial/2/0 and 1 more; it was edited: delete it"):
+        requests.check_answered("r.jsonl", answered[:2], asked)
+    with pytest.raises(UserError, match=r"r\.jsonl: an answer that nobody asked for, p/axial/3/0; it was edited"):
+        requests.check_answered("r.jsonl", answered, asked[:3])

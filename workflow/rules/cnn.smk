@@ -5,8 +5,35 @@ CNN_PREDICTIONS = [
 ]
 
 
+# A class or an argument that is not there is told before crops are cut, not after.
+rule check_networks:
+    output:
+        "<results>/cnn/networks.json",
+    log:
+        "<logs>/check_networks.log",
+    benchmark:
+        "<benchmarks>/check_networks.tsv"
+    priority: 90
+    conda:
+        "../envs/main.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=10,
+    params:
+        networks={
+            name: settings.only(NETWORKS[name], "architecture", "arguments", "channels", "input", "multiple", "task")
+            for name in sorted(NETWORKS)
+        },
+        shape=config["crops"]["shape"],
+        code=code("check_networks"),
+    script:
+        "../scripts/check_networks.py"
+
+
 rule train_cnn:
     input:
+        # Said once, of all: another network's entry trains nothing again.
+        ancient("<results>/cnn/networks.json"),
         crops=lambda wildcards: crop_table(NETWORKS[wildcards.network]),
         folds=FOLDS,
     output:

@@ -8,7 +8,7 @@ PROJECT = Path(str(workflow.current_basedir.get_path_or_uri(secret_free=True))).
 sys.path.insert(0, f"{PROJECT}/workflow/scripts")
 
 from glioma import tasks
-from glioma.base import provenance
+from glioma.base import provenance, runs
 from glioma.base.errors import UserError
 from glioma.base.files import read_json, stamp, write_json
 from glioma.base.provenance import code, content
@@ -25,6 +25,8 @@ from glioma.vlm.settings import ADAPTER_FILES
 # An error of the user's ends in its one line, not in a traceback.
 try:
     check.folder(Path.cwd(), sys.executable)
+    if not workflow.remote_exec and (said := runs.release(sys.argv[1:])):
+        print(said, file=sys.stderr)
     for path in workflow.configfiles:
         study.load_yaml(Path(path))  # refuses a key that stands twice, of which Snakemake would take the last
     resolved, STUDY = study.resolve(config)

@@ -5,8 +5,11 @@ from pathlib import Path
 from glioma.base.job import job
 
 with job(snakemake):
+    from glioma.vlm import conversations
     from glioma.vlm.finetune import finetune
 
+    for file in (snakemake.input.train, snakemake.input.validation):
+        conversations.check_images(file, snakemake.input.images)
     finetune(
         snakemake.params.base,
         snakemake.input.train,

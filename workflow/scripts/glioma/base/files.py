@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from glioma.base.errors import UserError
 
 PROJECT = Path(__file__).resolve().parents[4]
@@ -77,6 +79,17 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise UserError(f"{path}: not valid JSON ({error}); delete it so that its rule writes it again") from None
+
+
+def load_array(path: str | Path) -> np.ndarray:
+    """The array in an `.npy` file, mapped into memory and read-only; `UserError` says how to make a lost one again."""
+    try:
+        return np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError) as error:
+        what = "is not there" if isinstance(error, FileNotFoundError) else f"cannot be read ({error})"
+        raise UserError(
+            f"{path}: {what}; make it again, with the options of this run: snakemake --cores 1 --force {path}"
+        ) from None
 
 
 def write_json(content: Any, path: str | Path) -> None:

@@ -1,12 +1,15 @@
 """What every `script:` does around its one function call: a log, one thread, no network, and faults in one line."""
 
+import errno
 import os
+import shutil
 import sys
 import time
 import traceback
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from glioma.base import provenance
 from glioma.base.errors import UserError
@@ -15,6 +18,9 @@ from glioma.base.errors import UserError
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 # What they then raise; by name, because few jobs need these libraries and importing them takes a second.
 REFUSALS = ("OfflineModeIsEnabled", "LocalEntryNotFoundError", "ConnectionError")
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL_WORDS = ("No space left on device", "Disk quota exceeded", "os error 28")
 
 
 @contextmanager
@@ -46,16 +52,40 @@ def job(snakemake, online: bool = False) -> Iterator[None]:
             _refuse_edited_inputs(before)
             print(f"finished in {time.monotonic() - start:.1f} s")
         except UserError as fault:
-            for target in (stream, terminal):
-                print(f"{snakemake.rule}: {fault}", file=target, flush=True)
-            # SystemExit from a script would still print Snakemake's traceback; leaving at once does not.
-            stream.flush()
-            os._exit(1)
-        except BaseException:
+            _leave(f"{snakemake.rule}: {fault}", terminal, stream)
+        except BaseException as error:
+            if said := _full_disk(error, snakemake.output):
+                _leave(f"{snakemake.rule}: {said}", terminal, stream)
             traceback.print_exc(file=stream)
             raise
         finally:
             sys.stdout, sys.stderr = sys.__stdout__, terminal
+
+
+def _leave(line: str, *targets: TextIO) -> None:
+    """End the process with one line: a SystemExit from a script would still print Snakemake's traceback."""
+    for target in targets:
+        # The log may lie on the disk that is full.
+        with suppress(OSError):
+            print(line, file=target, flush=True)
+    os._exit(1)
+
+
+def _full_disk(error: BaseException | None, outputs: Iterable[str]) -> str | None:
+    """What to say where an exception, or one that it came from, is a full disk; by its words, too, for libraries wrap
+    what the system said.
+    """
+    while error is not None:
+        if getattr(error, "errno", None) in FULL or any(words in str(error) for words in FULL_WORDS):
+            path = Path(getattr(error, "filename", None) or next(iter(outputs), "."))
+            there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+            left = shutil.disk_usage(there).free / 1e6
+            return (
+                f"{path}: the disk (or the quota) is full, {left:,.0f} MB are left on it; make room, then start "
+                "snakemake again: it goes on from here"
+            )
+        error = error.__cause__ or error.__context__
+    return None
 
 
 @contextmanager

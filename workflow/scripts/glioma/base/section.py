@@ -5,6 +5,7 @@ puts them together to a study. A job gets a section as a plain mapping and valid
 leave out what it does not care about.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
@@ -17,7 +18,7 @@ NULL = ("null", "Null", "NULL", "~")
 """How YAML spells that there is no value, where it arrives as text (inside `--config 'key={...}'`)."""
 
 
-def _number(value: Any) -> Any:
+def number(value: Any) -> Any:
     """A number that is one: `true` is none to us, and text such as 1e3 is one (to YAML 1.1 it is text)."""
     if isinstance(value, bool):
         raise ValueError("true and false are no numbers")
@@ -29,11 +30,11 @@ def _number(value: Any) -> Any:
     return value
 
 
-Whole = Annotated[int, Field(ge=0), BeforeValidator(_number)]
-Count = Annotated[int, Field(ge=1), BeforeValidator(_number)]
-Number = Annotated[float, Field(ge=0), BeforeValidator(_number)]
-Rate = Annotated[float, Field(gt=0), BeforeValidator(_number)]
-Share = Annotated[float, Field(ge=0, le=1), BeforeValidator(_number)]
+Whole = Annotated[int, Field(ge=0), BeforeValidator(number)]
+Count = Annotated[int, Field(ge=1), BeforeValidator(number)]
+Number = Annotated[float, Field(ge=0), BeforeValidator(number)]
+Rate = Annotated[float, Field(gt=0), BeforeValidator(number)]
+Share = Annotated[float, Field(ge=0, le=1), BeforeValidator(number)]
 
 
 class Section(pydantic.BaseModel):
@@ -73,7 +74,7 @@ def ordered(value: Any) -> Any:
 def explain(error: pydantic.ValidationError, section: type[pydantic.BaseModel]) -> str:
     """The first thing that is wrong, in one line: key, value, and what may stand there."""
     first = max(error.errors(include_url=False), key=lambda found: (found["type"] == "extra_forbidden", 0))
-    location = [part for part in first["loc"] if not (isinstance(part, str) and ("[" in part or part in _KINDS))]
+    location = [part for part in first["loc"] if not (isinstance(part, str) and _KIND.search(part))]
     key = ".".join(map(str, location)) or "(top level)"
     value = first.get("input")
     if first["type"] == "extra_forbidden":
@@ -82,12 +83,14 @@ def explain(error: pydantic.ValidationError, section: type[pydantic.BaseModel]) 
         return f"key {key}: missing; add it"
     if first["type"] == "value_error":
         return f"key {key}: {first['ctx']['error']}"
-    message = first["msg"].replace("Input should be", "must be")
+    message = _MAPPING.sub("a section (its keys on lines below it)", first["msg"].replace("Input should be", "must be"))
     shown = "an empty section" if value is None else repr(value)
     return f"key {key}: {shown if len(shown) < 80 else shown[:77] + '...'} {message[0].lower()}{message[1:]}"
 
 
-_KINDS = ("int", "float", "str", "bool", "dict", "none")
+# What pydantic adds to a location to say which of several types was tried.
+_KIND = re.compile(r"\[|^(?:int|float|str|bool|dict|none|constrained-\w+|literal)$")
+_MAPPING = re.compile(r"a valid dictionary(?: or instance of \w+)?")
 
 
 def _keys(section: Any, location: list) -> list[str]:

@@ -16,7 +16,6 @@ from torch.utils.data import Dataset
 
 from glioma.base import seeds
 from glioma.base.answers import LABELS
-from glioma.base.errors import UserError
 from glioma.cnn.recipe import Augmentation, Recipe
 from glioma.cohort import crops
 from glioma.cohort.sequences import SEQUENCES
@@ -65,8 +64,8 @@ class Patients(Samples):
         super().__init__(recipe)
         self.patients = list(patients)
         self.labels = None if grades is None else np.asarray(grades)
-        self.images = [self._image(_load(crops.load, crops_folder, patient)) for patient in patients]
-        self.masks = [self._mask(_load(crops.load_mask, crops_folder, name)) for name in patients] if masks else None
+        self.images = [self._image(crops.load(crops_folder, patient)) for patient in patients]
+        self.masks = [self._mask(crops.load_mask(crops_folder, name)) for name in patients] if masks else None
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         image = self.images[index]
@@ -104,8 +103,8 @@ class Slices(Samples):
         super().__init__(recipe)
         self.images, self._where, self.places, labels = [], [], [], []
         for number, patient in enumerate(patients):
-            crop = _load(crops.load, crops_folder, patient)
-            mask = _load(crops.load_mask, crops_folder, patient)
+            crop = crops.load(crops_folder, patient)
+            mask = crops.load_mask(crops_folder, patient)
             chosen = slices.select(mask, "axial", recipe.slices, recipe.tumour_pixels, recipe.every)
             if grades is not None:
                 answers = true_answers(mask, grades[number], recipe.tumour_pixels)[chosen]
@@ -228,10 +227,3 @@ def shifted(volume: Tensor, steps: Sequence[int] | np.ndarray) -> Tensor:
 def _fit(volume: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """A uint8 volume (or slices) averaged to a smaller shape, and rounded to bytes again."""
     return resample(torch.from_numpy(np.asarray(volume, np.float32)), shape).round().byte().numpy()
-
-
-def _load(load, folder: str | Path, patient: str) -> np.ndarray:
-    try:
-        return load(folder, patient)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder}: crop of {patient} cannot be read ({error}); make it again") from None

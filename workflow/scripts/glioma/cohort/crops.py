@@ -18,7 +18,7 @@ import numpy as np
 from scipy import ndimage
 
 from glioma.base.errors import UserError
-from glioma.base.files import atomic_path, read_json, write_json
+from glioma.base.files import atomic_path, load_array, read_json, write_json
 from glioma.cohort import nifti, voxels
 from glioma.cohort.labels import canonical
 from glioma.cohort.sequences import SEQUENCES
@@ -116,12 +116,12 @@ def mask_to_scan(mask: np.ndarray, geometry: dict) -> tuple[np.ndarray, np.ndarr
 
 def load(folder: str | Path, patient: str) -> np.ndarray:
     """The memory-mapped crop of a patient, uint8 (4, slice, row, column)."""
-    return np.load(Path(folder) / f"{patient}.npy", mmap_mode="r")
+    return load_array(Path(folder) / f"{patient}.npy")
 
 
 def load_mask(folder: str | Path, patient: str) -> np.ndarray:
     """The memory-mapped labels of a patient's crop, uint8 (slice, row, column)."""
-    return np.load(Path(folder) / f"{patient}.mask.npy", mmap_mode="r")
+    return load_array(Path(folder) / f"{patient}.mask.npy")
 
 
 def _box(region: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

@@ -4,11 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from glioma.base.section import Count, Section, Whole
+from glioma.base.section import Count, Section, Whole, number
 from glioma.cohort import labels as conventions
 
 CropMode = Literal["brain", "tumour"]
 MODES: tuple[str, ...] = ("brain", "tumour")
+Side = Annotated[int, Field(ge=8), BeforeValidator(number)]
 
 
 class Cohort(Section):
@@ -61,7 +62,7 @@ class Crops(Section):
 
     mode: CropMode = "brain"
     """brain: the brain's box, resampled (uses no truth). tumour: centred on the true mask, as published."""
-    shape: tuple[Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]] = (95, 128, 128)
+    shape: tuple[Side, Side, Side] = (95, 128, 128)
     """Slices, rows, columns."""
 
 
@@ -70,7 +71,7 @@ class Folds(Section):
 
     test_fraction: Annotated[float, Field(gt=0, lt=1), BeforeValidator(float)] = 0.25
     """Share of the subjects that is held out for testing."""
-    count: Annotated[int, Field(ge=2)] = 3
+    count: Annotated[int, Field(ge=2), BeforeValidator(number)] = 3
     """Folds of the others."""
     published: Whole = 0
     """The fold whose network alone stands beside published rows of CNNs: those are of one network, its 248 training, 62
@@ -86,7 +87,7 @@ class Folds(Section):
 class Slices(Section):
     """How a FLAIR slice is shown to a VLM, and what shows a tumour."""
 
-    side: Annotated[int, Field(ge=16)] = 128
+    side: Annotated[int, Field(ge=16), BeforeValidator(number)] = 128
     """Side of the square picture in pixels."""
     frame: Literal["square", "native"] = "square"
     """square: coronal and sagittal slices are padded to it; native: shown as they are."""

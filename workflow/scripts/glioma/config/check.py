@@ -15,7 +15,15 @@ from glioma.metrics import with_medpy
 from glioma.vlm import prompts
 
 RESOURCES = Path(__file__).resolve().parents[4] / "resources"
-BASELINES = ("always HGG", "site majority", "FLAIR threshold", "mean training box", "whole frame", "image centre")
+BASELINES = {
+    "always HGG": {"grade"},
+    "site majority": {"grade"},
+    "FLAIR threshold": {"region"},
+    "mean training box": {"region", "point"},
+    "whole frame": {"region"},
+    "image centre": {"point"},
+}
+"""What each baseline delivers, see `tasks.Task.output`."""
 
 
 def folder(here: Path, interpreter: str) -> None:
@@ -65,6 +73,12 @@ def check(config: dict[str, Any]) -> None:
     for pair in config["comparisons"]:
         for name in pair:
             _known("comparisons", name, [*networks, *runs, *BASELINES])
+        first, second = (_outputs(config, name) for name in pair)
+        if not first & second:
+            raise UserError(
+                f"configuration, key comparisons: {pair[0]!r} gives a {min(first)}, {pair[1]!r} a {min(second)}; pair "
+                "methods that give the same"
+            )
     for pair in config["leak_audit"]:
         for name, crops in zip(pair, ("brain", "tumour"), strict=True):
             _known("leak_audit", name, [*networks, *runs])
@@ -113,6 +127,15 @@ def drop_site_pairs(config: dict[str, Any], sites: Iterable[str]) -> list[str]:
     config["comparisons"] = [pair for pair in config["comparisons"] if pair not in out]
     reason = f"left out, for the cohort names {len(known)} sites and its majority needs two"
     return [f"comparisons: [{', '.join(pair)}] is {reason}" for pair in out]
+
+
+def _outputs(config: dict[str, Any], name: str) -> set[str]:
+    """What a method delivers."""
+    if name in BASELINES:
+        return BASELINES[name]
+    if name in config["networks"]:
+        return {"region" if config["networks"][name]["task"] == "segmentation" else "grade"}
+    return {tasks.get(config["runs"][name]["task"]).output}
 
 
 def _agreement(config: dict[str, Any], name: str) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from glioma import tasks
-from glioma.base.section import Count, Section, Whole
+from glioma.base.section import Count, Section, Whole, number
 from glioma.cnn.recipe import Recipe
 from glioma.cohort.settings import Cohort, CropMode, Crops, Folds, Slices
 from glioma.demo.tiny_vlm.settings import Recipe as TinyRecipe
@@ -184,5 +184,5 @@ class Site(Section):
     """A name under config/studies/, or the path of a file."""
     cohort: dict[str, Any] = Field(default_factory=dict)
     """The keys of a cohort; with any, it takes the place of the study's own."""
-    gpus_per_job: Annotated[int, Field(ge=0, le=1)] | Literal["auto"] = "auto"
+    gpus_per_job: Annotated[int, Field(ge=0, le=1), BeforeValidator(number)] | Literal["auto"] = "auto"
     """GPUs that training and inference ask for: 0, 1, or auto (one where the machine has any)."""

@@ -76,7 +76,7 @@ def resolve(config: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     path = locate(site.study)
     content = read(path)
     own = {key: value for key, value in config.items() if key not in of_site}
-    known = [*Site.model_fields, *Study.model_fields]
+    known = list(dict.fromkeys([*Site.model_fields, *Study.model_fields]))
     for key in own:
         if key not in known:
             raise UserError(f"configuration, key {key}: unknown key{nearest(key, known)}")
@@ -132,6 +132,9 @@ def _entries(content: dict[str, Any], path: Path | None = None) -> dict[str, Any
         given = content.get(section)
         if isinstance(given, Mapping):
             content = {**content, section: _Entries(section, given, path).written_out()}
+        elif given is not None:
+            where = f"{path}, key {section}" if path else f"key {section}"
+            raise UserError(f"{where}: {given!r} is no section of entries; give each a name, with its keys below it")
     return content
 
 

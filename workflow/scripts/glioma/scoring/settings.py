@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from glioma.base.section import Count, Number, Section, Whole
+from glioma.base.section import Count, Number, Section, Whole, number
 from glioma.geometry.shapes import Components
 
 
@@ -51,7 +51,7 @@ class Scores(Section):
     """Boxes and polygons in paired tests: means over slices (2d), or stacked to a volume (3d)."""
     calibration_bins: Count = 10
     confidence: Annotated[float, Field(gt=0, lt=1), BeforeValidator(float)] = 0.95
-    resamples: Annotated[int, Field(ge=100)] = 2000
+    resamples: Annotated[int, Field(ge=100), BeforeValidator(number)] = 2000
 
 
 class Settings(Scores):

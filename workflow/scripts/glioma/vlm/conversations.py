@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from glioma.base import seeds
 from glioma.base.errors import UserError
-from glioma.base.files import atomic_path
+from glioma.base.files import atomic_path, load_array
 from glioma.base.section import Count
 from glioma.cohort import folds
 from glioma.cohort.sequences import SEQUENCES
@@ -65,8 +65,8 @@ def patient_rows(
     patient: str, grade: str, crops: Path, images: Path, task: QueryTask, prompt: str, settings: Mapping, seed: int
 ) -> list[dict]:
     """Write the slices of one patient as PNG files and return their conversations."""
-    flair = np.load(crops / f"{patient}.npy", mmap_mode="r")[SEQUENCES.index("flair")]
-    mask = np.load(crops / f"{patient}.mask.npy", mmap_mode="r")
+    flair = load_array(crops / f"{patient}.npy")[SEQUENCES.index("flair")]
+    mask = load_array(crops / f"{patient}.mask.npy")
     rows = []
     for orientation, index, tumour in choose(flair, mask, task, settings, seeds.generator(seed, task.name, patient)):
         drawn = slices.render_mask(slices.take(mask, orientation, index) > 0, settings["side"])
@@ -89,6 +89,15 @@ def patient_rows(
             row["box"] = shapes.box_from_mask(shapes.parts_to_show(drawn, settings["components"]))
         rows.append(row)
     return rows
+
+
+def check_images(path: str | Path, folder: str | Path) -> None:
+    """`UserError` where conversations show images from elsewhere: what a job reads is among its declared inputs."""
+    allowed = Path(folder).resolve()
+    for row in read(path):
+        for image in row["images"]:
+            if Path(image).resolve().parent != allowed:
+                raise UserError(f"{path}: {row['id']} shows {image}, which is not in {folder}; delete it and run again")
 
 
 def balance(rows: list[dict], grades: Mapping[str, str], rng: np.random.Generator) -> list[dict]:

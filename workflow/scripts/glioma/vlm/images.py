@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from glioma.base.errors import UserError
+from glioma.base.files import load_array
 from glioma.cohort.sequences import SEQUENCES
 from glioma.geometry import slices
 from glioma.vlm.requests import Request
@@ -22,11 +23,7 @@ class Crops:
         self.flair = lru_cache(maxsize=4)(self._flair)
 
     def _flair(self, patient: str) -> np.ndarray:
-        path = self.folder / f"{patient}.npy"
-        try:
-            return np.load(path, mmap_mode="r")[SEQUENCES.index("flair")]
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path}: not a crop ({error}); delete it so that its rule writes it again") from None
+        return load_array(self.folder / f"{patient}.npy")[SEQUENCES.index("flair")]
 
     def digest(self, patient: str) -> str:
         """A digest of a patient's FLAIR volume."""

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from glioma.base.errors import UserError
+from glioma.base.files import load_array
 from glioma.cohort import parts
 from glioma.geometry import slices
 
@@ -37,7 +37,7 @@ def slices_of(
     """The slices of a selection ("all", "range", "tumour"), by patient, orientation and index."""
     requests = []
     for patient in patients:
-        mask = np.load(Path(crops) / f"{patient}.mask.npy", mmap_mode="r")
+        mask = load_array(Path(crops) / f"{patient}.mask.npy")
         for orientation in orientations:
             indices = slices.select(mask, orientation, selection, tumour_pixels, every)
             requests += [Request(patient, orientation, int(index)) for index in indices]
@@ -48,7 +48,7 @@ def repeated(patients: Iterable[str], crops: str | Path, times: int, orientation
     """The consistency test: each patient's slice with the largest tumour, asked `times` times."""
     requests = []
     for patient in patients:
-        mask = np.load(Path(crops) / f"{patient}.mask.npy", mmap_mode="r")
+        mask = load_array(Path(crops) / f"{patient}.mask.npy")
         requests += [Request(patient, orientation, slices.largest(mask, orientation), i) for i in range(times)]
     return requests
 
@@ -86,4 +86,10 @@ def of_run(folds: pd.DataFrame, crops: str | Path, queries: Mapping, part: str =
             request for axis in queries["orientations"] for request in repeated(pair, crops, queries["repeats"], axis)
         ]
     choice = {key: queries[key] for key in ("orientations", "selection", "every", "tumour_pixels")}
-    return slices_of(patients["patient"], crops, **choice)
+    found = slices_of(patients["patient"], crops, **choice)
+    if not found and len(patients):
+        raise UserError(
+            f"the run asks about no slice of its {len(patients)} patients ({part}): selection {choice['selection']}, "
+            f"every {choice['every']}, slices.tumour_pixels {choice['tumour_pixels']}; lower one of them"
+        )
+    return found

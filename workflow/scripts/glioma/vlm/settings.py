@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from glioma.base.section import Count, Number, Rate, Section, Share, Whole
+from glioma.base.section import Count, Number, Rate, Section, Share, Whole, number
 from glioma.geometry.shapes import Components
 
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
@@ -19,7 +19,8 @@ def _rising(value: tuple[int, int]) -> tuple[int, int]:
     return value
 
 
-PolygonPoints = Annotated[tuple[Annotated[int, Field(ge=3)], Annotated[int, Field(ge=3)]], AfterValidator(_rising)]
+_Points = Annotated[int, Field(ge=3), BeforeValidator(number)]
+PolygonPoints = Annotated[tuple[_Points, _Points], AfterValidator(_rising)]
 
 
 class Coordinates(Section):

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from glioma.base.errors import UserError
-from glioma.base.files import atomic_path
+from glioma.base.files import atomic_path, load_array
 
 ORIGIN = np.array([98.0, 134.0, 72.0], dtype=np.float32)
 
@@ -62,7 +62,7 @@ def save(template: Template, folder: str | Path) -> None:
 
 def load(folder: str | Path) -> Template:
     """What `save` wrote, mapped read-only: a patient touches only the part of it where brain is."""
-    return Template(*(np.load(Path(folder) / f"{field.name}.npy", mmap_mode="r") for field in fields(Template)))
+    return Template(*(load_array(Path(folder) / f"{field.name}.npy") for field in fields(Template)))
 
 
 def _read(kind: str) -> np.ndarray:

@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from glioma.base.files import read_json
+from glioma.base.files import load_array, read_json
 from glioma.cohort import crops
 from glioma.report.figures import scans, style
 from glioma.report.figures.ranks import RANKS, positions
@@ -130,4 +129,4 @@ def _volume_overlay(
     scans.show(axes, image[0, index], scans.pixel_size(spacing, "axial"), "axial")
     scans.outline(axes, mask[index] > 0, style.TRUTH, 1.6)
     for folder, colour in predicted:
-        scans.outline(axes, np.load(Path(folder) / f"{patient}.npy", mmap_mode="r")[index] > 0, colour, 1.3)
+        scans.outline(axes, load_array(Path(folder) / f"{patient}.npy")[index] > 0, colour, 1.3)

@@ -10,7 +10,7 @@ from matplotlib.patches import Patch, Polygon, Rectangle
 from matplotlib.patheffects import withStroke
 
 from glioma import tasks
-from glioma.base.files import read_json
+from glioma.base.files import load_array, read_json
 from glioma.cohort.sequences import SEQUENCES
 from glioma.geometry import shapes, slices
 from glioma.report.figures import style
@@ -197,8 +197,8 @@ def draw(axes: Axes, drawing: Drawing, colour: str, width: float = 1.6) -> None:
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray, dict]:
     """The memory-mapped crop, its labels, and the geometry."""
-    mask = np.load(path.with_name(f"{path.stem}.mask.npy"), mmap_mode="r")
-    return np.load(path, mmap_mode="r"), mask, read_json(path.with_suffix(".json"))
+    mask = load_array(path.with_name(f"{path.stem}.mask.npy"))
+    return load_array(path), mask, read_json(path.with_suffix(".json"))
 
 
 def _tinted(labels: np.ndarray) -> np.ndarray:
