@@ -138,7 +138,7 @@ def check_cohort():
             cohort_folds.make(TABLE.reset_index(drop=True), *reversed(options), config["seed"])
         if IS_PHANTOM:
             return
-        checked = Path(COHORT_FOLDER) / "checked.json"
+        checked = Path(".snakemake/glioma-checked") / f"{Path(COHORT_FOLDER).name}.json"
         scans = [TABLE.at[patient, scan] for patient in PATIENTS for scan in SCANS]
         now = {"code": code("patients"), "labels": list(LABELS.values()), "scans": dict(zip(scans, stamps(scans)))}
         if checked.exists() and read_json(checked) == now:

@@ -308,21 +308,93 @@ rule report_parts:
         rules.write_timing.output,
 
 
+# What the page shows, in this order. The summary is thousands of rows long and lies beside it.
+PAGE_TABLES = [
+    *("comparison_table", "tests_table", "audit_table", "published_table", "derivation_table", "answer_status"),
+    *("participants_table", "interpretations_table", "timing_table"),
+]
+PAGE_FIGURES = [
+    *("comparison", "gldr", "confusion", "reliability", "distributions", "box_distributions", "polygon_distributions"),
+    *("centre_distances", "placement", "mask_sizes", "leak_audit", "consistency", "cnn_overlays", "cnn_failures"),
+    *("box_overlays", "polygon_overlays", "centre_overlays", "shape_overlays", "sample_scans", "orientations"),
+    *("shapes_truth", "learning_curves_cnn", "learning_rates", "learning_curves_vlm"),
+]
+PAGE_SETS = sorted(CROP_SETS, key=lambda crops: crops != config["crops"]["mode"])
+"""The crop sets of the page, the study's own first: of it all four sequences are shown."""
+GRADING = [*CLASSIFIERS, *SLICERS, *CLASSIFICATION_RUNS]
+LOCATING = [*SEGMENTERS, *(run for run in RUNS if output_of(run) == "region")]
+
+
 rule report:
     input:
         rules.report_parts.input,
+        summary=SUMMARY,
+        comparisons="<results>/scores/comparisons.csv",
+        audit="<results>/scores/audit.csv",
+        folds=FOLDS,
+        graders=[scored_patients(name) for name in GRADING],
+        regions=[scored_patients(name) for name in LOCATING],
+        crops=[crops_table(crops) for crops in PAGE_SETS],
+        masks=[path for name in SEGMENTERS for path in masks_of(name)],
+        slices=[f"{RESULTS}/scores/{run}/slices.csv" for run in SCORED_RUNS],
+        responses=[path for run in SCORED_RUNS for path in responses(run)],
+        tables=collect("<results>/report/tables/{table}.html", table=PAGE_TABLES),
+        figures=collect("<results>/report/figures/{figure}.png", figure=PAGE_FIGURES),
     output:
         REPORT,
     log:
         "<logs>/report.log",
     benchmark:
         "<benchmarks>/report.tsv"
+    conda:
+        "../envs/main.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        config=settings.study(config),
+        title=config["title"] or STUDY,
+        label=COHORT_LABEL,
+        phantom=IS_PHANTOM,
+        pairs=config["comparisons"],
+        margins=ordered(config["report"]["margins"]),
+        patients=config["report"]["patients"],
+        confidence=config["scores"]["confidence"],
+        side=config["slices"]["side"],
+        crop_sets=PAGE_SETS,
+        graders=GRADING,
+        regions=LOCATING,
+        masks={
+            crops: [(name, f"{RESULTS}/cnn/{name}/masks") for name in SEGMENTERS if crops_of(NETWORKS[name]) == crops]
+            for crops in CROP_SETS
+        },
+        runs={run: facts(run) | {"files": len(responses(run))} for run in SCORED_RUNS},
+        text=[
+            digest(path.relative_to(PROJECT))
+            for pattern in ("workflow/report/*.rst", "workflow/scripts/glioma/report/page/page.*")
+            for path in sorted(PROJECT.glob(pattern))
+        ],
+        code=code_of("report", *tasks.names()),
+    script:
+        "../scripts/report.py"
+
+
+# Snakemake's own report of the same figures and tables, for those who know their way in it; on demand.
+rule snakemake_report:
+    input:
+        rules.report_parts.input,
+    output:
+        "<results>/report/snakemake.html",
+    log:
+        "<logs>/snakemake_report.log",
+    benchmark:
+        "<benchmarks>/snakemake_report.tsv"
     localrule: True
     conda:
         "../envs/main.yaml"
     params:
         config=settings.study(config),
         text=[digest(path.relative_to(PROJECT)) for path in sorted(PROJECT.glob("workflow/report/*.rst"))],
-        code=code("report"),
+        code=code("snakemake_report"),
     script:
-        "../scripts/report.py"
+        "../scripts/snakemake_report.py"

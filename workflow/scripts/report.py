@@ -1,28 +1,97 @@
-"""`snakemake --report`, from the configuration that was used."""
+"""The study's page: the answer, the patients, the tables, figures and methods in one file."""
 
 import json
 import subprocess
-import sys
+from importlib.metadata import version
 from pathlib import Path
 
-from glioma.base.errors import UserError
-from glioma.base.files import atomic_path
+import pandas as pd
+
+from glioma import tasks
+from glioma.base.files import PROJECT
 from glioma.base.job import job
+from glioma.cohort import folds
+from glioma.report import labels
+from glioma.report.page import answer, build, follows, methods, patients
 from glioma.report.revisions import fetched
 
+PACKAGES = ("snakemake", "torch", "monai", "transformers", "peft", "trl", "numpy", "scikit-learn")
+
+
+def commit() -> str:
+    """The commit of the checkout, and whether files differ from it; "" where there is no git."""
+    try:
+        told = [
+            subprocess.run(
+                ["git", "-C", str(PROJECT), *words], capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for words in (("rev-parse", "--short", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
+        ]
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return told[0] + (" with local changes" if told[1] else "")
+
+
 with job(snakemake):
-    configuration = Path(snakemake.output[0]).with_name("config.json")
-    # Not sorted: entries keep their order, in another one Snakemake would take finished results for outdated.
-    used = snakemake.config | {"models": fetched(snakemake.config["models"], "results/models")}
-    with atomic_path(configuration) as temporary:
-        temporary.write_text(json.dumps(used, indent=1) + "\n", encoding="utf-8")
-    snakefile = Path(snakemake.scriptdir).resolve().parents[1] / "Snakefile"
-    with atomic_path(snakemake.output[0]) as temporary:
-        command = [sys.executable, "-m", "snakemake", "report_parts", "--snakefile", str(snakefile), "--nolock"]
-        # The workflow that runs this job holds the lock; a report only reads.
-        command += ["--report", str(temporary), "--configfile", str(configuration)]
-        done = subprocess.run(command, stdout=sys.stdout, stderr=subprocess.STDOUT, check=False)
-        if done.returncode:
-            raise UserError(
-                f"{snakemake.output[0]}: snakemake --report failed; its reason stands above in {snakemake.log[0]}"
-            )
+    given, params = snakemake.input, snakemake.params
+    config = snakemake.config | {"models": fetched(snakemake.config["models"], "results/models")}
+    summary, comparisons, audit = (pd.read_csv(given[name]) for name in ("summary", "comparisons", "audit"))
+    table = folds.read(given.folds)
+    graders, regions = (dict(zip(params[name], given[name], strict=True)) for name in ("graders", "regions"))
+    grades, dice = patients.decisions(graders), patients.overlaps(regions)
+    truth = folds.grades(table)
+    wrong = {
+        patient: sum(found[patient][0] != truth[patient] for found in grades.values() if patient in found)
+        for patient in truth.index
+    }
+    shown = patients.chosen(table, wrong, params.patients)
+    sets = {name: Path(path).parent for name, path in zip(params.crop_sets, given.crops, strict=True)}
+    runs, start = {}, 0
+    for (name, facts), slices in zip(params.runs.items(), given.slices, strict=True):
+        files = given.responses[start : start + facts["files"]]
+        start += facts["files"]
+        task = tasks.get(facts["task"])
+        runs[name] = {
+            "crops": facts["crops"],
+            "kind": "labelled" if task.whole_slices else "located",
+            "box": getattr(task, "drawn", "") == "box",
+            "group": labels.group("vlm", facts["adapter"]),
+            "answers": patients.answers(pd.read_csv(slices, dtype={"patient": str}), facts["task"], files, set(shown)),
+        }
+    pictures = []
+    for name in shown:
+        scans = patients.scans(name, sets, params.masks)
+        for crops, content in scans.items():
+            content["spacing"] = json.loads((sets[crops] / f"{name}.json").read_text())["spacing"][1]
+        pictures.append({"id": name, "grade": truth[name], "scans": scans})
+    cards = answer.cards(summary, comparisons, params.pairs, params.margins)
+    headline = [row.name for card in cards for row in card.rows if row.name in grades][:3]
+    count = truth.value_counts()
+    build.write(
+        snakemake.output[0],
+        {
+            "patients": pictures,
+            "runs": runs,
+            "grades": {name: {who: found[who] for who in shown if who in found} for name, found in grades.items()},
+            "dice": {name: {who: found[who] for who in shown if who in found} for name, found in dice.items()},
+            "shown": headline or list(grades)[:3],
+            "overlap": next(iter(dice), None),
+            "columns": patients.COLUMNS,
+            "side": params.side,
+            "confidence": round(100 * params.confidence),
+        },
+        cards=cards,
+        title=params.title,
+        phantom=params.phantom,
+        cohort=params.label,
+        patients_line=f"{len(truth)} patients of the {params.label} ({count.get('HGG', 0)} HGG, {count.get('LGG', 0)} LGG)",
+        browser_line=f"{len(shown)} of {len(truth)} patients, test patients and those graded wrongly by most methods first.",
+        truth_help=answer.help_of_truth(audit),
+        localisers=follows.localisers(summary),
+        tables=[build.table(path) for path in given.tables],
+        figures=[build.figure(path, methods.caption(Path(path), config)) for path in given.figures],
+        methods=methods.html("workflow", config),
+        provenance=build.provenance(commit(), [(name, version(name)) for name in PACKAGES], config["models"]),
+        configuration=json.dumps(config, indent=1),
+    )
+    print(f"{Path(snakemake.output[0]).stat().st_size / 1e6:.1f} MB")

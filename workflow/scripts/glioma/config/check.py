@@ -133,9 +133,7 @@ def _outputs(config: dict[str, Any], name: str) -> set[str]:
     """What a method delivers."""
     if name in BASELINES:
         return BASELINES[name]
-    if name in config["networks"]:
-        return {"region" if config["networks"][name]["task"] == "segmentation" else "grade"}
-    return {tasks.get(config["runs"][name]["task"]).output}
+    return {tasks.get({**config["networks"], **config["runs"]}[name]["task"]).output}
 
 
 def _agreement(config: dict[str, Any], name: str) -> None:

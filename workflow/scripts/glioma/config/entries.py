@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from glioma import tasks
-from glioma.base.section import Count, Section, Whole, number
+from glioma.base.section import Count, Section, Share, Whole, number
 from glioma.cnn.recipe import Recipe
 from glioma.cohort.settings import Cohort, CropMode, Crops, Folds, Slices
 from glioma.demo.tiny_vlm.settings import Recipe as TinyRecipe
@@ -151,6 +151,23 @@ def _pair(value: Any) -> Any:
 Pairs = tuple[Annotated[tuple[str, ...], BeforeValidator(_pair)], ...]
 
 
+class Margins(Section):
+    """Differences in the primary score that count as none: what "as good as" means."""
+
+    grade: Share = 0.1
+    """In balanced accuracy."""
+    region: Share = 0.05
+    """In Dice."""
+
+
+class Report(Section):
+    """What the page of a study shows."""
+
+    patients: Count = 8
+    """How many patients' pictures are embedded, some 600 kB each at full size."""
+    margins: Margins = Margins()
+
+
 class Study(Section):
     """One complete study."""
 
@@ -171,6 +188,7 @@ class Study(Section):
     """strict: only the format that the prompt demands. lenient: the answer that the text states last."""
     votes: Votes = Votes()
     scores: Scores = Scores()
+    report: Report = Report()
     comparisons: Pairs = ()
     """The declared family of tests: pairs of networks, runs and baselines."""
     leak_audit: Pairs = ()

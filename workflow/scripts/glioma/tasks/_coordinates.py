@@ -199,6 +199,8 @@ def _flat(text: str, limits: Limits) -> list[Found]:
 
 def _named(text: str, limits: Limits, counts: set[int]) -> list[Found]:
     """What numbers make that say what they are: one row and one column, or the edges of a box."""
+    if not counts & {1, 2}:
+        return []
     rows, columns, units, raw, start, end = [], [], set(), [], len(text), 0
     for match in _NAMED.finditer(text):
         name = match["name"].lower()

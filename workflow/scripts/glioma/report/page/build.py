@@ -1,0 +1,117 @@
+"""One HTML file that needs nothing else: no server, no library, no network."""
+
+import base64
+import hashlib
+import html
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from PIL import Image
+
+from glioma.base.files import atomic_path
+
+HERE = Path(__file__).parent
+ASSETS = ("page.html.jinja", "page.css", "page.js")
+SECTIONS = {
+    "answer": "Answer",
+    "picture": "Does it look?",
+    "patients": "Patients",
+    "tables": "Tables",
+    "figures": "Figures",
+    "methods": "Methods",
+    "provenance": "Provenance",
+}
+WIDEST = 1500
+"""Pixels: wider figures are scaled down in the page; beside it they lie as they are."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the page: its title, its picture as a data URI, and its caption as HTML."""
+
+    title: str
+    image: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table page's sections as HTML, made and escaped by `report.html`."""
+
+    title: str
+    body: str
+
+
+def figure(path: str | Path, caption: str) -> Figure:
+    """A PNG as WebP, at most `WIDEST` pixels wide."""
+    with Image.open(path) as image:
+        shown = image.convert("RGB")
+    if shown.width > WIDEST:
+        shown = shown.resize((WIDEST, round(shown.height * WIDEST / shown.width)), Image.Resampling.LANCZOS)
+    stream = io.BytesIO()
+    shown.save(stream, "webp", quality=80, method=4)
+    uri = f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
+    return Figure(_title(path), uri, caption)
+
+
+def table(path: str | Path) -> Table:
+    """The notes and sections of a page that `report.html.write` wrote, without its script."""
+    text = Path(path).read_text(encoding="utf-8")
+    notes = re.findall(r'^<p class="note">.*?</p>$', text.split("<section>")[0], re.DOTALL | re.MULTILINE)
+    sections = re.findall(r"<section>.*?</section>", text, re.DOTALL)
+    heading = re.search(r"<title>(.*?)</title>", text, re.DOTALL)
+    return Table(html.unescape(heading[1]) if heading else _title(path), "\n".join([*notes, *sections]))
+
+
+def write(path: str | Path, data: Mapping[str, Any], **shown: Any) -> None:
+    """Write the page. `data` is what its script reads; `shown` what the template shows (cards, tables, figures, ...).
+
+    All texts are escaped: by the template, or, in `data`, so that none of them ends the element that holds it. The
+    policy lets the page run its own script and nothing else, and fetch nothing.
+    """
+    page, css, script = ((HERE / name).read_text(encoding="utf-8") for name in ASSETS)
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    text = environment.from_string(page).render(
+        css=jinja2.filters.Markup(css),  # type: ignore[attr-defined]
+        script=script,
+        script_hash=f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
+        data=embedded({**data, "cards": [asdict(card) for card in shown["cards"]]}),
+        sections=SECTIONS.items(),
+        **shown,
+    )
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def embedded(content: object) -> str:
+    """JSON that may stand within a `<script>` element, whatever texts it holds."""
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def provenance(
+    commit: str, versions: Sequence[tuple[str, str]], models: Mapping[str, Mapping]
+) -> list[tuple[str, str]]:
+    """What the page says of where its numbers come from."""
+    revisions = "; ".join(
+        f"{name}: {entry['source']} {entry.get('revision') or ''}".strip() for name, entry in models.items()
+    )
+    return [
+        ("workflow", commit or "no commit known (not a git checkout)"),
+        ("packages", ", ".join(f"{name} {version}" for name, version in versions)),
+        ("models", revisions or "none"),
+    ]
+
+
+def _title(path: str | Path) -> str:
+    return Path(path).stem.replace("_", " ").capitalize()
