@@ -1,5 +1,6 @@
 # make env: environment; make demo: the whole workflow on the embedded default; make test: all tests but those of
-# make test-slurm, which bring up a single-node SLURM (root, Debian); make test-fast: unit tests that need neither
+# make test-report, which clicks through the report in Chromium, and make test-slurm, which brings up a single-node SLURM
+# (both root, Debian); make test-fast: unit tests that need neither
 # PyTorch nor Snakemake; make lint.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,7 +11,7 @@ FAST := $(addprefix tests/unit/test_, $(addsuffix .py, answers audit baselines c
 	environments labels presence prompts provenance interpretations published scoring settings shapes slice_labels slices \
 	statistics tasks votes))
 
-.PHONY: env demo test test-fast test-slurm coverage lint
+.PHONY: env demo test test-fast test-report test-slurm coverage lint
 
 env: .venv/.installed
 
@@ -36,6 +37,9 @@ test: env
 
 test-fast: env
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(FAST)
+
+test-report: env
+	$(BIN)/python -m pytest tests/browser
 
 test-slurm: env
 	$(BIN)/python -m pytest -s tests/slurm

@@ -29,7 +29,7 @@ def commit() -> str:
         ]
     except (OSError, subprocess.CalledProcessError):
         return ""
-    return told[0] + (" with local changes" if told[1] else "")
+    return told[0].strip() + (" with local changes" if told[1] else "")
 
 
 with job(snakemake):
@@ -65,7 +65,7 @@ with job(snakemake):
             content["spacing"] = json.loads((sets[crops] / f"{name}.json").read_text())["spacing"][1]
         pictures.append({"id": name, "grade": truth[name], "scans": scans})
     cards = answer.cards(summary, comparisons, params.pairs, params.margins)
-    headline = [row.name for card in cards for row in card.rows if row.name in grades][:3]
+    headline = [row.name for card in cards for row in card.rows if row.name in grades][:2]
     count = truth.value_counts()
     build.write(
         snakemake.output[0],
@@ -74,7 +74,7 @@ with job(snakemake):
             "runs": runs,
             "grades": {name: {who: found[who] for who in shown if who in found} for name, found in grades.items()},
             "dice": {name: {who: found[who] for who in shown if who in found} for name, found in dice.items()},
-            "shown": headline or list(grades)[:3],
+            "shown": headline or list(grades)[:2],
             "overlap": next(iter(dice), None),
             "columns": patients.COLUMNS,
             "side": params.side,
@@ -84,8 +84,8 @@ with job(snakemake):
         title=params.title,
         phantom=params.phantom,
         cohort=params.label,
-        patients_line=f"{len(truth)} patients of the {params.label} ({count.get('HGG', 0)} HGG, {count.get('LGG', 0)} LGG)",
-        browser_line=f"{len(shown)} of {len(truth)} patients, test patients and those graded wrongly by most methods first.",
+        patients_line=f"{len(truth)} patients of the {params.label} ({count['HGG']} HGG, {count['LGG']} LGG)",
+        browser_line=f"{len(shown)} of {len(truth)} patients: test patients first, the most often misgraded on top.",
         truth_help=answer.help_of_truth(audit),
         localisers=follows.localisers(summary),
         tables=[build.table(path) for path in given.tables],

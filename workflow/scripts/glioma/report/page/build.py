@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 from PIL import Image
 
 from glioma.base.files import atomic_path
@@ -80,7 +81,7 @@ def write(path: str | Path, data: Mapping[str, Any], **shown: Any) -> None:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     text = environment.from_string(page).render(
-        css=jinja2.filters.Markup(css),  # type: ignore[attr-defined]
+        css=Markup(css),
         script=script,
         script_hash=f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
         data=embedded({**data, "cards": [asdict(card) for card in shown["cards"]]}),

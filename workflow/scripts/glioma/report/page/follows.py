@@ -52,7 +52,7 @@ def localisers(summary: pd.DataFrame) -> list[Localiser]:
                 value["centre_spread"],
                 value["true_centre_spread"],
                 *(_with_interval(table.loc[name]) for name in METRICS[4:]),
-                verdict=_verdict(table),
+                _verdict(table),
             )
         )
     return found

@@ -16,7 +16,7 @@ const SVG = "http://www.w3.org/2000/svg";
 for (const place of document.querySelectorAll(".forest")) {
   const card = DATA.cards[Number(place.dataset.card)], left = 200, width = 190, step = 26;
   const x = (value) => left + Math.max(0, Math.min(1, value)) * width, height = card.rows.length * step + 30;
-  const svg = make("svg", null, { viewBox: `0 0 600 ${height}`, role: "img", "aria-label": card.metric }, SVG);
+  const svg = make("svg", null, { viewBox: `0 0 640 ${height}`, role: "img", "aria-label": card.metric }, SVG);
   const draw = (tag, attributes, text) => svg.append(make(tag, text, attributes, SVG));
   for (const tick of [0, 0.25, 0.5, 0.75, 1]) {
     const dashed = tick === card.chance ? { stroke: "#333", "stroke-dasharray": "4 3" } : { stroke: "#e6e6e6" };

@@ -1,0 +1,137 @@
+"""The page in a browser, clicked through: `make test-report` (root, Debian: installs Chromium where it is missing)."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import small_page
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+PACKAGES = ("chromium", "chromium-driver")
+
+
+def installed() -> None:
+    """Chromium and its driver, from the distribution's packages where they are not there."""
+    if shutil.which("chromium") and shutil.which("chromedriver"):
+        return
+    if not shutil.which("apt-get"):
+        sys.exit(f"Error: {' and '.join(PACKAGES)} are missing, and so is apt-get; install them by other means")
+    subprocess.run(["apt-get", "update", "-qq"], check=True)
+    subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES], check=True)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    installed()
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,1000"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(browser, tmp_path):
+    path: Path = small_page.write(tmp_path)
+    browser.get(path.as_uri())
+    WebDriverWait(browser, 20).until(lambda it: it.execute_script("return document.documentElement.dataset.ready"))
+    yield browser
+    assert browser.get_log("browser") == []
+
+
+def picture(page) -> str:
+    return page.execute_script("return document.getElementById('slice').toDataURL()")
+
+
+def changed(page, act) -> bool:
+    """Whether the slice looks otherwise after `act`."""
+    before = picture(page)
+    act()
+    try:
+        WebDriverWait(page, 3).until(lambda it: picture(it) != before)
+    except Exception:
+        return False
+    return True
+
+
+def patients(page):
+    return page.find_elements(By.CSS_SELECTOR, "#list tr[data-patient]")
+
+
+def test_the_first_screen_warns_and_answers(page):
+    banner = page.find_element(By.CLASS_NAME, "banner")
+    assert "Phantom data." in banner.text and "Not for clinical use." in banner.text
+    verdicts = [each.text for each in page.find_elements(By.CLASS_NAME, "verdict")]
+    assert len(verdicts) == 2 and all("is better than" in each for each in verdicts)
+    for width, height in ((1400, 1000), (700, 500)):
+        page.set_window_size(width, height)
+        page.execute_script("window.scrollTo(0, 1e6)")
+        box = banner.rect
+        top = page.execute_script("return arguments[0].getBoundingClientRect().top", banner)
+        assert top == 0 and box["height"] > 0
+    page.set_window_size(1400, 1000)
+    assert len(page.find_elements(By.CSS_SELECTOR, ".forest circle")) == 6
+
+
+def test_every_patient_slice_and_choice(page):
+    for number in range(len(patients(page))):
+        assert number == 0 or changed(page, lambda number=number: patients(page)[number].click())
+        names = [button.text for button in page.find_elements(By.CSS_SELECTOR, "#sequences button")]
+        for name in names[1:]:
+            find = f"//span[@id='sequences']/button[text()='{name}']"
+            assert changed(page, lambda find=find: page.find_element(By.XPATH, find).click()), name
+    body = page.find_element(By.TAG_NAME, "body")
+    assert changed(page, lambda: body.send_keys(Keys.ARROW_RIGHT))
+    assert changed(page, lambda: body.send_keys(Keys.ARROW_LEFT))
+    scroll = "document.getElementById('slice').dispatchEvent(new WheelEvent('wheel', {deltaY: 1, cancelable: true}))"
+    assert changed(page, lambda: page.execute_script(scroll))
+    assert changed(page, lambda: page.find_element(By.ID, "strip").click())
+    for name in ("truth", "cnn"):
+        page.execute_script("document.querySelector('.browser').scrollIntoView({block: 'start'})")
+        assert changed(page, lambda name=name: page.find_element(By.ID, name).click()), name
+
+
+def test_what_a_model_said_is_shown_as_it_is(page):
+    raw = page.find_element(By.CSS_SELECTOR, "#drew .raw").text
+    assert raw.startswith("</script><img src=x onerror=alert(1)>&amp;")
+    assert "Dice with the true mask of this slice: 0.50" in page.find_element(By.ID, "drew").text
+    assert "✗ vlm-tuned: LGG" in page.find_element(By.ID, "decided").text
+    assert not page.find_elements(By.CSS_SELECTOR, "img[src=x]")
+
+
+@pytest.mark.parametrize(("choice", "left"), [("", 6), ("HGG", 3), ("LGG", 3), ("wrong", 6), ("disagree", 6)])
+def test_filters_of_patients(page, choice, left):
+    Select(page.find_element(By.ID, "filter")).select_by_value(choice)
+    assert len(patients(page)) == left
+
+
+def test_every_section_opens_and_tables_sort_and_filter(page):
+    for link in page.find_elements(By.CSS_SELECTOR, "nav a"):
+        link.click()
+        target = page.find_element(By.ID, link.get_attribute("href").partition("#")[2])
+        assert target.is_displayed()
+    for each in page.find_elements(By.CSS_SELECTOR, "details"):
+        page.execute_script("arguments[0].open = true", each)
+    image = page.find_element(By.CSS_SELECTOR, "#figures img")
+    page.execute_script("arguments[0].scrollIntoView()", image)
+    WebDriverWait(page, 5).until(lambda _: image.get_property("naturalWidth") == 1500)
+    cells = (
+        "return [...document.querySelectorAll('#tables tbody tr:not([hidden])')].map(row => row.cells[1].textContent)"
+    )
+    assert page.execute_script(cells) == ["1", "2"]
+    button = page.find_elements(By.CSS_SELECTOR, "#tables th button")[1]
+    for _ in range(2):
+        page.execute_script("arguments[0].click()", button)
+    assert page.execute_script(cells) == ["2", "1"]
+    box = page.find_element(By.CSS_SELECTOR, "#tables input[type=search]")
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", box)
+    box.send_keys("onerror")
+    assert page.execute_script(cells) == ["2"]
