@@ -46,6 +46,13 @@ def test_an_inference_prompt_touches_its_own_runs(workspace):
     }
 
 
+def test_an_older_prompt_in_the_place_of_one_is_another(workspace):
+    """As cp -p and rsync -a bring it."""
+    workspace.edit("config/prompts/presence.txt", "Does this", "Does the")
+    os.utime(workspace.folder / "config/prompts/presence.txt", (1e9, 1e9))
+    assert {"respond", "answers", "score_run"} <= set(workspace.planned())
+
+
 def test_a_training_prompt_touches_its_adapter_and_what_follows(workspace):
     workspace.edit("config/prompts/training/polygon.txt", "For each", "In each")
     planned = workspace.planned()

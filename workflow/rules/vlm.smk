@@ -89,6 +89,8 @@ rule conversations:
         runtime=60,
     params:
         task=lambda wildcards: ADAPTERS[wildcards.adapter]["task"],
+        # By content, too: an older file in its place is another prompt.
+        prompt=lambda wildcards: stamp(settings.prompt_file(ADAPTERS[wildcards.adapter]["prompt"])),
         settings=lambda wildcards: settings.conversations(config, wildcards.adapter),
         folds=FOLD_NUMBERS,
         seed=config["seed"],
@@ -152,6 +154,7 @@ rule respond:
     params:
         base=lambda wildcards: base(RUNS[wildcards.run]["model"]),
         adapter=lambda wildcards: adapter_folder(wildcards.run, wildcards.part),
+        prompt=lambda wildcards: stamp(settings.prompt_file(RUNS[wildcards.run]["prompt"])),
         queries=lambda wildcards: settings.queries(config, wildcards.run),
         generation=lambda wildcards: settings.generation(config, wildcards.run),
         seed=config["seed"],
