@@ -27,8 +27,8 @@ env: .venv/.installed
 
 demo: env
 	$(BIN)/snakemake --cores $(CORES)
-	@echo "Where the time went (seconds, summed over the jobs of each rule):"
-	@PYTHONPATH=workflow/scripts $(BIN)/python -m glioma.report.tables.timing results/demo/benchmarks
+	@echo "Phantom results, not for clinical use:"
+	@PYTHONPATH=workflow/scripts $(BIN)/python -m glioma.report.page results/demo/report/report.html
 	@echo "Report: $(CURDIR)/results/demo/report/report.html"
 
 test: env

@@ -319,7 +319,10 @@ def test_no_responses_make_an_empty_table(tmp_path):
         *("{", "[]", "3", '{"patient": "a"}', json.dumps(response(None)), "[" * 100_000),
         *(
             json.dumps(response("b", **odd))
-            for odd in ({"slice": "5"}, {"repeat": True}, {"patient": 7}, {"logprobs": 1})
+            for odd in (
+                *({"slice": "5"}, {"repeat": True}, {"patient": 7}, {"logprobs": 1}, {"logprobs": {"0": 1.0}}),
+                *({"logprobs": {"0": -1, "1": bad, "2": -1}} for bad in (5.0, "x", True, None, float("nan"))),
+            )
         ),
         json.dumps(response("\ud800", slice=5)),
         json.dumps(response("the same question again")),

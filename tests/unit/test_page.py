@@ -10,7 +10,7 @@ import pytest
 import small_page
 from PIL import Image
 
-from glioma.report.page import answer, build, follows, methods, patients
+from glioma.report.page import __main__, answer, build, follows, methods, patients
 
 
 def test_a_card_for_grade_and_one_for_location():
@@ -100,6 +100,12 @@ def test_no_text_is_markup(tmp_path):
     assert "default-src 'none'" in policy and "unsafe-inline" not in policy.partition("script-src")[2]
     # Nothing is fetched: every picture is in the file.
     assert not re.search(r'(?:src|href)="(?!data:|#)', text)
+
+
+def test_the_verdicts_in_the_terminal(tmp_path):
+    said = __main__.lines(small_page.write(tmp_path).read_text(encoding="utf-8"))
+    assert said[:2] == ["Grade: LGG or HGG?", "  The CNN “net” is better than the fine-tuned VLM “vlm-tuned”."]
+    assert max(map(len, said)) <= 100 and sum("patients" in line for line in said) == 2
 
 
 def test_methods_and_captions_are_html_of_the_texts():

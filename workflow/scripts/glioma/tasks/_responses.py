@@ -13,6 +13,8 @@ from glioma.tasks._answer import Limits
 from glioma.tasks._task import QueryTask
 
 QUESTION = ("patient", "orientation", "slice", "repeat")
+MOST_LOGPROB = 1e-6
+"""The logarithm of a probability is at most 0, but for what rounding adds."""
 RESPONSE_KEYS = ("patient", "orientation", "slice", "repeat", "text", "finish", "tokens", "logprobs")
 
 
@@ -22,8 +24,14 @@ def _check_types(content: Mapping) -> None:
         for name in names:
             if not isinstance(content[name], kinds) or isinstance(content[name], bool):
                 raise TypeError(f"{name} is no {'text' if kinds is str else 'whole number'}")
-    if not isinstance(content["logprobs"], dict | None):
+    logprobs = content["logprobs"]
+    if not isinstance(logprobs, dict | None):
         raise TypeError("logprobs is no mapping")
+    if logprobs is not None and set(logprobs) != set(map(str, range(len(LABELS)))):
+        raise ValueError(f"logprobs are of {', '.join(logprobs) or 'nothing'}, not of 0, 1 and 2")
+    for value in (logprobs or {}).values():
+        if not isinstance(value, int | float) or isinstance(value, bool) or not value <= MOST_LOGPROB:
+            raise ValueError(f"{value!r} is no logarithm of a probability")
     content["text"].encode()
 
 

@@ -1,6 +1,5 @@
 """Where the time went: Snakemake's benchmark files and the VLM's own counts."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -85,7 +84,3 @@ def _seconds(value: float) -> Cell:
     else:
         text = f"{whole // 3600} h {whole % 3600 // 60:02d} min"
     return Cell(text, key=float(value))
-
-
-if __name__ == "__main__":
-    print(totals(sys.argv[1]).round(0).astype({"wall_s": int, "cpu_s": int}).to_string(index=False))
