@@ -63,6 +63,9 @@ _MARKED = re.compile(r"\b(?:cent(?:er|re)|centroid|answer|final|output|point)\b"
 _FOREIGN = re.compile(r"<(?:box|ref|point|loc|quad|poly)[ >0-9]|<loc[0-9]", re.IGNORECASE)
 _SIZES = re.compile(r"\b(?:width|height|xywh|w|h)\b", re.IGNORECASE)
 
+MOST_NAMED = 40
+"""Numbers that say what they are: a text with more of them lists, and answers nothing."""
+
 Pairs = Sequence[tuple[float, float]]
 
 
@@ -202,7 +205,9 @@ def _named(text: str, limits: Limits, counts: set[int]) -> list[Found]:
     if not counts & {1, 2}:
         return []
     rows, columns, units, raw, start, end = [], [], set(), [], len(text), 0
-    for match in _NAMED.finditer(text):
+    for number, match in enumerate(_NAMED.finditer(text)):
+        if number == MOST_NAMED:
+            return []
         name = match["name"].lower()
         if _free_text.is_about(text, Statement(match.start(), match.end(), None)) or _RANGE.search(
             _free_text.before(text, match.start())
