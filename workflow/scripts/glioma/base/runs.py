@@ -46,6 +46,11 @@ def release(arguments: Sequence[str]) -> str | None:
     if any(word in ("--dry-run", "--dryrun") or re.fullmatch(r"-[A-Za-z]*n[A-Za-z]*", word) for word in arguments):
         return None
     records = {path: read_json(path) for path in RECORDS.glob("*.json")}
+    if "--unlock" in arguments:
+        # The user says that nothing is alive, and Snakemake takes the lock away.
+        for path in records:
+            path.unlink(missing_ok=True)
+        return None
     locks = list(LOCKS.glob("*.lock"))
     if not records:
         return None
@@ -54,7 +59,7 @@ def release(arguments: Sequence[str]) -> str | None:
     if locks and not all(record["local"] for record in records.values()):
         raise UserError(
             "a run on the cluster was killed here, and its jobs may still be going; cancel them (docs/cluster.md), "
-            f"then type: rm -r {RECORDS} && snakemake --unlock"
+            "then type: snakemake --unlock"
         )
     orphans = list(_jobs())
     for orphan in orphans:
