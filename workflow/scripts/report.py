@@ -58,9 +58,12 @@ with job(snakemake):
             "group": labels.group("vlm", facts["adapter"]),
             "answers": patients.answers(pd.read_csv(slices, dtype={"patient": str}), facts["task"], files, set(shown)),
         }
+    # The CNN that locates best is drawn first.
+    best = sorted(dice, key=lambda name: -sum(dice[name].values()) / max(1, len(dice[name])))
+    masks = {crops: sorted(each, key=lambda pair: best.index(pair[0])) for crops, each in params.masks.items()}
     pictures = []
     for name in shown:
-        scans = patients.scans(name, sets, params.masks)
+        scans = patients.scans(name, sets, masks)
         for crops, content in scans.items():
             content["spacing"] = json.loads((sets[crops] / f"{name}.json").read_text())["spacing"][1]
         pictures.append({"id": name, "grade": truth[name], "scans": scans})
@@ -75,7 +78,7 @@ with job(snakemake):
             "grades": {name: {who: found[who] for who in shown if who in found} for name, found in grades.items()},
             "dice": {name: {who: found[who] for who in shown if who in found} for name, found in dice.items()},
             "shown": headline or list(grades)[:2],
-            "overlap": next(iter(dice), None),
+            "overlap": next((name for each in masks.values() for name, _ in each), next(iter(dice), None)),
             "columns": patients.COLUMNS,
             "side": params.side,
             "confidence": round(100 * params.confidence),

@@ -13,6 +13,10 @@ METRICS = (
 )
 
 
+NEAR = 0.05
+"""Shares that differ by less count as equal in words."""
+
+
 @dataclass(frozen=True)
 class Localiser:
     """One method's answers over all slices it was asked about; scores of the summary, some with intervals."""
@@ -70,4 +74,6 @@ def _verdict(table: pd.DataFrame) -> str:
     own, others = table.loc["centre_in_box"], table.loc["centre_in_other_boxes"]
     if own["low"] > others["high"]:
         return "Follows the picture: the tumour of the patient shown is hit more often than those of other patients."
-    return "No sign of it: the same answers score as well in other patients."
+    if own["value"] - others["value"] < NEAR:
+        return "No sign of it: the same answers score as well in other patients."
+    return "Cannot be told: the tumour shown is hit more often than those of others, but the intervals meet."
