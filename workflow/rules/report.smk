@@ -346,11 +346,10 @@ rule report:
         "<logs>/report.log",
     benchmark:
         "<benchmarks>/report.tsv"
+    # Short, and the commit that the page names is known where Snakemake is.
+    localrule: True
     conda:
         "../envs/main.yaml"
-    resources:
-        mem_mb=4000,
-        runtime=30,
     params:
         config=settings.study(config),
         title=config["title"] or STUDY,
