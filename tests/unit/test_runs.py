@@ -100,15 +100,25 @@ def orphan(folder, code):
 
 def test_jobs_that_a_killed_run_left_are_interrupted(here):
     record(dead())
-    pid = orphan(here, f"try:\n    {ON}\nfinally:\n    open('tidied', 'w').close()")
+    hears = "signal.signal(signal.SIGINT, signal.default_int_handler)"
+    pid = orphan(here, f"{hears}\ntry:\n    {ON}\nfinally:\n    open('tidied', 'w').close()")
     assert runs.release([]) is not None and not locked()
     assert not psutil.pid_exists(pid) and (here / "tidied").exists()
+
+
+def test_jobs_that_hear_no_interrupt_are_told_to_end(here, monkeypatch):
+    """As those of a run that a script has put into the background."""
+    monkeypatch.setattr(runs, "PATIENCE", 0.5)
+    record(dead())
+    pid = orphan(here, f"signal.signal(signal.SIGINT, signal.SIG_IGN); {ON}")
+    assert runs.release([]) is not None and not locked() and not psutil.pid_exists(pid)
 
 
 def test_jobs_that_do_not_end_are_named(here, monkeypatch):
     monkeypatch.setattr(runs, "PATIENCE", 0.5)
     record(dead())
-    pid = orphan(here, f"signal.signal(signal.SIGINT, signal.SIG_IGN); {ON}")
+    deaf = "; ".join(f"signal.signal(signal.{name}, signal.SIG_IGN)" for name in ("SIGINT", "SIGTERM"))
+    pid = orphan(here, f"{deaf}; {ON}")
     try:
         with pytest.raises(UserError, match=f"type: kill -9 {pid}"):
             runs.release([])

@@ -18,8 +18,8 @@ import psutil
 from glioma.base.errors import UserError
 from glioma.base.files import read_json, write_json
 
-PATIENCE = 30
-"""Seconds until a job that is interrupted must have ended."""
+PATIENCE = 10
+"""Seconds for a job to end once it is interrupted, and again once it is told to end."""
 RECORDS, LOCKS = Path(".snakemake/glioma-runs"), Path(".snakemake/locks")
 
 
@@ -61,12 +61,13 @@ def release(arguments: Sequence[str]) -> str | None:
             "a run on the cluster was killed here, and its jobs may still be going; cancel them (docs/cluster.md), "
             "then type: snakemake --unlock"
         )
-    orphans = list(_jobs())
-    for orphan in orphans:
-        with suppress(psutil.NoSuchProcess):
-            # As Ctrl-C: files that are half written are taken away.
-            orphan.send_signal(signal.SIGINT)
-    _, alive = psutil.wait_procs(orphans, timeout=PATIENCE)
+    alive = list(_jobs())
+    # As Ctrl-C, so that files that are half written are taken away. What a script began with & does not hear it.
+    for way in (signal.SIGINT, signal.SIGTERM):
+        for orphan in alive:
+            with suppress(psutil.NoSuchProcess):
+                orphan.send_signal(way)
+        _, alive = psutil.wait_procs(alive, timeout=PATIENCE)
     if alive:
         pids = " ".join(str(orphan.pid) for orphan in alive)
         raise UserError(f"a run was killed here, and jobs of it do not end ({pids}); type: kill -9 {pids}")
