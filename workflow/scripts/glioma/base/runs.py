@@ -68,6 +68,7 @@ def release(arguments: Sequence[str]) -> str | None:
             with suppress(psutil.NoSuchProcess):
                 orphan.send_signal(way)
         _, alive = psutil.wait_procs(alive, timeout=PATIENCE)
+        alive = [orphan for orphan in alive if not _is_zombie(orphan)]
     if alive:
         pids = " ".join(str(orphan.pid) for orphan in alive)
         raise UserError(f"a run was killed here, and jobs of it do not end ({pids}); type: kill -9 {pids}")
@@ -83,6 +84,14 @@ def _is_alive(record: dict) -> bool:
         return abs(psutil.Process(record["pid"]).create_time() - record["since"]) < 1
     except psutil.NoSuchProcess:
         return False
+
+
+def _is_zombie(process: psutil.Process) -> bool:
+    """Whether a process has ended and only its parent has not taken notice."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _jobs() -> Iterator[psutil.Process]:
