@@ -1,6 +1,7 @@
 # What every stage shares: the checked configuration and the names that make up the graph. No rules.
 
 import sys
+from functools import cache
 from pathlib import Path
 
 # Not workflow.basedir: that is the folder of another Snakefile where this one is imported as a module.
@@ -134,13 +135,14 @@ def check_cohort():
     """
     try:
         if planned(rules.folds):
-            options = settings.only(config["folds"], "test_fraction", "count").values()
-            cohort_folds.make(TABLE.reset_index(drop=True), *reversed(options), config["seed"])
+            test_fraction, count = (config["folds"][key] for key in ("test_fraction", "count"))
+            cohort_folds.make(TABLE.reset_index(drop=True), test_fraction, count, config["seed"])
         if IS_PHANTOM:
             return
         checked = Path(".snakemake/glioma-checked") / f"{Path(COHORT_FOLDER).name}.json"
         scans = [TABLE.at[patient, scan] for patient in PATIENTS for scan in SCANS]
-        now = {"code": code("patients"), "labels": list(LABELS.values()), "scans": dict(zip(scans, stamps(scans)))}
+        labels = {str(value): tissue for value, tissue in LABELS.items()}
+        now = {"code": code("patients"), "labels": labels, "scans": dict(zip(scans, stamps(scans)))}
         if checked.exists() and read_json(checked) == now:
             return
         cohort_index.check(TABLE, LABELS, workflow.cores or 1)
@@ -149,9 +151,12 @@ def check_cohort():
         sys.exit(f"Error: {error}")
 
 
+stamped = cache(stamp)
+
+
 def stamps(paths):
-    """What tells other contents of a user's files, newer or older."""
-    return [stamp(path) for path in paths]
+    """What tells other contents of a user's files, newer or older; each is looked at once a start."""
+    return [stamped(path) for path in paths]
 
 
 def code_of(script, *names):

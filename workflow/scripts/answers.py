@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from glioma import tasks
 from glioma.base.files import write_csv
 from glioma.base.job import job
@@ -22,9 +24,11 @@ with job(snakemake):
         for part in snakemake.params.parts
         for number in range(queries["shards"])
     ]
-    for path, of_file in zip(snakemake.input.responses, asked, strict=True):
-        requests.check_answered(path, tasks.read_responses(path), of_file)
-    responses = tasks.read_responses(snakemake.input.responses)
+    files = [tasks.read_responses(path) for path in snakemake.input.responses]
+    # No request is in two files: where each file answers its own, no question is answered in two either.
+    for path, responses, of_file in zip(snakemake.input.responses, files, asked, strict=True):
+        requests.check_answered(path, responses, of_file)
+    responses = pd.concat(files, ignore_index=True)
     answers = tasks.answers_table(responses, tasks.get(settings["task"]), settings["parsing"], limits)
     write_csv(answers, snakemake.output[0])
     print(answers["status"].value_counts().to_string())

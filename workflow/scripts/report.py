@@ -11,6 +11,7 @@ from glioma import tasks
 from glioma.base.files import PROJECT
 from glioma.base.job import job
 from glioma.cohort import folds
+from glioma.cohort.truth import spacings
 from glioma.report import labels
 from glioma.report.page import answer, build, follows, methods, patients
 from glioma.report.revisions import fetched
@@ -29,7 +30,7 @@ def commit() -> str:
         ]
     except (OSError, subprocess.CalledProcessError):
         return ""
-    return told[0].strip() + (" with local changes" if told[1] else "")
+    return told[0] + (" with local changes" if told[1] else "")
 
 
 with job(snakemake):
@@ -65,7 +66,7 @@ with job(snakemake):
     for name in shown:
         scans = patients.scans(name, sets, masks)
         for crops, content in scans.items():
-            content["spacing"] = json.loads((sets[crops] / f"{name}.json").read_text())["spacing"][1]
+            content["spacing"] = spacings(sets[crops], [name])[name][1]
         pictures.append({"id": name, "grade": truth[name], "scans": scans})
     cards = answer.cards(summary, comparisons, params.pairs, params.margins)
     headline = [row.name for card in cards for row in card.rows if row.name in grades][:2]

@@ -7,6 +7,7 @@ from typing import Any
 
 import jinja2
 import numpy as np
+from markupsafe import Markup
 
 from glioma.base.files import atomic_path
 from glioma.metrics import records
@@ -61,6 +62,40 @@ def write(path: str | Path, title: str, cohort_label: str, tables: Iterable[Tabl
         temporary.write_text(page, encoding="utf-8")
 
 
+# Of pages with a table that has tools; the study's page has it, too.
+TOOLS = """\
+for (const table of document.querySelectorAll("table[data-tools]")) {
+  const body = table.tBodies[0], rows = [...body.rows];
+  const box = table.closest("section").querySelector("input"), count = table.closest("section").querySelector(".count");
+  const key = (row, i) => {
+    const cell = row.cells[i], k = cell.dataset.key;
+    return k === undefined ? cell.textContent.trim() : Number(k.replace("-inf", "-Infinity"));
+  };
+  const filter = () => {
+    const words = box.value.toLowerCase().split(/\\s+/).filter(Boolean);
+    let shown = 0;
+    for (const row of rows) {
+      const text = row.textContent.toLowerCase();
+      row.hidden = !words.every(word => text.includes(word));
+      shown += !row.hidden;
+    }
+    count.textContent = shown + " of " + rows.length + " rows";
+  };
+  [...table.tHead.rows[0].cells].forEach((head, i) => head.querySelector("button").addEventListener("click", () => {
+    const up = head.getAttribute("aria-sort") === "descending" || !head.hasAttribute("aria-sort");
+    for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", up ? "ascending" : "descending");
+    rows.sort((a, b) => {
+      const x = key(a, i), y = key(b, i);
+      const order = typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y));
+      return up ? order : -order;
+    });
+    body.append(...rows);
+  }));
+  box.addEventListener("input", filter);
+  filter();
+}
+"""
 _ENVIRONMENT = jinja2.Environment(
     autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
@@ -141,41 +176,10 @@ input { font: inherit; padding: .3rem .5rem; width: 26rem; max-width: 100%;
 {% endfor %}
 {% if script %}
 <script>
-for (const table of document.querySelectorAll("table[data-tools]")) {
-  const body = table.tBodies[0], rows = [...body.rows];
-  const box = table.closest("section").querySelector("input"), count = table.closest("section").querySelector(".count");
-  const key = (row, i) => {
-    const cell = row.cells[i], k = cell.dataset.key;
-    return k === undefined ? cell.textContent.trim() : Number(k.replace("-inf", "-Infinity"));
-  };
-  const filter = () => {
-    const words = box.value.toLowerCase().split(/\\s+/).filter(Boolean);
-    let shown = 0;
-    for (const row of rows) {
-      const text = row.textContent.toLowerCase();
-      row.hidden = !words.every(word => text.includes(word));
-      shown += !row.hidden;
-    }
-    count.textContent = shown + " of " + rows.length + " rows";
-  };
-  [...table.tHead.rows[0].cells].forEach((head, i) => head.querySelector("button").addEventListener("click", () => {
-    const up = head.getAttribute("aria-sort") === "descending" || !head.hasAttribute("aria-sort");
-    for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
-    head.setAttribute("aria-sort", up ? "ascending" : "descending");
-    rows.sort((a, b) => {
-      const x = key(a, i), y = key(b, i);
-      const order = typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y));
-      return up ? order : -order;
-    });
-    body.append(...rows);
-  }));
-  box.addEventListener("input", filter);
-  filter();
-}
-</script>
+{{ tools }}</script>
 {% endif %}
 </body>
 </html>
 """
 )
-_ENVIRONMENT.globals |= {"zip": zip, "row_tones": ROW_TONES}
+_ENVIRONMENT.globals |= {"zip": zip, "row_tones": ROW_TONES, "tools": Markup(TOOLS)}

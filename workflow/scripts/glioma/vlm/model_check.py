@@ -25,7 +25,7 @@ def check(base: Mapping, side: int) -> dict[str, int]:
     models.check_weights(base)
     processor = models.load_processor(base)
     picture = Image.new("RGB", (side, side))
-    with _in_time(base["name"]):
+    with _in_time():
         try:
             question = Question(processor, PROMPT, picture.size)
             image_features(processor, [picture])
@@ -52,7 +52,7 @@ def check(base: Mapping, side: int) -> dict[str, int]:
 
 
 @contextmanager
-def _in_time(name: str) -> Iterator[None]:
+def _in_time() -> Iterator[None]:
     """Ends what takes longer than `SECONDS`, where a signal can (the main thread of a process)."""
     if threading.current_thread() is not threading.main_thread():
         yield

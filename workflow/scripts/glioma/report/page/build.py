@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import html
-import io
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,8 @@ from markupsafe import Markup
 from PIL import Image
 
 from glioma.base.files import atomic_path
+from glioma.report.html import TOOLS
+from glioma.report.page.uris import data_uri
 
 HERE = Path(__file__).parent
 ASSETS = ("page.html.jinja", "page.css", "page.js")
@@ -55,10 +56,7 @@ def figure(path: str | Path, caption: str) -> Figure:
         shown = image.convert("RGB")
     if shown.width > WIDEST:
         shown = shown.resize((WIDEST, round(shown.height * WIDEST / shown.width)), Image.Resampling.LANCZOS)
-    stream = io.BytesIO()
-    shown.save(stream, "webp", quality=80, method=4)
-    uri = f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
-    return Figure(_title(path), uri, caption)
+    return Figure(_title(path), data_uri(shown, "webp", quality=80, method=4), caption)
 
 
 def table(path: str | Path) -> Table:
@@ -76,7 +74,8 @@ def write(path: str | Path, data: Mapping[str, Any], **shown: Any) -> None:
     All texts are escaped: by the template, or, in `data`, so that none of them ends the element that holds it. The
     policy lets the page run its own script and nothing else, and fetch nothing.
     """
-    page, css, script = ((HERE / name).read_text(encoding="utf-8") for name in ASSETS)
+    page, css, own = ((HERE / name).read_text(encoding="utf-8") for name in ASSETS)
+    script = own + TOOLS
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

@@ -34,39 +34,6 @@ for (const place of document.querySelectorAll(".forest")) {
   place.append(svg, make("p", `${card.metric}, with ${DATA.confidence} % intervals`, { class: "muted" }));
 }
 
-// Tables: a filter, and a click on a heading sorts.
-for (const table of document.querySelectorAll("table[data-tools]")) {
-  const body = table.tBodies[0], rows = [...body.rows], section = table.closest("section");
-  const box = section.querySelector("input"), count = section.querySelector(".count");
-  const key = (row, column) => {
-    const cell = row.cells[column], sorted = cell.dataset.key;
-    return sorted === undefined ? cell.textContent.trim() : Number(sorted.replace("-inf", "-Infinity"));
-  };
-  const filter = () => {
-    const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
-    let shown = 0;
-    for (const row of rows) {
-      const text = row.textContent.toLowerCase();
-      row.hidden = !words.every((word) => text.includes(word));
-      shown += !row.hidden;
-    }
-    count.textContent = `${shown} of ${rows.length} rows`;
-  };
-  [...table.tHead.rows[0].cells].forEach((head, column) => head.querySelector("button").addEventListener("click", () => {
-    const up = head.getAttribute("aria-sort") !== "ascending";
-    for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
-    head.setAttribute("aria-sort", up ? "ascending" : "descending");
-    rows.sort((a, b) => {
-      const one = key(a, column), two = key(b, column);
-      const order = typeof one === "number" && typeof two === "number" ? one - two : String(one).localeCompare(String(two));
-      return up ? order : -order;
-    });
-    body.append(...rows);
-  }));
-  box.addEventListener("input", filter);
-  filter();
-}
-
 // The browser of patients.
 const state = { patient: DATA.patients.length ? 0 : -1, set: null, sequence: "flair", slice: 0 };
 const pictures = new Map();

@@ -1,7 +1,5 @@
 """Patients to look at: pictures, masks, and what every method said of each slice, as JSON that a page can hold."""
 
-import base64
-import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +14,7 @@ from glioma.base.answers import LABELS
 from glioma.base.files import load_array
 from glioma.cohort import crops
 from glioma.cohort.sequences import SEQUENCES
+from glioma.report.page.uris import data_uri
 from glioma.scoring import tables
 
 COLUMNS = 10
@@ -41,18 +40,12 @@ def mosaic(volume: np.ndarray) -> np.ndarray:
 
 def picture(image: np.ndarray) -> str:
     """A grey picture as a data URI of WebP."""
-    return _uri(Image.fromarray(image), "webp", quality=QUALITY, method=4)
+    return data_uri(Image.fromarray(image), "webp", quality=QUALITY, method=4)
 
 
 def stencil(mask: np.ndarray) -> str:
     """A mask as a data URI of PNG, one bit a pixel."""
-    return _uri(Image.fromarray(mask.astype(np.uint8) * 255).convert("1"), "png", optimize=True)
-
-
-def _uri(image: Image.Image, kind: str, **options: Any) -> str:
-    stream = io.BytesIO()
-    image.save(stream, kind, **options)
-    return f"data:image/{kind};base64,{base64.b64encode(stream.getvalue()).decode()}"
+    return data_uri(Image.fromarray(mask.astype(np.uint8) * 255).convert("1"), "png", optimize=True)
 
 
 def scans(
