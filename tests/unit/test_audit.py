@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
+from glioma.base.errors import UserError
 from glioma.compare import leak_audit
 from glioma.report.figures import leaks
 from glioma.report.tables import audit as page
@@ -131,7 +132,7 @@ def test_a_run_of_tumour_slices_on_test_patients_has_one_effect(tmp_path):
         rows = rows.assign(**data.facts("bounding_box", "tiny finetuned", "vlm", "box-run"))
         rows[rows["slices"].str.startswith("tumour")].to_csv(path, index=False)
         tables[mode] = path
-    table = leak_audit.audit([leak_audit.model(tables)], 1, 100, 0.95)
+    table = leak_audit.audit([leak_audit.model(("box-run", "box-run-tumour"), tables)], 1, 100, 0.95)
     found = table[table["factor"] != ""]
     assert (
         set(table["cohort"]) == {"test"}
@@ -141,6 +142,40 @@ def test_a_run_of_tumour_slices_on_test_patients_has_one_effect(tmp_path):
     assert found[["metric", "factor", "slices"]].to_numpy().tolist() == [
         ["dice_volume", "crops", "tumour"], ["dice_slices", "crops", "tumour"]
     ]  # fmt: skip
+
+
+def network(tmp_path, cohorts=("pooled", "pooled")) -> dict:
+    """A CNN's grades on both crops: it sees the whole volume, which is what all slices are to a VLM."""
+    tables = {}
+    for number, (mode, cohort) in enumerate(zip(leak_audit.CROPS, cohorts, strict=True)):
+        tables[mode] = tmp_path / f"{mode}.csv"
+        rows = labels(cohort, number, ("volume",)).assign(orientation="volume")
+        rows.assign(**data.facts("classification", "net", "cnn")).to_csv(tables[mode], index=False)
+    return tables
+
+
+def test_a_networks_grades_are_audited(tmp_path):
+    """Its slices are called "volume": the declared pair once vanished without a word."""
+    tables = network(tmp_path)
+    table = leak_audit.audit([leak_audit.model(("net", "net-tumour"), tables)], 1, 100, 0.95)
+    effect = one(table, factor="crops")
+    assert (effect["metric"], effect["slices"], effect["n"]) == ("balanced_accuracy", "all", len(PATIENTS))
+    read = [pd.read_csv(tables[mode], keep_default_na=False) for mode in leak_audit.CROPS]
+    gains = [balanced_accuracy_score(t["grade"], np.where(t["label"] == t["grade"], t["grade"], "wrong")) for t in read]
+    assert effect["value"] == pytest.approx(gains[1] - gains[0])
+    assert effect["low"] < effect["value"] < effect["high"]
+
+
+def test_a_declared_pair_without_rows_is_an_error(tmp_path):
+    tables = network(tmp_path)
+    others = pd.read_csv(tables["tumour"])
+    others.assign(patient="other-" + others["patient"]).to_csv(tables["tumour"], index=False)
+    with pytest.raises(UserError, match=r"key leak_audit, pair \[net, net-tumour\]: there is nothing to compare"):
+        leak_audit.audit([leak_audit.model(("net", "net-tumour"), tables)], 1, 100, 0.95)
+    pd.read_csv(tables["brain"]).iloc[:0].to_csv(tables["brain"], index=False)
+    pd.read_csv(tables["tumour"]).iloc[:0].to_csv(tables["tumour"], index=False)
+    with pytest.raises(UserError, match="neither has scores of any patient"):
+        leak_audit.model(("net", "net-tumour"), tables)
 
 
 def test_patients_of_one_cell_alone_are_left_out(tmp_path):

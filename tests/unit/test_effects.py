@@ -31,7 +31,7 @@ def pairs(both: int, only_first: int, only_second: int, neither: int) -> tuple[n
     ],
 )
 def test_risk_difference_worked_examples(table, value, low, high):
-    assert effects.risk_difference(*pairs(*table))[1:] == pytest.approx((value, low, high), abs=5e-5)
+    assert effects.risk_difference(*pairs(*table))[1:4] == pytest.approx((value, low, high), abs=5e-5)
 
 
 @given(paired)
@@ -55,7 +55,7 @@ def test_balanced_accuracy_difference_by_hand():
     rng = np.random.default_rng(1)
     truth = np.repeat([True, False], [44, 11])
     first, second = rng.random(55) < 0.8, rng.random(55) < 0.55
-    found = effects.balanced_accuracy_difference(truth, first, second, np.random.default_rng(2), resamples=4000)
+    found = effects.balanced_accuracy_difference(truth, first, second)
     scores = [balanced_accuracy_score(truth, truth == right) for right in (first, second)]
     assert found.value == pytest.approx(scores[0] - scores[1])
     draws = []
@@ -63,7 +63,29 @@ def test_balanced_accuracy_difference_by_hand():
         chosen = np.concatenate([rng.integers(0, 44, 44), rng.integers(44, 55, 11)])
         drawn = [balanced_accuracy(truth[chosen], right[chosen]) for right in (first, second)]
         draws.append(drawn[0] - drawn[1])
-    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(draws, [0.025, 0.975])), abs=0.03)
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(draws, [0.025, 0.975])), abs=0.04)
+
+
+@pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])
+@given(paired, paired)
+def test_p_is_below_alpha_exactly_where_the_interval_excludes_no_difference(confidence, hgg, lgg):
+    first, second = (np.concatenate(right) for right in zip(pairs(*hgg), pairs(*lgg), strict=True))
+    truth = np.repeat([True, False], [sum(hgg), sum(lgg)])
+    for found in (
+        effects.balanced_accuracy_difference(truth, first, second, confidence),
+        effects.risk_difference(first, second, confidence),
+    ):
+        excluded = found.low > 0 or found.high < 0
+        assert 0 < found.p <= 1
+        if abs(found.p - (1 - confidence)) > 1e-9:
+            assert (found.p < 1 - confidence) == excluded
+
+
+def test_p_beside_exact_tests():
+    """No exact test, but close to the mid-p of McNemar's: .0312 for five patients to none among twenty."""
+    assert effects.risk_difference(*pairs(10, 5, 0, 5)).p == pytest.approx(0.03125, abs=0.015)
+    assert effects.risk_difference(*pairs(10, 5, 5, 5)).p == 1
+    assert effects.risk_difference(*pairs(300, 200, 20, 20)).p < 1e-12
 
 
 def balanced_accuracy(truth: np.ndarray, right: np.ndarray) -> float:
@@ -81,19 +103,30 @@ def test_auc_difference_has_the_variance_of_all_pairs():
     value = roc_auc_score(truth, scores[0]) - roc_auc_score(truth, scores[1])
     found = effects.auc_difference(truth, *scores)
     expected = (value, value - 1.959964 * error, value + 1.959964 * error)
-    assert found[1:] == pytest.approx(expected, abs=1e-6)
+    assert found[1:4] == pytest.approx(expected, abs=1e-6)
+    assert found.p == pytest.approx(2 * stats.norm.sf(abs(value) / error))
+
+
+def test_delong_holds_its_level():
+    rng = np.random.default_rng(1)
+    truth = np.repeat([True, False], [60, 40])
+    rejected = 0
+    for _ in range(400):
+        common = rng.normal(size=100) + truth
+        rejected += effects.auc_difference(truth, common + rng.normal(size=100), common + rng.normal(size=100)).p < 0.05
+    assert 0.02 <= rejected / 400 <= 0.085
 
 
 def test_auc_difference_without_variance_has_no_interval():
     truth, score = np.array([True, True, False, False]), np.array([0.9, 0.4, 0.5, 0.1])
     found = effects.auc_difference(truth, score, score)
-    assert found.value == 0 and np.isnan([found.low, found.high]).all()
+    assert found.value == 0 and np.isnan([found.low, found.high]).all() and found.p == 1
     assert np.isnan(effects.auc_difference(truth[1:], score[1:], score[1:]).low)
 
 
 def test_hodges_lehmann_worked_example():
     """Hollander and Wolfe (1973), examples 3.3 and 3.4: .46, and .010 to .786 with 96.1 %."""
-    assert effects.hodges_lehmann(BEFORE, AFTER)[1:] == pytest.approx((0.46, 0.010, 0.786))
+    assert effects.hodges_lehmann(BEFORE, AFTER)[1:4] == pytest.approx((0.46, 0.010, 0.786))
 
 
 @given(st.lists(st.floats(-5, 5).map(lambda x: round(x, 3)), min_size=1, max_size=25))
@@ -102,6 +135,35 @@ def test_hodges_lehmann_by_definition(values):
     means = [(a + b) / 2 for a, b in combinations_with_replacement(values, 2)]
     assert found.value == pytest.approx(np.median(means), abs=1e-12)
     assert (len(values) < 6) == bool(np.isnan(found.low))
+
+
+def test_wilcoxon_worked_example():
+    """Nine pairs (Hollander and Wolfe 1973, table 3.1, depression scale): two-sided p = .0391, as scipy's."""
+    found = effects.hodges_lehmann(BEFORE, AFTER)
+    assert found.p == pytest.approx(0.03906, abs=1e-5)
+    assert found.p == pytest.approx(stats.wilcoxon(BEFORE, AFTER).pvalue)
+
+
+@pytest.mark.parametrize("n", [5, 12, 40, 369])
+def test_wilcoxon_agrees_with_scipy_without_ties(n):
+    rng = np.random.default_rng(n)
+    first, second = rng.normal(0.1, 1, n), rng.normal(0, 1, n)
+    assert effects.hodges_lehmann(first, second).p == pytest.approx(
+        stats.wilcoxon(first, second, method="exact").pvalue
+    )
+
+
+@given(st.lists(st.integers(-3, 3), min_size=6, max_size=30))
+def test_wilcoxon_and_its_interval_agree_where_patients_score_alike(values):
+    found = effects.hodges_lehmann(values, np.zeros(len(values)))
+    assert (found.p < 0.05) == (found.low > 0 or found.high < 0)
+    if not any(values):
+        assert found.p == 1
+
+
+def test_wilcoxon_leaves_out_pairs_with_a_nan():
+    assert effects.hodges_lehmann([1, 2, np.nan, 5], [0, 4, 1, 1]).value == 1.0
+    assert np.isnan(effects.hodges_lehmann([np.nan], [1]).p)
 
 
 def test_hodges_lehmann_interval_is_where_wilcoxon_does_not_reject():

@@ -109,7 +109,9 @@ def test_scores_of_a_run_say_how_it_follows_the_picture(task, masks):
     assert set(placed_rows["unit"]) == {"slice"} and set(placed_rows["n"]) == {len(own)}
     assert ("size_correlation" in summary.index) == (task != "center_point")
     r = summary.loc["centre_correlation"]
-    assert 0.97 < r["low"] <= r["value"] <= r["high"] <= 1
+    assert 0.97 < r["value"] <= 1
+    # Answers that all lie three rows too low follow perfectly: there is nothing to be uncertain about.
+    assert np.isnan(r["low"]) or 0.97 < r["low"] <= r["value"] <= r["high"] <= 1
     assert summary.loc["distinct_answers", "value"] == own["points"].nunique()
 
 

@@ -391,7 +391,6 @@ def test_tests_table_shows_effects_and_marks_what_is_undefined(summary, tmp_path
         "test": "Wilcoxon",
         "value_first": 0.5,
         "value_second": 0.25,
-        "statistic": 3.0,
         "p": 0.0004,
         "p_holm": np.nan,
         "effect": 0.25,

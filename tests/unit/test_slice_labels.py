@@ -10,7 +10,7 @@ from glioma.scoring import baselines
 from glioma.scoring.settings import Settings
 from glioma.scoring.slice_labels import score_labels
 from glioma.scoring.summaries import Entry
-from glioma.stats.clustered import cluster_bootstrap
+from glioma.stats.clustered import clustered_interval
 from glioma.stats.statistics import NO_INTERVAL
 
 RNG = np.random.default_rng(0)
@@ -72,7 +72,7 @@ def test_a_patients_slices_stay_together():
     def share(summed: np.ndarray) -> np.ndarray:
         return summed[..., 0] / summed.sum(axis=-1)
 
-    found = cluster_bootstrap(counts, share, np.random.default_rng(0), resamples=20_000)
+    found = clustered_interval(counts, share, np.random.default_rng(0), resamples=20_000)
     expected = stats.bootstrap(
         (right / slices,), np.mean, method="percentile", n_resamples=20_000, rng=np.random.default_rng(1)
     ).confidence_interval
@@ -83,4 +83,24 @@ def test_a_patients_slices_stay_together():
 
 @pytest.mark.parametrize("counts", [np.ones((1, 2)), np.tile([1.0, 1.0], (5, 1))])
 def test_one_patient_or_no_spread_has_no_interval(counts):
-    assert cluster_bootstrap(counts, lambda summed: summed[:, 0] / summed.sum(axis=1), RNG) == NO_INTERVAL
+    assert clustered_interval(counts, lambda summed: summed[:, 0] / summed.sum(axis=1), RNG) == NO_INTERVAL
+
+
+def test_few_patients_are_left_out_one_at_a_time():
+    """Of patients with equally many slices the share is a mean, whose jackknife is Student's interval."""
+    rng = np.random.default_rng(5)
+    right = rng.integers(3, 10, 8)
+    counts = np.stack([right, 10 - right], axis=1)
+
+    def share(summed: np.ndarray) -> np.ndarray:
+        return summed[..., 0] / summed.sum(axis=-1)
+
+    expected = stats.t.interval(0.95, 7, loc=(right / 10).mean(), scale=stats.sem(right / 10))
+    assert clustered_interval(counts, share, RNG) == pytest.approx(expected)
+    assert clustered_interval(counts, share, RNG, (0.55, 1)).low == 0.55
+    held = 0
+    for _ in range(400):
+        drawn = rng.binomial(20, rng.beta(4, 2, 8))
+        found = clustered_interval(np.stack([drawn, 20 - drawn], axis=1), share, rng, (0, 1))
+        held += found.low <= 2 / 3 <= found.high
+    assert 0.9 <= held / 400 <= 0.98

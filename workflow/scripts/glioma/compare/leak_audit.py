@@ -5,7 +5,7 @@ The first level of either uses no truth. A method is scored in each of the four 
 difference of two cells on the same patients: a factor alone with the other held at one level, or both at once.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,8 +14,10 @@ import pandas as pd
 
 from glioma import tasks
 from glioma.base import seeds
+from glioma.base.errors import UserError
+from glioma.metrics import classification
 from glioma.scoring.tables import read_patients
-from glioma.stats import statistics
+from glioma.stats import effects, statistics
 
 COLUMNS = (
     *("run", "family", "model", "adapter", "task", "metric", "cohort", "crops", "slices", "factor"),
@@ -36,28 +38,35 @@ EFFECTS = (
 
 
 class Metric(NamedTuple):
-    """A score: its column in a patients table, and what the two levels of the slice choice are called there."""
+    """A score: its column in a patients table, and what the two levels of the slice choice may be called there."""
 
     name: str
     column: str
-    levels: tuple[str, str]
+    levels: tuple[tuple[str, ...], tuple[str, ...]]
 
 
-_VOLUME = Metric("dice_volume", "dice", ("volume", "tumour volume"))
-_SLICES = Metric("dice_slices", "dice", SLICES)
+_SLICES = (("all",), ("tumour",))
 METRICS = {
-    "point": (Metric("fraction_in_box", "fraction_in_box", SLICES),),
-    "region": (_VOLUME, _SLICES),
-    "grade": (Metric("balanced_accuracy", "correct", SLICES),),
+    "point": (Metric("fraction_in_box", "fraction_in_box", _SLICES),),
+    "region": (
+        Metric("dice_volume", "dice", (("volume",), ("tumour volume",))),
+        Metric("dice_slices", "dice", _SLICES),
+    ),
+    # A network sees the whole volume at once.
+    "grade": (Metric("balanced_accuracy", "correct", (("all", "volume"), ("tumour",))),),
 }
 """What is audited of each output, see `tasks.Task`. Labels of slices are not: they depend on no slice choice."""
 
 
 class Method(NamedTuple):
-    """One method in one task: its facts, and crops ("brain", "tumour") -> its patients table of all cohorts."""
+    """One method in one task: its facts, and crops ("brain", "tumour") -> its patients table of all cohorts.
+
+    `pair`: the two names by which it was declared, () for a baseline.
+    """
 
     facts: Mapping[str, str]
     patients: Mapping[str, pd.DataFrame]
+    pair: tuple[str, ...] = ()
 
 
 FACTS = ("run", "family", "model", "adapter", "task")
@@ -74,28 +83,38 @@ def baselines(tables: Mapping[str, str | Path]) -> list[Method]:
     ]
 
 
-def model(tables: Mapping[str, str | Path]) -> Method:
-    """A network or run from its patients.csv by crops; the first of them says who it is."""
-    return _method({mode: _read(path) for mode, path in tables.items()})
+def model(pair: Sequence[str], tables: Mapping[str, str | Path]) -> Method:
+    """The networks or runs of a declared pair from their patients.csv by crops; the first of them says who it is."""
+    return _method({mode: _read(path) for mode, path in tables.items()}, pair)
 
 
-def _method(patients: Mapping[str, pd.DataFrame]) -> Method:
-    first = next(table for table in patients.values() if len(table))
-    return Method({name: str(first[name].iloc[0]) for name in FACTS}, patients)
+def _method(patients: Mapping[str, pd.DataFrame], pair: Sequence[str] = ()) -> Method:
+    first = next((table for table in patients.values() if len(table)), None)
+    if first is None:
+        raise _nothing(pair, "neither has scores of any patient")
+    return Method({name: str(first[name].iloc[0]) for name in FACTS}, patients, tuple(pair))
+
+
+def _nothing(pair: Sequence[str], reason: str) -> UserError:
+    names = ", ".join(pair)
+    return UserError(
+        f"configuration, key leak_audit, pair [{names}]: there is nothing to compare: {reason}; give both the same "
+        "task, patients and slices, or take the pair out"
+    )
 
 
 def audit(methods: Iterable[Method], seed: int, resamples: int, confidence: float) -> pd.DataFrame:
     """Cells and effects of all methods, with `COLUMNS`; rows of effects have a `factor`.
 
     An effect's `crops` or `slices` is the level at which the other factor is held, "" for the factors that change. Its
-    n counts the patients that both cells have. Intervals are bootstrap intervals over patients, paired for effects and
-    within grades for balanced accuracy, in which an undecided patient is wrong. The cohort is "pooled" where every
+    n counts the patients that both cells have. Intervals are over patients, paired for effects; in balanced accuracy an
+    undecided patient is wrong. A declared pair without any effect is an error. The cohort is "pooled" where every
     table of the method has it, else "test".
     """
     options = {"resamples": resamples, "confidence": confidence}
-    rows = []
+    rows: list[dict] = []
     for method in methods:
-        cohort = _cohort(method)
+        cohort, found = _cohort(method), len(rows)
         for metric in METRICS.get(tasks.get(method.facts["task"]).output, ()):
             cells = _cells(method, metric, cohort)
             owner = {**method.facts, "metric": metric.name, "cohort": cohort}
@@ -105,9 +124,11 @@ def audit(methods: Iterable[Method], seed: int, resamples: int, confidence: floa
                 if without in cells and leaking in cells:
                     crops, slices = (x if x == y else "" for x, y in zip(without, leaking, strict=True))
                     gained = _difference(cells[without], cells[leaking])
-                    rows.append(
-                        _row(owner | {"crops": crops, "slices": slices, "factor": factor}, gained, seed, options)
-                    )
+                    if len(gained):
+                        key = owner | {"crops": crops, "slices": slices, "factor": factor}
+                        rows.append(_row(key, gained, seed, options))
+        if method.pair and not any(row["factor"] for row in rows[found:]):
+            raise _nothing(method.pair, f"they share no scores of {cohort} patients on the same slices")
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -136,8 +157,8 @@ def _cells(method: Method, metric: Metric, cohort: str) -> dict[tuple[str, str],
         if metric.column not in table:
             continue
         table = table[table["cohort"].eq(cohort) & table["orientation"].isin(("axial", "volume"))]
-        for level, name in zip(SLICES, metric.levels, strict=True):
-            chosen = table[table["slices"] == name].set_index("patient").dropna(subset=metric.column)
+        for level, names in zip(SLICES, metric.levels, strict=True):
+            chosen = table[table["slices"].isin(names)].set_index("patient").dropna(subset=metric.column)
             if len(chosen):
                 grade = chosen["grade"] if metric.column == "correct" else ""
                 found[crops, level] = pd.DataFrame({"value": chosen[metric.column], "grade": grade})
@@ -145,19 +166,24 @@ def _cells(method: Method, metric: Metric, cohort: str) -> dict[tuple[str, str],
 
 
 def _difference(without: pd.DataFrame, leaking: pd.DataFrame) -> pd.DataFrame:
-    """Patient by patient, what the leak adds; patients that only one cell has are left out."""
+    """Both cells' values of the patients that both have."""
     both = without.index.intersection(leaking.index)
-    return without.loc[both].assign(value=leaking.loc[both, "value"] - without.loc[both, "value"])
+    return without.loc[both].assign(leaking=leaking.loc[both, "value"])
 
 
 def _estimate(table: pd.DataFrame, rng: np.random.Generator, **options) -> tuple[float, statistics.Interval]:
-    """The mean over patients, each grade with the same weight where grades are given, and its interval."""
-    samples = tuple(group.to_numpy(dtype=float) for _, group in table.groupby("grade")["value"])
-    if not samples or (table["grade"].iloc[0] and len(samples) < 2):
-        return float("nan"), statistics.NO_INTERVAL
-    return float(_mean_of_grades(*samples)), statistics.bootstrap(samples, _mean_of_grades, rng, **options)
-
-
-def _mean_of_grades(*samples: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Mean over grades of the mean over patients: of correctness it is the balanced accuracy."""
-    return np.mean([sample.mean(axis=axis) for sample in samples], axis=0)
+    """The value of a cell, or of a difference of two, and its interval: of correctness by grade balanced accuracy."""
+    value = table["value"].to_numpy(dtype=float)
+    if not table["grade"].iloc[0]:
+        change = table["leaking"].to_numpy(dtype=float) - value if "leaking" in table else value
+        bounds = (-1, 1) if "leaking" in table else (0, 1)
+        return float(change.mean()), statistics.mean_interval(change, rng, bounds, **options)
+    hgg, right = (table["grade"] == "HGG").to_numpy(), value == 1
+    confidence = options["confidence"]
+    if "leaking" in table:
+        leaking = table["leaking"].to_numpy(dtype=float) == 1
+        effect = effects.balanced_accuracy_difference(hgg, leaking, right, confidence)
+        return effect.value, statistics.Interval(effect.low, effect.high)
+    counts = classification.confusion(hgg, right == hgg)
+    score = float(classification.scores(counts)["balanced_accuracy"])
+    return score, statistics.confusion_interval("balanced_accuracy", counts, confidence)

@@ -91,7 +91,7 @@ def mcnemar_range(first: int, second: int, trials: int) -> dict[int, float]:
         patients = np.arange(trials)
         found[both] = statistics.mcnemar(
             patients < first, (patients >= first - both) & (patients < first - both + second)
-        ).p
+        )
     return found
 
 

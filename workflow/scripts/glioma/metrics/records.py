@@ -7,6 +7,7 @@ patients counted as wrong.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 ALL = "_all"
@@ -27,6 +28,7 @@ class Metric:
     better: "higher", "lower", or "" where neither is.
     published: whether the study reports it.
     empty: what it is where a mask or a group is empty.
+    least, most: what it can be; a distance has no upper bound.
     """
 
     name: str
@@ -39,10 +41,16 @@ class Metric:
     published: bool = False
     full: str = ""
     empty: str = ""
+    least: float = 0
+    most: float = 1
 
     @property
     def is_distance(self) -> bool:
         return self.unit != ""
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return self.least, inf if self.is_distance else self.most
 
 
 _REGION: dict[str, Any] = {"outputs": ("region",), "units": ("volume", "slice")}
@@ -64,7 +72,7 @@ RECORDS = (
     Metric("specificity", "Specificity", **_SHARED, empty="undefined without negatives"),
     Metric("precision", "Precision", **_SHARED, empty=f"grade: undefined without positives; region: {NEITHER_EMPTY}"),
     Metric("f1", "F1", ("grade", "label"), published=True, full="harmonic mean of precision and recall"),
-    Metric("mcc", "MCC", ("grade", "label"), full="Matthews correlation coefficient",
+    Metric("mcc", "MCC", ("grade", "label"), full="Matthews correlation coefficient", least=-1,
            empty="undefined where a row or column of the matrix is empty"),
     Metric("accuracy", "Accuracy", ("grade", "label"), published=True),
     *(Metric(name, label, ("grade", "label"), decimals=0, better="") for name, label in
@@ -90,27 +98,29 @@ RECORDS = (
            full="95th percentile of a patient's distances to the true centre",
            empty="unreadable: the frame's diagonal"),
     # Of whole masks beside the tumour's size.
-    Metric("oversegmented", "Drawn beyond", ("region",), ("volume",), better="lower",
+    Metric("oversegmented", "Drawn beyond", ("region",), ("volume",), better="lower", most=inf,
            full="volume drawn outside of the true mask, as a share of the true volume"),
-    *(Metric(name, label, ("region",), ("volume",), decimals=1, better="", full=full) for name, label, full in (
+    *(Metric(name, label, ("region",), ("volume",), decimals=1, better="", most=inf, full=full)
+      for name, label, full in (
         ("components", "Components", "connected components of the mask"),
         ("true_components", "True components", "connected components of the true mask"))),
-    Metric("dice_by_volume", "r of Dice and volume", ("region",), ("volume",), better="",
+    Metric("dice_by_volume", "r of Dice and volume", ("region",), ("volume",), better="", least=-1,
            full="Spearman's correlation of Dice and true volume over patients"),
     # Of where answers lie and how large they are, slice by slice.
     Metric("centre_in_box", "Middle in true box", **_PLACED, full="share of answers with their middle in the true box"),
     Metric("centre_in_other_boxes", "Middle in others' boxes", **_PLACED, better="",
            full="the same in the true boxes of other patients: what an answer gets that does not look"),
-    Metric("centre_correlation", "r of middles", **_PLACED, full="Pearson's correlation of predicted and true middle, "
-           "mean of rows and columns", empty="undefined where all answers are one"),
-    Metric("size_correlation", "r of sizes", ("region",), ("slice",), full="Spearman's correlation of predicted and "
-           "true area", empty="undefined where all answers have one size"),
+    Metric("centre_correlation", "r of middles", **_PLACED, least=-1, empty="undefined where all answers are one",
+           full="Pearson's correlation of predicted and true middle, mean of rows and columns"),
+    Metric("size_correlation", "r of sizes", ("region",), ("slice",), least=-1,
+           empty="undefined where all answers have one size",
+           full="Spearman's correlation of predicted and true area"),
     *(Metric(name, label, **_PLACED, unit="px", decimals=1, better="", full=full) for name, label, full in (
         ("centre_spread", "Spread of middles", "root mean square distance of the answers' middles from their mean"),
         ("true_centre_spread", "Spread of true middles", "the same of the true boxes"),
         ("centre_jump", "Jump", "mean distance between the middles of a patient's adjacent requested slices"),
         ("true_centre_jump", "True jump", "the same of the true boxes"))),
-    Metric("distinct_answers", "Distinct answers", **_PLACED, decimals=0, better=""),
+    Metric("distinct_answers", "Distinct answers", **_PLACED, decimals=0, better="", most=inf),
     Metric("commonest_answer", "Commonest answer", **_PLACED, better="", full="share of the commonest answer"),
     # Of answers, whatever the task.
     Metric("parsed", "Parsed", ("grade", "region", "point", "label"), ("slice",), full="share of answers parsed"),

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from glioma.geometry import shapes
-from glioma.metrics import placement
+from glioma.metrics import placement, records
 from glioma.scoring import summaries
 from glioma.scoring.settings import Settings
 from glioma.scoring.summaries import Entry, Scope
@@ -60,10 +60,11 @@ def rows(entry: Entry, requested: pd.DataFrame, settings: Settings) -> Iterable[
         if metric not in placement.COUNTS:
             found[metric] = float(placement.values(sums.sum(axis=0), metric))
             rng = entry.generator(settings.seed, "placement", metric)
-            interval = clustered.cluster_bootstrap(
+            interval = clustered.clustered_interval(
                 sums,
                 lambda drawn, metric=metric: placement.values(drawn, metric),  # type: ignore[misc]
                 rng,
+                records.BY_NAME[metric].bounds,
                 settings.resamples,
                 settings.confidence,
             )

@@ -5,13 +5,13 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import pandas as pd
 
-from glioma.metrics import classification
+from glioma.metrics import classification, records
 from glioma.metrics.classification import Confusion
 from glioma.scoring import summaries
 from glioma.scoring.settings import Settings
 from glioma.scoring.summaries import Entry, Scope
 from glioma.scoring.tables import Scores, assemble, slice_truth, status_rows, with_truth
-from glioma.stats.clustered import cluster_bootstrap
+from glioma.stats.clustered import clustered_interval
 
 METRICS = ("balanced_accuracy", "recall", "specificity", "precision", "f1", "mcc", "accuracy")
 _KEY = ["patient", "orientation"]
@@ -52,10 +52,11 @@ def score_labels(
             total = Confusion(*counts.sum(axis=0))
             values = classification.scores(total)
             for metric in METRICS:
-                interval = cluster_bootstrap(
+                interval = clustered_interval(
                     counts,
                     lambda summed, metric=metric: classification.scores(Confusion(*summed.T))[metric],  # type: ignore[misc]
                     entry.generator(settings.seed, scope.slices, scope.orientation, scope.unit, metric),
+                    records.BY_NAME[metric].bounds,
                     settings.resamples,
                     settings.confidence,
                 )

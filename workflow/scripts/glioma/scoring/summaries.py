@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from glioma.base import seeds
-from glioma.metrics import calibration, classification
+from glioma.metrics import calibration, classification, records
 from glioma.scoring.settings import Settings
 from glioma.stats import statistics
 
@@ -100,13 +100,20 @@ def concatenate(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
 def mean_rows(
     entry: Entry, scope: Scope, patients: pd.DataFrame, metrics: Iterable[str], settings: Settings, n_undecided: int = 0
 ) -> list[dict]:
-    """The mean over patients of each metric column, with its bootstrap interval; NaN cells are left out."""
+    """The mean over patients of each metric column, with its interval; NaN cells are left out."""
     rows = []
     for metric in metrics:
         values = patients[metric].dropna().to_numpy(dtype=float)
         value = values.mean() if values.size else float("nan")
         rng = entry.generator(settings.seed, *asdict(scope).values(), metric)
-        interval = statistics.mean_interval(values, rng, resamples=settings.resamples, confidence=settings.confidence)
+        record = records.get(metric)
+        interval = statistics.mean_interval(
+            values,
+            rng,
+            record.bounds if record else (-np.inf, np.inf),
+            resamples=settings.resamples,
+            confidence=settings.confidence,
+        )
         rows.append(row(entry, scope, metric, value, values.size, n_undecided, interval))
     return rows
 
@@ -142,17 +149,8 @@ def _confusion_rows(
     shares = classification.proportions(counts)
     rows = []
     for metric, value in classification.scores(counts).items():
-        n = truth.size
-        if metric in shares:
-            n = int(shares[metric][1])
-            interval = statistics.wilson(int(shares[metric][0]), n, settings.confidence)
-        elif np.isnan(value):
-            interval = statistics.NO_INTERVAL
-        else:
-            rng = entry.generator(settings.seed, *asdict(scope).values(), metric + suffix)
-            interval = statistics.classification_interval(
-                metric, truth, predicted, rng, resamples=settings.resamples, confidence=settings.confidence
-            )
+        n = int(shares[metric][1]) if metric in shares else truth.size
+        interval = statistics.confusion_interval(metric, counts, settings.confidence)
         rows.append(row(entry, scope, metric + suffix, float(value), n, n_undecided, interval))
     cells = zip(counts._fields, counts, strict=True)
     return rows + [row(entry, scope, name + suffix, int(count), truth.size, n_undecided) for name, count in cells]
@@ -166,12 +164,7 @@ def auc_row(
     known = np.isfinite(score)
     truth, score = truth[known], score[known]
     value = float(classification.auc(score[truth], score[~truth]))
-    interval = statistics.NO_INTERVAL
-    if np.isfinite(value):
-        rng = entry.generator(settings.seed, *asdict(scope).values(), metric)
-        interval = statistics.auc_interval(
-            truth, score, rng, resamples=settings.resamples, confidence=settings.confidence
-        )
+    interval = statistics.auc_interval(value, int(truth.sum()), int((~truth).sum()), settings.confidence)
     return row(entry, scope, metric, value, int(known.sum()), int((~known).sum()), interval)
 
 

@@ -1,26 +1,46 @@
-"""How large a difference between two methods on the same patients is: effect sizes with intervals.
+"""How large a difference between two methods on the same patients is: effect sizes, their intervals and p values.
 
-Every effect is the first method less the second.
+Every effect is the first method less the second. Interval and p of an effect come from one model: p is one less the
+confidence of the widest interval that excludes no difference, so that p < .05 exactly where the interval of 95 %
+excludes it.
 """
 
+from collections.abc import Callable
+from math import hypot
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
 from glioma.stats.statistics import CONFIDENCE, NO_INTERVAL, Interval, bootstrap, compare_areas, wilson
 
 
 class Effect(NamedTuple):
-    """An effect's name, its value, and its interval (NaN where there is none)."""
+    """An effect's name, its value, its interval, and the two-sided p of no difference (NaN where there is none)."""
 
     name: str
     value: float
     low: float
     high: float
+    p: float = float("nan")
 
 
-NO_EFFECT = Effect("", float("nan"), *NO_INTERVAL)
+def _with_p(name: str, value: float, interval: Callable[[float], Interval], confidence: float) -> Effect:
+    """An effect whose interval is a function of its confidence, and the p that this function implies."""
+
+    def reach(alpha: float) -> float:
+        low, high = interval(1 - alpha)
+        return low if value > 0 else -high
+
+    # A difference of sums may be a hair beside 0; below the smallest p a normal quantile cannot be had.
+    smallest, largest = 1e-15, 1 - 1e-9
+    if abs(value) < 1e-12 or reach(largest) <= 0:
+        p = 1.0
+    elif reach(smallest) > 0:
+        p = smallest
+    else:
+        p = float(optimize.brentq(reach, smallest, largest, xtol=1e-13))
+    return Effect(name, value, *interval(confidence), p)
 
 
 def risk_difference(first_correct: np.ndarray, second_correct: np.ndarray, confidence: float = CONFIDENCE) -> Effect:
@@ -30,12 +50,41 @@ def risk_difference(first_correct: np.ndarray, second_correct: np.ndarray, confi
     of Newcombe, Statistics in Medicine 17:2635-2650 (1998).
     """
     first, second = np.asarray(first_correct, dtype=bool), np.asarray(second_correct, dtype=bool)
-    name, n = "risk difference", first.size
-    if n == 0:
+    if first.size == 0:
+        return Effect("risk difference", float("nan"), *NO_INTERVAL)
+    value = float(first.mean() - second.mean())
+    return _with_p("risk difference", value, lambda level: _newcombe(first, second, level), confidence)
+
+
+def balanced_accuracy_difference(
+    truth: np.ndarray, first_correct: np.ndarray, second_correct: np.ndarray, confidence: float = CONFIDENCE
+) -> Effect:
+    """Difference of balanced accuracies on the same patients: the mean of the grades' risk differences.
+
+    The grades are independent, so that the interval adds the squared arms of Newcombe's intervals of either (MOVER:
+    Zou and Donner, Statistics in Medicine 27:1693-1702 (2008)). NaN without patients of both grades.
+    """
+    truth = np.asarray(truth, dtype=bool)
+    first, second = np.asarray(first_correct, dtype=bool), np.asarray(second_correct, dtype=bool)
+    name = "difference of balanced accuracy"
+    if truth.all() or not truth.any():
         return Effect(name, float("nan"), *NO_INTERVAL)
+    grades = [(first[grade], second[grade]) for grade in (truth, ~truth)]
+    gaps = [float(ours.mean() - theirs.mean()) for ours, theirs in grades]
+    value = sum(gaps) / 2
+
+    def interval(level: float) -> Interval:
+        bounds = [_newcombe(ours, theirs, level) for ours, theirs in grades]
+        arms = [hypot(*(bound[side] - gap for bound, gap in zip(bounds, gaps, strict=True))) / 2 for side in (0, 1)]
+        return Interval(value - arms[0], value + arms[1])
+
+    return _with_p(name, value, interval, confidence)
+
+
+def _newcombe(first: np.ndarray, second: np.ndarray, confidence: float) -> Interval:
+    n, p, q = first.size, first.mean(), second.mean()
     both, neither = int(np.sum(first & second)), int(np.sum(~first & ~second))
     only_first, only_second = int(np.sum(first & ~second)), int(np.sum(~first & second))
-    p, q = first.mean(), second.mean()
     (p_low, p_high), (q_low, q_high) = (wilson(int(right.sum()), n, confidence) for right in (first, second))
     margins = np.sqrt(float(np.prod([right.sum() * (n - right.sum()) for right in (first, second)], dtype=float)))
     product = both * neither - only_first * only_second
@@ -46,44 +95,30 @@ def risk_difference(first_correct: np.ndarray, second_correct: np.ndarray, confi
         return float(np.sqrt(max(mine**2 - 2 * phi * mine * other + other**2, 0)))
 
     value = float(p - q)
-    return Effect(name, value, value - arm(p - p_low, q_high - q), value + arm(p_high - p, q - q_low))
-
-
-def balanced_accuracy_difference(
-    truth: np.ndarray, first_correct: np.ndarray, second_correct: np.ndarray, rng: np.random.Generator, **options
-) -> Effect:
-    """Difference of balanced accuracies, with a paired bootstrap (BCa) stratified by grade.
-
-    A balanced accuracy is a mean of means, so resampling the patients' differences keeps the pairs together.
-    """
-    truth = np.asarray(truth, dtype=bool)
-    difference = np.asarray(first_correct, dtype=float) - np.asarray(second_correct, dtype=float)
-    hgg, lgg = difference[truth], difference[~truth]
-    name = "difference of balanced accuracy"
-    if min(hgg.size, lgg.size) == 0:
-        return Effect(name, float("nan"), *NO_INTERVAL)
-
-    def statistic(hgg: np.ndarray, lgg: np.ndarray, axis: int = -1) -> np.ndarray:
-        return (hgg.mean(axis=axis) + lgg.mean(axis=axis)) / 2
-
-    return Effect(name, float(statistic(hgg, lgg)), *bootstrap((hgg, lgg), statistic, rng, **options))
+    return Interval(value - arm(p - p_low, q_high - q), value + arm(p_high - p, q - q_low))
 
 
 def auc_difference(truth: np.ndarray, first: np.ndarray, second: np.ndarray, confidence: float = CONFIDENCE) -> Effect:
-    """Difference of two areas under the ROC curve, with DeLong's interval."""
-    areas = compare_areas(truth, first, second)
+    """Difference of two areas under the ROC curve, with DeLong's interval and test (1988).
+
+    Without variance there is no interval, and p is 1 if the areas are equal.
+    """
+    areas, name = compare_areas(truth, first, second), "difference of AUC"
     value = areas.first - areas.second
-    half = float(stats.norm.ppf((1 + confidence) / 2) * np.sqrt(areas.variance))
-    interval = Interval(value - half, value + half) if half > 0 else NO_INTERVAL
-    return Effect("difference of AUC", value, *interval)
+    if not areas.variance > 1e-15:
+        return Effect(name, value, *NO_INTERVAL, 1.0 if areas.variance <= 1e-15 and abs(value) < 1e-12 else np.nan)
+    error = float(np.sqrt(areas.variance))
+    half = float(stats.norm.ppf((1 + confidence) / 2)) * error
+    return Effect(name, value, value - half, value + half, float(2 * stats.norm.sf(abs(value) / error)))
 
 
 def hodges_lehmann(first: np.ndarray, second: np.ndarray, confidence: float = CONFIDENCE) -> Effect:
-    """Pseudo-median of the paired differences, with the interval that the Wilcoxon signed-rank test inverts to.
+    """Pseudo-median of the paired differences, with the Wilcoxon signed-rank test and the interval that it inverts to.
 
     It is the median of the means of all pairs of differences (Hodges and Lehmann 1963), equal ones among them; pairs
-    with a NaN are left out. The interval (Hollander and Wolfe 1973, section 3.4) is exact for differences without ties
-    and keeps at least its confidence; fewer than six patients cannot give one of 95 %.
+    with a NaN are left out. Interval and p (Hollander and Wolfe 1973, section 3.4) are exact for differences without
+    ties or zeros and keep at least their confidence; fewer than six patients cannot give an interval of 95 %. A mean of
+    two differences that is zero speaks against either method, so that both stay honest where many patients score alike.
     """
     difference = _differences(first, second)
     name, n = "Hodges-Lehmann median difference", difference.size
@@ -94,7 +129,8 @@ def hodges_lehmann(first: np.ndarray, second: np.ndarray, confidence: float = CO
     below = np.cumsum(signed_rank_chances(n))
     depth = int(np.searchsorted(below, (1 - confidence) / 2))
     interval = Interval(float(walsh[depth - 1]), float(walsh[walsh.size - depth])) if depth else NO_INTERVAL
-    return Effect(name, float(np.median(walsh)), *interval)
+    against = min(np.count_nonzero(walsh <= 0), np.count_nonzero(walsh >= 0))
+    return Effect(name, float(np.median(walsh)), *interval, float(min(2 * below[against], 1)))
 
 
 def signed_rank_chances(n: int) -> np.ndarray:

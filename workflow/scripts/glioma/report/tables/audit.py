@@ -30,7 +30,7 @@ def audit_table(table: str | Path, cohort_label: str, out: str | Path) -> None:
     sections = [_section(*key, part) for key, part in rows.groupby(["task", "metric"], sort=False)]
     notes = (
         "A crop centred on the true tumour and slices chosen with the true mask both tell a method where the tumour "
-        "is. Each column of the right half is the difference of two cells on the same patients, with its bootstrap "
+        "is. Each column of the right half is the difference of two cells on the same patients, with its paired "
         "interval over patients. What a method that never looks at the image gains is what the leak alone is worth.",
         "Balanced accuracy counts an undecided patient as wrong. A centre point is scored on slices with tumour only: "
         "for it all slices differ from tumour slices in those with few tumour pixels. Slice by slice, an empty "

@@ -56,8 +56,12 @@ def comparison_table(
         "The first sections are the primary ones: every patient once, by a model that has not seen it, that is "
         "development patients out of fold and test patients. Test patients alone come second. What was asked of test "
         "patients only has no row in the first.",
-        "Estimate over its 95 % interval: Wilson for shares of patients, bootstrap over patients for all else. "
+        "Estimate over its 95 % interval: Wilson for shares of patients, MOVER of two Wilson intervals for balanced "
+        "accuracy, F1 and MCC, Newcombe's score interval for AUC; bias-corrected and accelerated bootstrap (BCa) over "
+        "patients for means, and Student's t for those of fewer than 20. "
         "A dash stands where a score is undefined or has no interval.",
+        "A CNN grades and segments test patients by the mean of its folds' networks, out-of-fold patients by one; a "
+        "fine-tuned VLM has one adapter a fold that it was trained for. n is the number of patients of each row.",
         "† The true mask chose these slices, or the position of these crops: the method was told where the tumour is.",
         records.explained(records.BY_NAME, convention),
         "HGG is the positive grade. A model that always answers HGG scores well in accuracy and F1 and 0.5 in balanced "
@@ -129,8 +133,13 @@ def tests_table(comparisons: str | Path, summary: str | Path, cohort_label: str,
     notes = (
         "The pairs were declared in the configuration (key comparisons), before any result. Each has one primary test; "
         "Holm's adjustment takes the primary tests of one cohort as one family, and the secondary ones metric by "
-        "metric. An effect is the first method less the second, over its 95 % interval. Tests are two-sided, on the "
-        "patients that both methods have. A large p is no evidence that two methods are equal, least of all with few "
+        "metric. An effect is the first method less the second, over its 95 % interval; its p comes from the same "
+        "model, so that p is below .05 exactly where that interval excludes no difference. Balanced accuracy: MOVER of "
+        "the grades' Newcombe intervals; shares of patients: Newcombe's interval of paired proportions; AUC: DeLong. "
+        "The effect of Dice, HD95 and points is the Hodges-Lehmann median of patients' differences, which "
+        "Wilcoxon's signed-rank test is about: it is not the difference of the two means beside it, and lies nearer to "
+        "0 where few patients differ much. Tests are two-sided, on the patients that both methods have. A large p is no "
+        "evidence that two methods are equal, least of all with few "
         "patients.",
     )
     numeric = frozenset({"First value", "Second value", "Effect", "p", "p (Holm)", "n"})
