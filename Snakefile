@@ -15,6 +15,7 @@ else:
 include: "workflow/rules/common.smk"
 include: "workflow/rules/cohort.smk"
 include: "workflow/rules/cnn.smk"
+include: "workflow/rules/radiomics.smk"
 include: "workflow/rules/vlm.smk"
 include: "workflow/rules/scores.smk"
 include: "workflow/rules/comparisons.smk"

@@ -13,7 +13,11 @@ def table(*rows: dict) -> pd.DataFrame:
 
 
 def test_the_group_is_a_fact_and_never_read_out_of_a_name():
-    assert labels.group("cnn", "") == "cnn" and labels.group("baseline", "") == "baseline"
+    assert (
+        labels.group("cnn", "") == "cnn"
+        and labels.group("radiomics", "") == "radiomics"
+        and labels.group("baseline", "") == "baseline"
+    )
     fine_tuned = data.facts("polygon", "fine-tuned general", "vlm", "finetuned")
     assert labels.group("vlm", fine_tuned["adapter"]) == "vlm general"
     assert labels.label(fine_tuned) == "fine-tuned, off the shelf"

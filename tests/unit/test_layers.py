@@ -12,7 +12,7 @@ BELOW = [
     {"geometry"},
     {"metrics"},
     {"stats", "cohort", "tasks"},
-    {"cnn", "vlm"},
+    {"cnn", "radiomics", "vlm"},
     {"scoring"},
     {"compare"},
     {"report", "demo"},

@@ -77,17 +77,28 @@ def predictions(place) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["patient", "cohort", "fold", "probability"])
 
 
-def score_classifier(place, name: str) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+def score_classifier(place, name: str, **more) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
     table = predictions(place)
     table.to_csv(place.root / f"{name}.csv", index=False)
     inputs = {"predictions": place.root / f"{name}.csv"}
-    return table, run("score_classifier", place, inputs, ["patients", "summary"], {"classifier": name})
+    facts = {"family": "cnn", "run": name, "model": "an:architecture", "crops": "brain"} | more.pop("facts", {})
+    outputs = ["patients", "summary"]
+    return table, run("score_classifier", place, inputs, outputs, {"classifier": name}, facts=facts, **more)
 
 
 def row(summary: pd.DataFrame, **where: str) -> pd.Series:
     chosen = summary[np.logical_and.reduce([summary[key] == value for key, value in where.items()])]
     assert len(chosen) == 1, chosen
     return chosen.iloc[0]
+
+
+def test_radiomics_have_no_single_fold(place):
+    """Their predictions are those of patients that the model has not seen, and nothing else."""
+    _, scores = score_classifier(place, "radiomics", published=None, facts={"family": "radiomics"})
+    assert scores["patients"].groupby("cohort").size().to_dict() == {
+        cohort: SIZES[cohort] for cohort in ("pooled", "test", "validation")
+    }
+    assert set(scores["summary"]["family"]) == {"radiomics"}
 
 
 def test_classifier_has_every_cohort(place):

@@ -76,6 +76,7 @@ SEGMENTERS = [name for name, entry in NETWORKS.items() if entry["task"] == "segm
 # Networks on single slices, whose patients' grades are voted as those of a VLM are.
 SLICERS = [name for name, entry in NETWORKS.items() if entry["architecture"].startswith("slice:")]
 CLASSIFIERS = [name for name in NETWORKS if name not in SEGMENTERS + SLICERS]
+RADIOMICS = config["radiomics"]
 FOLD_NUMBERS = list(range(config["folds"]["count"]))
 ADAPTERS = config["adapters"]
 PUBLISHED_ADAPTERS = [name for name, entry in ADAPTERS.items() if entry["publish"]]
@@ -103,6 +104,7 @@ wildcard_constraints:
     segmenter=settings.alternatives(SEGMENTERS),
     classifier=settings.alternatives(CLASSIFIERS),
     slicer=settings.alternatives(SLICERS),
+    radiomics=settings.alternatives(RADIOMICS),
     adapter=settings.alternatives(ADAPTERS),
     run=settings.alternatives(RUNS),
     embedded=settings.alternatives(EMBEDDED),
@@ -216,9 +218,15 @@ def crop_table(entry):
     return crops_table(crops_of(entry))
 
 
-def scored_patients(name):
-    """The scores by patient of a network or a run."""
-    return f"{RESULTS}/scores/{'cnn/' if name in NETWORKS else ''}{name}/patients.csv"
+def scores_of(name, file="patients.csv"):
+    """A file of the scores of a network, a radiomics grader or a run."""
+    folder = "cnn/" if name in NETWORKS else "radiomics/" if name in RADIOMICS else ""
+    return f"{RESULTS}/scores/{folder}{name}/{file}"
+
+
+def segmenter_of(radiomics):
+    """The entry of the network whose masks a radiomics grader describes."""
+    return NETWORKS[RADIOMICS[radiomics]["segmenter"]]
 
 
 def masks_of(segmenter):

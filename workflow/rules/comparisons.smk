@@ -8,7 +8,7 @@ SCORED_RUNS = [run for run in RUNS if run not in CONSISTENCY_RUNS]
 rule compare:
     input:
         networks=collect("<results>/scores/cnn/{network}/patients.csv", network=NETWORKS),
-        runs=collect("<results>/scores/{run}/patients.csv", run=SCORED_RUNS),
+        others=[scores_of(name) for name in [*RADIOMICS, *SCORED_RUNS]],
         baselines=BASELINE_PATIENTS,
     output:
         "<results>/scores/comparisons.csv",
@@ -33,8 +33,8 @@ rule compare:
 rule leak_audit:
     input:
         baselines=BASELINE_PATIENTS,
-        brain=[scored_patients(name) for name, _ in config["leak_audit"]],
-        tumour=[scored_patients(name) for _, name in config["leak_audit"]],
+        brain=[scores_of(name) for name, _ in config["leak_audit"]],
+        tumour=[scores_of(name) for _, name in config["leak_audit"]],
     output:
         table="<results>/scores/audit.csv",
         page=table("audit_table", "3 Leak audit"),

@@ -50,7 +50,8 @@ rule draw_learning:
 # A rule a module of figures: what one of them shows is drawn again alone.
 SHOWN_COHORT = "pooled"
 """Every patient by a model that has not seen it, where a method has that; its test patients where not."""
-GRADERS = [scored_patients(name) for name in [*CLASSIFIERS, *SLICERS, *CLASSIFICATION_RUNS]]
+GRADING = [*CLASSIFIERS, *SLICERS, *RADIOMICS, *CLASSIFICATION_RUNS]
+GRADERS = [scores_of(name) for name in GRADING]
 
 
 rule draw_comparison:
@@ -119,7 +120,7 @@ rule draw_reliability:
 
 rule draw_distributions:
     input:
-        [scored_patients(name) for name in SEGMENTERS + SHAPE_RUNS],
+        [scores_of(name) for name in SEGMENTERS + SHAPE_RUNS],
         BASELINE_PATIENTS,
     output:
         distributions=figure("distributions", "2 Results"),
@@ -162,7 +163,7 @@ rule draw_placement:
 
 rule draw_mask_sizes:
     input:
-        [scored_patients(name) for name in SEGMENTERS],
+        [scores_of(name) for name in SEGMENTERS],
         BASELINE_PATIENTS,
     output:
         mask_sizes=figure("mask_sizes", "2 Results"),
@@ -182,7 +183,7 @@ rule draw_mask_sizes:
 
 rule draw_masks:
     input:
-        patients=[scored_patients(name) for name in SEGMENTERS],
+        patients=[scores_of(name) for name in SEGMENTERS],
         masks=[masks_of(name) for name in SEGMENTERS],
         crops=[crop_table(NETWORKS[name]) for name in SEGMENTERS],
     output:
@@ -321,7 +322,6 @@ PAGE_FIGURES = [
 ]
 PAGE_SETS = sorted(CROP_SETS, key=lambda crops: crops != config["crops"]["mode"])
 """The crop sets of the page, the study's own first: of it all four sequences are shown."""
-GRADING = [*CLASSIFIERS, *SLICERS, *CLASSIFICATION_RUNS]
 LOCATING = [*SEGMENTERS, *(run for run in RUNS if output_of(run) == "region")]
 
 
@@ -332,8 +332,8 @@ rule report:
         comparisons="<results>/scores/comparisons.csv",
         audit="<results>/scores/audit.csv",
         folds=FOLDS,
-        graders=[scored_patients(name) for name in GRADING],
-        regions=[scored_patients(name) for name in LOCATING],
+        graders=[scores_of(name) for name in GRADING],
+        regions=[scores_of(name) for name in LOCATING],
         crops=[crops_table(crops) for crops in PAGE_SETS],
         masks=[path for name in SEGMENTERS for path in masks_of(name)],
         slices=[f"{RESULTS}/scores/{run}/slices.csv" for run in SCORED_RUNS],

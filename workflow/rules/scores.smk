@@ -70,14 +70,40 @@ rule score_classifier:
     conda:
         "../envs/main.yaml"
     params:
-        crops=lambda wildcards: crops_of(NETWORKS[wildcards.classifier]),
-        model=lambda wildcards: NETWORKS[wildcards.classifier]["architecture"],
+        facts=lambda wildcards: {
+            "family": "cnn",
+            "run": wildcards.classifier,
+            "model": NETWORKS[wildcards.classifier]["architecture"],
+            "crops": crops_of(NETWORKS[wildcards.classifier]),
+        },
         settings=settings.scoring(config, "calibration_bins"),
         published=config["folds"]["published"],
         seed=config["seed"],
         code=code("score_classifier"),
     script:
         "../scripts/score_classifier.py"
+
+
+use rule score_classifier as score_radiomics with:
+    input:
+        folds=FOLDS,
+        predictions="<results>/radiomics/{radiomics}/predictions.csv",
+    output:
+        patients="<results>/scores/radiomics/{radiomics}/patients.csv",
+        summary="<results>/scores/radiomics/{radiomics}/summary.csv",
+    log:
+        "<logs>/score_radiomics/{radiomics}.log",
+    benchmark:
+        "<benchmarks>/score_radiomics/{radiomics}.tsv"
+    params:
+        facts=lambda wildcards: {
+            "family": "radiomics",
+            "run": wildcards.radiomics,
+            "model": f"radiomics of {RADIOMICS[wildcards.radiomics]['segmenter']}",
+            "crops": crops_of(segmenter_of(wildcards.radiomics)),
+        },
+        # The published fold's model alone stands beside published rows, which have none of these.
+        published=None,
 
 
 rule score_segmenter:
@@ -165,7 +191,7 @@ rule score_baselines:
 rule summary:
     input:
         collect("<results>/scores/cnn/{network}/summary.csv", network=NETWORKS),
-        collect("<results>/scores/{run}/summary.csv", run=RUNS),
+        [scores_of(name, "summary.csv") for name in [*RADIOMICS, *RUNS]],
         collect("<results>/scores/baselines/{crops}/summary.csv", crops=CROP_SETS),
     output:
         SUMMARY,

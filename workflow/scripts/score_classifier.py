@@ -1,4 +1,4 @@
-"""The scores of one CNN classifier, of every cohort."""
+"""The scores of one classifier, a CNN or radiomics, of every cohort."""
 
 import pandas as pd
 
@@ -19,16 +19,18 @@ with job(snakemake):
     keys = snakemake.params.settings
     settings = Settings.from_config(keys["scores"], keys["votes"], keys["side"], snakemake.params.seed)
     table = folds.read(snakemake.input.folds)
-    cohorts = single_fold(table, snakemake.params.published) | members(table)
+    published = snakemake.params.published
+    alone = {} if published is None else single_fold(table, published)
+    cohorts = alone | members(table)
     predictions = pd.read_csv(snakemake.input.predictions, dtype={"patient": str})
     predictions = predictions.rename(columns={"probability": "p_hgg"})
-    network, parts = snakemake.wildcards.classifier, []
-    for cohort, by in {**OF_ONE, **PREDICTIONS}.items():
+    parts = []
+    for cohort, by in {**(OF_ONE if alone else {}), **PREDICTIONS}.items():
         grades = folds.grades(table[table["patient"].isin(cohorts[cohort])])
-        entry = Entry("classification", "cnn", network, snakemake.params.model, "", cohort, snakemake.params.crops)
+        entry = Entry("classification", cohort=cohort, **snakemake.params.facts)
         chosen = predictions[predictions["cohort"].isin(by)]
         if cohort in OF_ONE:
-            chosen = chosen[chosen["fold"] == snakemake.params.published]
+            chosen = chosen[chosen["fold"] == published]
         parts.append(score_cnn_classifier(chosen, grades, entry, settings))
     scores = merge(parts)
     write_csv(scores.patients, snakemake.output.patients)

@@ -43,7 +43,10 @@ def folder(here: Path, interpreter: str) -> None:
 
 def check(config: dict[str, Any]) -> None:
     """Raise `UserError` naming the key of a complete configuration that does not go with another."""
-    networks, adapters, runs = config["networks"], config["adapters"], config["runs"]
+    networks, radiomics, adapters, runs = (config[name] for name in ("networks", "radiomics", "adapters", "runs"))
+    segmenters = [name for name, entry in networks.items() if tasks.get(entry["task"]).output == "region"]
+    for name, entry in radiomics.items():
+        _known(f"radiomics.{name}.segmenter", entry["segmenter"], segmenters)
     for name, adapter in adapters.items():
         _known(f"adapters.{name}.model", adapter["model"], config["models"])
         _prompt(f"adapters.{name}.prompt", adapter["prompt"])
@@ -66,13 +69,17 @@ def check(config: dict[str, Any]) -> None:
         for name, entry in entries.items():
             for row in entry["replicates"]:
                 _known(f"{section}.{name}.replicates", row, published)
-    if both := sorted(networks.keys() & runs.keys()):
-        raise UserError(f"configuration, key runs.{both[0]}: a network has that name, too; give one of them another")
+    for section, what in (("networks", "a network"), ("radiomics", "a radiomics grader")):
+        for other in ("radiomics", "runs"):
+            if other != section and (both := sorted(config[section].keys() & config[other].keys())):
+                raise UserError(
+                    f"configuration, key {other}.{both[0]}: {what} has that name, too; give one of them another"
+                )
     if config["scores"]["backend"] == "medpy" and not with_medpy.available():
         raise UserError(f"configuration, key scores.backend: {with_medpy.MISSING}")
     for pair in config["comparisons"]:
         for name in pair:
-            _known("comparisons", name, [*networks, *runs, *BASELINES])
+            _known("comparisons", name, [*networks, *radiomics, *runs, *BASELINES])
         first, second = (_outputs(config, name) for name in pair)
         if not first & second:
             raise UserError(
@@ -133,6 +140,8 @@ def _outputs(config: dict[str, Any], name: str) -> set[str]:
     """What a method delivers."""
     if name in BASELINES:
         return BASELINES[name]
+    if name in config["radiomics"]:
+        return {"grade"}
     return {tasks.get({**config["networks"], **config["runs"]}[name]["task"]).output}
 
 

@@ -9,12 +9,13 @@ from glioma.base.section import Count, Section, Share, Whole, number
 from glioma.cnn.recipe import Recipe
 from glioma.cohort.settings import Cohort, CropMode, Crops, Folds, Slices
 from glioma.demo.tiny_vlm.settings import Recipe as TinyRecipe
+from glioma.radiomics.settings import Radiomics
 from glioma.scoring.settings import Scores, Votes
 from glioma.vlm import backends
 from glioma.vlm.settings import Conversations, Coordinates, Generation, Orientation, PolygonPoints, Training
 
 GRADES = ("LGG", "HGG", "no glioma")
-TAKEN = ("cnn", "baselines")
+TAKEN = ("cnn", "baselines", "radiomics")
 """Names that results/<study>/scores/ needs for itself."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
@@ -180,6 +181,7 @@ class Study(Section):
     folds: Folds = Folds()
     slices: Slices = Slices()
     networks: dict[Name, Network] = Field(default_factory=dict)
+    radiomics: dict[Name, Radiomics] = Field(default_factory=dict)
     models: dict[Name, Model] = Field(default_factory=dict)
     """In place of, or over, files under config/models/."""
     adapters: dict[Name, Adapter] = Field(default_factory=dict)
@@ -190,7 +192,7 @@ class Study(Section):
     scores: Scores = Scores()
     report: Report = Report()
     comparisons: Pairs = ()
-    """The declared family of tests: pairs of networks, runs and baselines."""
+    """The declared family of tests: pairs of networks, radiomics, runs and baselines."""
     leak_audit: Pairs = ()
     """Pairs of a network or run with brain crops and the same with tumour crops."""
 

@@ -18,7 +18,7 @@ from glioma.base.section import nearest
 from glioma.config.entries import Site, Study
 
 STUDIES, MODELS = Path("config/studies"), Path("config/models")
-ENTRIES = ("networks", "adapters", "runs")
+ENTRIES = ("networks", "radiomics", "adapters", "runs")
 OWN = "replicates"
 """A published row is repeated by the entry that says so, not by those that are like it."""
 

@@ -88,6 +88,11 @@ def _card(
     chance = 0.5 if output == "grade" else None
     if chance is not None and all(name in by_name and _at_chance(by_name[name], chance) for name in headline):
         tone, verdict = "open", f"{verdict} Neither can be told from chance."
+        able = [row for row in rows if row.low is not None and not _at_chance(row, chance)]
+        if able:
+            best = max(able, key=lambda row: row.value)
+            name = _called(best.name, by_name)
+            verdict += f" {name[:1].upper()}{name[1:]} can: {best.value:.2f}."
     return Card(
         HEADINGS[output],
         records.heading(PRIMARY[output]),
@@ -165,13 +170,21 @@ def _row(summary: pd.DataFrame, name: str, output: str, crops: Sequence[str]) ->
     ).sort_values(["cohort", "crops", "slices", "orientation"], kind="stable")
     best = own.loc[order.index[0]]
     low, high = (None if pd.isna(best[side]) else float(best[side]) for side in ("low", "high"))
-    note = "test" if best["cohort"] == "test" else ""
+    note = ""
+    if best["cohort"] == "test":
+        # An adapter answers alone; a network's folds are averaged where no patient was in any of them.
+        note = "test, mean of its folds" if best["family"] == "cnn" else "test"
     return Row(name, best["group"], float(best["value"]), low, high, int(best["n"]), note)
 
 
 def _called(name: str, rows: Mapping[str, Row]) -> str:
     """A method within a sentence."""
-    kinds = {"cnn": "the CNN ", "vlm fine-tuned": "the fine-tuned VLM ", "vlm general": "the VLM off the shelf "}
+    kinds = {
+        "cnn": "the CNN ",
+        "radiomics": "radiomics ",
+        "vlm fine-tuned": "the fine-tuned VLM ",
+        "vlm general": "the VLM off the shelf ",
+    }
     return f"{kinds.get(rows[name].group, '') if name in rows else ''}“{name}”"
 
 

@@ -138,9 +138,8 @@ def tests_table(comparisons: str | Path, summary: str | Path, cohort_label: str,
         "the grades' Newcombe intervals; shares of patients: Newcombe's interval of paired proportions; AUC: DeLong. "
         "The effect of Dice, HD95 and points is the Hodges-Lehmann median of patients' differences, which "
         "Wilcoxon's signed-rank test is about: it is not the difference of the two means beside it, and lies nearer to "
-        "0 where few patients differ much. Tests are two-sided, on the patients that both methods have. A large p is no "
-        "evidence that two methods are equal, least of all with few "
-        "patients.",
+        "0 where few patients differ much. Tests are two-sided, on the patients that both methods have. A large p is "
+        "no evidence that two methods are equal, least of all with few patients.",
     )
     numeric = frozenset({"First value", "Second value", "Effect", "p", "p (Holm)", "n"})
     write(

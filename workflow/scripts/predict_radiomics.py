@@ -1,0 +1,27 @@
+"""Radiomics: features of the masks that a network predicts, and grades from them."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from glioma.base.files import load_array, write_csv
+from glioma.base.job import job
+from glioma.cohort import crops, folds, truth
+from glioma.radiomics import features, grader
+from glioma.radiomics.settings import Radiomics
+
+with job(snakemake):
+    keys = Radiomics.read(snakemake.params.radiomics)
+    table = folds.read(snakemake.input.folds)
+    images, masks = Path(snakemake.input.crops).parent, Path(snakemake.input.masks[0]).parent
+    described = {
+        patient: features.describe(crops.load(images, patient), load_array(masks / f"{patient}.npy"), spacing)
+        for patient, spacing in truth.spacings(images, table["patient"]).items()
+    }
+    described = pd.DataFrame.from_dict(described, orient="index", columns=list(features.NAMES))
+    predictions, coefficients = grader.predict(
+        described, table, keys.strengths, keys.inner_folds, snakemake.params.seed
+    )
+    write_csv(described.rename_axis("patient").reset_index(), snakemake.output.features)
+    write_csv(coefficients, snakemake.output.coefficients)
+    write_csv(predictions, snakemake.output.predictions)
