@@ -187,9 +187,13 @@ def test_compare_reads_what_the_others_wrote(place):
     parts = [hgg.assign(family="baseline", run="always HGG"), boxes.assign(family="baseline", run="box")]
     pd.concat(parts).to_csv(baseline, index=False)
     inputs = {
-        "networks": [place.root / "score_classifier" / "cnn" / "patients.csv"]
-        + [place.root / "score_segmenter" / "unet" / "patients.csv"],
-        "runs": [place.root / "score_run" / task / "patients.csv" for task in ("classification", "bounding_box")],
+        "methods": [
+            place.root / folder / "patients.csv"
+            for folder in (
+                *("score_classifier/cnn", "score_segmenter/unet"),
+                *("score_run/classification", "score_run/bounding_box"),
+            )
+        ],
         "baselines": [baseline],
     }
     table = run(

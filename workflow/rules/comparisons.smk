@@ -7,8 +7,7 @@ SCORED_RUNS = [run for run in RUNS if run not in CONSISTENCY_RUNS]
 
 rule compare:
     input:
-        networks=collect("<results>/scores/cnn/{network}/patients.csv", network=NETWORKS),
-        others=[scores_of(name) for name in [*RADIOMICS, *SCORED_RUNS]],
+        methods=[scores_of(name) for name in [*NETWORKS, *RADIOMICS, *SCORED_RUNS]],
         baselines=BASELINE_PATIENTS,
     output:
         "<results>/scores/comparisons.csv",

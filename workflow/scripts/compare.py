@@ -10,7 +10,7 @@ from glioma.scoring.settings import Settings
 
 with job(snakemake):
     given, keys = snakemake.input, snakemake.params
-    patients = pd.concat(map(tables.read_patients, [*given.networks, *given.runs, *given.baselines]))
+    patients = pd.concat(map(tables.read_patients, [*given.methods, *given.baselines]))
     settings = Settings.read({**keys.settings, "seed": keys.seed})
     methods = [
         declared.Method(run, task, crops, own, keys.every.get(run, 1))
