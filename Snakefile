@@ -38,6 +38,7 @@ onstart:
     check_machine()
     check_cohort()
     runs.began(local=bool(workflow.local_exec))
+    show_progress()
 
 
 onsuccess:

@@ -10,7 +10,10 @@ from workspace import REPOSITORY
 ON_PHANTOMS = {"layout": "phantom"}
 
 
-def resolved(name: str = "demo", **more: Any) -> dict[str, Any]:
+EVERYTHING = str(REPOSITORY / "tests" / "everything.yaml")
+
+
+def resolved(name: str = EVERYTHING, **more: Any) -> dict[str, Any]:
     """The configuration of a study, checked; on phantoms if it names no cohort and none is given."""
     if name not in ("demo",) and "/" not in name:
         more = {"cohort": ON_PHANTOMS, **more}

@@ -1,20 +1,24 @@
-"""A workspace in which everything is done: placeholder outputs that Snakemake itself has recorded as made.
+"""A workspace in which all of tests/everything.yaml is done: placeholders that Snakemake itself has recorded as made.
 
 The graph, its params and its digests are the real ones; only the content of the files is not, so that a question about
 what would run again takes seconds. `tests/workflow` runs the real thing.
 """
 
 import os
+import shutil
 import subprocess
 
 import pytest
 
+from configuration import EVERYTHING
 from workspace import Workspace
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
     workspace = Workspace.copy(tmp_path_factory.mktemp("finished"))
+    shutil.copy(EVERYTHING, workspace.folder / "config/studies/everything.yaml")
+    workspace.edit("config/config.yaml", "study: demo", "study: everything")
     listed = workspace.snakemake("--detailed-summary", "--quiet")
     assert listed.returncode == 0, listed.stderr
     outputs = [line.split("\t")[0] for line in listed.stdout.splitlines() if line.startswith("results/")]

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from configuration import EVERYTHING
 from glioma.cohort import index as cohort_index
 from glioma.demo.phantom import roster
 from workspace import REPOSITORY
@@ -14,8 +15,10 @@ from workspace import REPOSITORY
 def test_the_demo_is_one_graph(empty):
     planned = empty.planned()
     assert planned["phantom_patient"] == 40 and planned["crop"] == 80
-    assert planned["train_cnn"] == 21 and planned["finetune"] == 9 and planned["respond"] == 25
+    assert planned["train_cnn"] == 12 and planned["finetune"] == 7 and planned["respond"] == 19
     assert planned["tiny_vlm"] == planned["report"] == 1
+    everything = empty.planned("--config", f"study={EVERYTHING}")
+    assert everything["train_cnn"] == 21 and everything["finetune"] == 9 and everything["respond"] == 25
 
 
 @pytest.mark.parametrize(

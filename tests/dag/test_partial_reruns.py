@@ -62,7 +62,7 @@ def test_a_training_prompt_touches_its_adapter_and_what_follows(workspace):
 
 
 def test_a_hyperparameter_touches_its_network(workspace):
-    workspace.edit("config/studies/demo.yaml", "learning_rate: 5e-3", "learning_rate: 4e-3")
+    workspace.edit("config/studies/everything.yaml", "learning_rate: 5e-3", "learning_rate: 4e-3")
     planned = workspace.planned()
     cnn = {"train_cnn", "predict_cnn_mask", "score_segmenter", "draw_learning"}
     assert set(planned) == cnn | {"draw_masks", "draw_mask_sizes", "draw_distributions"} | TOLD
@@ -71,7 +71,7 @@ def test_a_hyperparameter_touches_its_network(workspace):
 
 
 def test_a_vote_rule_touches_the_scores_that_vote(workspace):
-    workspace.edit("config/studies/demo.yaml", "parsing: strict", "parsing: strict\nvotes: {tie: hgg}")
+    workspace.edit("config/studies/everything.yaml", "parsing: strict", "parsing: strict\nvotes: {tie: hgg}")
     planned = workspace.planned()
     assert set(planned) == {"score_slices", "score_run", "leak_audit"} | OF_GRADES | TOLD
     study = resolved()
@@ -81,7 +81,7 @@ def test_a_vote_rule_touches_the_scores_that_vote(workspace):
 
 def test_a_new_run_adds_only_its_jobs(workspace):
     workspace.edit(
-        "config/studies/demo.yaml",
+        "config/studies/everything.yaml",
         "# Defaults of parsing",
         "  polygon-again: {like: paper-polygon-general}\n\n# Defaults of parsing",
     )

@@ -16,7 +16,7 @@ def test_nothing_is_planned_where_everything_is_done(workspace):
 
 def test_what_was_lost_is_planned_and_nothing_else(workspace):
     # Snakemake makes a missing file again only for the sake of one further on that is missing too.
-    results = workspace.folder / "results/demo"
+    results = workspace.folder / "results/everything"
     lost = [results / "responses/wording-plain/test-0.jsonl", results / "answers/wording-plain.csv"]
     for path in [*lost, *(results / "scores/wording-plain").iterdir(), *(results / "scores").glob("summary.*")]:
         path.unlink()

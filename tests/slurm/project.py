@@ -26,7 +26,8 @@ class Project(Workspace):
         cls.copy(folder)
         shutil.copy(REPOSITORY / "slurm", folder / "slurm", follow_symlinks=False)
         (folder / "tests" / "slurm").mkdir(parents=True)
-        shutil.copy(REPOSITORY / "tests" / "slurm" / "cut.yaml", folder / "tests" / "slurm" / "cut.yaml")
+        for study in ("everything.yaml", "slurm/cut.yaml"):
+            shutil.copy(REPOSITORY / "tests" / study, folder / "tests" / study)
         return cls(folder)
 
     def start(self, *arguments: str) -> subprocess.Popen:

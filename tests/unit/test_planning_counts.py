@@ -46,7 +46,7 @@ def cohort(tmp_path_factory):
 def study(cohort, monkeypatch):
     """The plan's view of the cohort, with the share of tumour slices that it really has."""
     folder, folds = cohort
-    config = resolved("demo", networks={name: SHARED | entry for name, entry in NETWORKS.items()})
+    config = resolved(networks={name: SHARED | entry for name, entry in NETWORKS.items()})
     config["crops"]["shape"] = list(synthetic_cohort.SHAPE)
     config["folds"]["count"] = FOLDS
     masks = [np.load(folder / f"{patient}.mask.npy") for patient in folds["patient"]]
@@ -117,7 +117,7 @@ def test_conversations_of_a_fine_tuning(tiny_mllama, tmp_path_factory, tmp_path,
     } | changed  # fmt: skip
     asked = {"limit": 4}
     entry = {"model": "tiny-mllama", "training": training, "conversations": asked}
-    config = resolved("demo", adapters={"paper-center_point": entry})
+    config = resolved(adapters={"paper-center_point": entry})
     config["crops"]["shape"] = list(small_crops.SHAPE)
     study = Study(config, roster(5, 5, 1).assign(subject=range(10)))
     study.folds = small_crops.PATIENTS

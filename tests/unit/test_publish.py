@@ -101,7 +101,7 @@ def adapters(tmp_path):
 
 
 def entry() -> dict:
-    adapter = resolved("demo")["adapters"]["classification"]
+    adapter = resolved()["adapters"]["classification"]
     return adapter | {"publish": {"repository": REPOSITORY, "private": True, "licence": "llama3.2"}}
 
 

@@ -130,7 +130,7 @@ def test_a_study_extends_another_and_takes_out_what_it_does_not_want(written):
     config = written(
         """
         extends: demo
-        without: [runs.wording-plain, networks.flair-classifier]
+        without: [runs.wording-plain, networks.slice-classifier]
         seed: 7
         comparisons: []
         runs:
@@ -138,9 +138,9 @@ def test_a_study_extends_another_and_takes_out_what_it_does_not_want(written):
           mine: {like: wording-expert, prompt: classify}
         """
     )
-    demo = resolved()
+    demo = resolved("demo")
     assert list(config["runs"]) == [*(name for name in demo["runs"] if name != "wording-plain"), "mine"]
-    assert set(demo["networks"]) - set(config["networks"]) == {"flair-classifier"}
+    assert set(demo["networks"]) - set(config["networks"]) == {"slice-classifier"}
     assert config["seed"] == 7 and settings.study(config)["study"] == "own"
     assert config["runs"]["wording-expert"] == demo["runs"]["wording-expert"] | {"every": 9}
     assert config["runs"]["mine"] == config["runs"]["wording-expert"] | {"prompt": "classify"}
@@ -280,20 +280,20 @@ def test_the_projects_own_files_follow_the_schemas(kind, path):
 
 
 def test_what_is_known_at_the_start_is_said_at_the_start(monkeypatch):
-    config = resolved("demo")
+    config = resolved()
     config["scores"]["backend"] = "medpy"
     check.check(config)
     monkeypatch.setattr(with_medpy, "find_spec", lambda _: None)
     with pytest.raises(UserError, match=r"key scores\.backend: medpy is not installed; pip install medpy"):
         check.check(config)
-    config = resolved("demo")
+    config = resolved()
     config["runs"]["consistency-general"]["replicates"] = ["text/consistency-genral"]
     with pytest.raises(UserError, match=r"runs\.consistency-general\.replicates: .* did you mean text/consistency-g"):
         check.check(config)
 
 
 def test_weights_from_the_network_are_refused():
-    config = resolved("demo")
+    config = resolved()
     entry = config["networks"]["monai-unet"] | {"architecture": "monai:DenseNet121", "arguments": {"pretrained": True}}
     with pytest.raises(UserError, match=r"arguments\.pretrained"):
         Recipe.read(recipe.training_entry(settings.network_entry({**config, "networks": {"a": entry}}, "a")))

@@ -48,7 +48,7 @@ def test_the_summary_holds_every_task_and_family(done):
     summary = pd.read_csv(done.folder / RESULTS / "scores/summary.csv")
     assert set(COLUMNS) <= set(summary.columns)
     assert set(summary["task"]) == {*tasks.names(), "segmentation"}
-    assert set(summary["family"]) == {"cnn", "vlm", "baseline"}
+    assert set(summary["family"]) == {"cnn", "radiomics", "vlm", "baseline"}
     share = summary[summary["metric"].isin(["accuracy", "dice", "recall", "fraction_in_box"])]["value"].dropna()
     assert len(share) and share.between(0, 1).all()
     always = summary[(summary["run"] == "always HGG") & (summary["metric"] == "balanced_accuracy")]

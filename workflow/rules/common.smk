@@ -8,6 +8,9 @@ from pathlib import Path
 PROJECT = Path(str(workflow.current_basedir.get_path_or_uri(secret_free=True))).resolve().parents[1]
 sys.path.insert(0, f"{PROJECT}/workflow/scripts")
 
+from snakemake.logging import logger
+from snakemake.settings.enums import Quietness
+
 from glioma import tasks
 from glioma.base import provenance, runs
 from glioma.base.errors import UserError
@@ -151,6 +154,16 @@ def check_cohort():
         write_json(now, checked)
     except UserError as error:
         sys.exit(f"Error: {error}")
+
+
+def show_progress():
+    """A line a finished stage, where the terminal is not to have one a job anyway (`quiet` of the default profile)."""
+    if Quietness.RULES not in workflow.output_settings.quiet:
+        return
+    from glioma.planning import progress
+
+    known = progress.expected(PROJECT / "resources/unit_costs.csv", "gpu" if GPU else "cpu", len(PATIENTS))
+    progress.watch(logger, workflow.persistence.dag.needrun_jobs(), known)
 
 
 stamped = cache(stamp)

@@ -43,6 +43,8 @@ def _padding(height: int, width: int) -> tuple[int, int, int]:
 def square(slice2d: np.ndarray) -> np.ndarray:
     """Pad a slice symmetrically with background to a square; an odd pixel goes below or right."""
     height, width = slice2d.shape
+    if height == width:
+        return slice2d
     side, top, left = _padding(height, width)
     return np.pad(slice2d, ((top, side - height - top), (left, side - width - left)))
 
@@ -72,6 +74,8 @@ def render(slice2d: np.ndarray, side: int = SIDE, frame: str = "square") -> Imag
 def render_mask(slice2d: np.ndarray, side: int = SIDE) -> np.ndarray:
     """A label slice in the pixels of `render`, (side, side), by nearest neighbour."""
     padded = square(slice2d)
+    if len(padded) == side:
+        return padded
     source = _source(np.arange(side), side, len(padded))
     return padded[np.ix_(source, source)]
 

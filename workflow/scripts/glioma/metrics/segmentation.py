@@ -113,13 +113,22 @@ def directed_distances(
     # Outside the common box both masks are background, and so no voxel's standing as surface depends on it.
     box = _box(predicted | truth)
     first, second = surface(predicted[box]) * step, surface(truth[box]) * step
-    tree = scipy.spatial.cKDTree
-    return tree(second, leafsize=LEAF).query(first)[0], tree(first, leafsize=LEAF).query(second)[0]
+    trees = (scipy.spatial.cKDTree(each, LEAF, balanced_tree=False, compact_nodes=False) for each in (second, first))
+    return tuple(tree.query(points)[0] for tree, points in zip(trees, (first, second), strict=True))  # type: ignore[return-value]
 
 
 def surface(mask: np.ndarray) -> np.ndarray:
-    """Indices (N, ndim) of the mask's voxels with a face neighbour outside the mask; beyond the frame is outside."""
-    return np.argwhere(mask & ~scipy.ndimage.binary_erosion(mask))
+    """Indices (N, ndim) of the mask's voxels with a face neighbour outside the mask; beyond the frame is outside.
+
+    Shifted views in place of scipy's erosion, which takes ten times as long on a slice.
+    """
+    inner = mask.copy()
+    for axis in range(mask.ndim):
+        moved, inside = np.moveaxis(mask, axis, 0), np.moveaxis(inner, axis, 0)
+        inside[1:] &= moved[:-1]
+        inside[:-1] &= moved[1:]
+        inside[[0, -1]] = False
+    return np.argwhere(mask & ~inner)
 
 
 def extent(predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:

@@ -31,7 +31,7 @@ def dry_run(arguments: Sequence[str]) -> list[Job]:
 
     Raises `UserError` with Snakemake's last line where it fails.
     """
-    command = [sys.executable, "-m", "snakemake", "--dry-run", "--nolock", "--nocolor", *arguments]
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--nolock", "--nocolor", "--quiet", "host", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = (done.stderr + done.stdout).strip().splitlines() or ["no output"]
