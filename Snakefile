@@ -59,6 +59,7 @@ rule all:
         [responses(run) for run in RUNS],
         collect("<results>/answers/{run}.csv", run=RUNS),
         rules.summary.input,
+        rules.patients_json.output,
 
 
 rule cohort:

@@ -15,10 +15,10 @@ from workspace import REPOSITORY
 def test_the_demo_is_one_graph(empty):
     planned = empty.planned()
     assert planned["phantom_patient"] == 40 and planned["crop"] == 80
-    assert planned["train_cnn"] == 12 and planned["finetune"] == 7 and planned["respond"] == 19
+    assert planned["train_cnn"] == 12 and planned["finetune"] == 7 and planned["respond"] == 16
     assert planned["tiny_vlm"] == planned["report"] == 1
     everything = empty.planned("--config", f"study={EVERYTHING}")
-    assert everything["train_cnn"] == 21 and everything["finetune"] == 9 and everything["respond"] == 25
+    assert everything["train_cnn"] == 21 and everything["finetune"] == 9 and everything["respond"] == 22
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,7 @@ def test_an_inference_prompt_touches_its_own_runs(workspace):
     assert workspace.jobs("respond") == {
         "run=paper-bounding_box-general, part=test, shard=0",
         "run=paper-bounding_box-finetuned, part=test, shard=0",
-        "run=bounding_box-general, part=test, shard=0",
-        "run=bounding_box-general, part=development, shard=0",
+        "run=bounding_box-general, part=everyone, shard=0",
         "run=bounding_box-finetuned, part=test, shard=0",
     }
 

@@ -80,7 +80,7 @@ def test_a_failing_dry_run_is_one_line(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("every", [1, 3])
-@pytest.mark.parametrize("part", ["test", "development", "fold1"])
+@pytest.mark.parametrize("part", ["test", "everyone", "fold1"])
 def test_answers_are_those_that_a_run_asks_for(config, tmp_path, part, every):
     """All slices of small crops, counted without them, against the rule's own list."""
     small_crops.write(tmp_path)
@@ -130,7 +130,7 @@ def test_measuring_finds_what_a_run_was_made_of(study, tmp_path):
     found = []
     for run, part in (
         ("classification-general", "test"),
-        ("classification-general", "development"),
+        ("classification-general", "everyone"),
         ("consistency-general", "test"),
         ("paper-polygon-general", "test"),
     ):

@@ -16,7 +16,7 @@ from docutils.core import publish_parts
 from configuration import resolved
 from glioma import tasks
 from glioma.metrics import records
-from glioma.report import html, revisions
+from glioma.report import html, patient_scores, revisions
 from glioma.report.tables import answers as answer_pages
 from glioma.report.tables import derivation, participants, published, scores, timing
 
@@ -496,3 +496,46 @@ def test_methods_text_and_captions_render_without_a_configuration():
     for caption in (ROOT / "workflow/report").glob("*.rst"):
         template = jinja2.Environment(trim_blocks=True, lstrip_blocks=True).from_string(caption.read_text())
         assert len(body(template.render(snakemake=SimpleNamespace(config={})))) > 60
+
+
+def test_tables_go_out_as_csv_and_latex(tmp_path):
+    """What a cell shows, its interval in brackets; nothing that LaTeX would take for a command."""
+    cells = [html.Cell("unet_{x}\\y", "†"), html.Cell("0.85", "0.8 to 0.9")]
+    first = html.Table("50 % of A & B", ("Method", "Dice_1"), [cells])
+    second = html.Table("Other", ("Method", "n"), [["plain #1 ^~$", "3"], ["–", "4"]])
+    paths = [tmp_path / f"a.{suffix}" for suffix in ("html", "csv", "tex")]
+    html.write(paths, "Title", "phantom cohort\n\\input{x}", [first, second])
+    read = pd.read_csv(paths[1], dtype=str)
+    assert list(read.columns) == ["table", "Method", "Dice_1", "n"]
+    assert read["table"].tolist() == ["50 % of A & B", "Other", "Other"]
+    assert read["Dice_1"][0] == "0.85 [0.8 to 0.9]" and read["n"].tolist()[1:] == ["3", "4"]
+    text = paths[2].read_text()
+    assert text.startswith("% Title: phantom cohort \\input{x}\n"), "in one line, that it stays a comment"
+    assert r"\caption{50 \% of A \& B}" in text and r"Dice\_1" in text
+    assert r"unet\_\{x\}\textbackslash{}y [\dag{}] & 0.85 [0.8 to 0.9] \\" in text
+    assert r"plain \#1 \textasciicircum{}\textasciitilde{}\$ & 3 \\" in text and "-- & 4" in text
+    assert text.count(r"\toprule") == text.count(r"\begin{longtable}") * 2 == 4
+    html.write([tmp_path / "b.html", tmp_path / "b.csv", tmp_path / "b.tex"], "Nothing", "phantom", [])
+    assert (tmp_path / "b.tex").is_file() and (tmp_path / "b.csv").is_file()
+
+
+def test_patients_go_out_as_json(tmp_path):
+    """Values by patient and their means, recomputed from the tables; nothing that is no JSON."""
+    rng = np.random.default_rng(0)
+    facts = {"task": "segmentation", "family": "cnn", "run": "unet", "model": "monai:UNet"}
+    facts |= {"adapter": "", "crops": "brain"}
+    where = {"cohort": "test", "slices": "volume", "orientation": "volume"}
+    names = ["p1", "p2", "p3"]
+    masks = pd.DataFrame({"patient": names, "dice": rng.random(3), "hd95": [1.5, np.nan, 2.5]}).assign(**facts, **where)
+    grades = pd.DataFrame({"patient": names, "grade": "HGG", "label": ["HGG", "", "LGG"], "p_hgg": 0.5})
+    grades = grades.assign(**(facts | {"task": "classification", "run": "net"}), **where)
+    for name, table in (("a", masks), ("b", grades)):
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    found = patient_scores.collect([tmp_path / "a.csv", tmp_path / "b.csv"], "demo", "phantom cohort")
+    again = json.loads(json.dumps(found, allow_nan=False))
+    assert again == found and [method["run"] for method in found["methods"]] == ["unet", "net"]
+    (group,) = found["methods"][0]["groups"]
+    assert group["mean"] == {"dice": pytest.approx(masks["dice"].mean()), "hd95": 2.0}
+    assert [case["metrics"]["hd95"] for case in group["metric_per_case"]] == [1.5, None, 2.5]
+    (group,) = found["methods"][1]["groups"]
+    assert group["mean"] == {"p_hgg": 0.5} and group["metric_per_case"][1]["metrics"]["label"] == ""

@@ -211,7 +211,7 @@ def test_settings_are_complete(config):
 
 
 def test_who_answers_for_whom(config):
-    assert settings.parts(config, "classification-general") == ["test", "development"]
+    assert settings.parts(config, "classification-general") == ["everyone"]
     assert settings.parts(config, "classification-finetuned") == ["test", "fold0", "fold1", "fold2"]
     assert settings.adapter_fold(config, "classification-finetuned", "fold2") == 2
     assert settings.adapter_fold(config, "classification-finetuned", "test") == 0

@@ -114,7 +114,7 @@ wildcard_constraints:
     hub=settings.alternatives(HUB),
     foreign=settings.alternatives(name for name in config["models"] if name not in EMBEDDED),
     crops="brain|tumour",
-    part=r"test|development|fold\d+",
+    part=r"test|everyone|fold\d+",
     fold=r"\d+",
     shard=r"\d+",
 
@@ -266,14 +266,15 @@ def figure(name, category):
     return [shown, f"{RESULTS}/report/figures/{name}.svg"]
 
 
-def table(name, category):
-    """A table as one HTML file that needs nothing else."""
-    return report(
+def table(name, category, exports=("csv", "tex")):
+    """A table as one HTML file that needs nothing else, and as CSV and LaTeX."""
+    shown = report(
         f"{RESULTS}/report/tables/{name}.html",
         category=category,
         caption=f"../report/{name}.rst",
         labels={"what": name.replace("_", " "), "as": "table"},
     )
+    return [shown, *(f"{RESULTS}/report/tables/{name}.{suffix}" for suffix in exports)]
 
 
 def facts(run):

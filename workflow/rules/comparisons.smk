@@ -3,11 +3,32 @@
 
 BASELINE_PATIENTS = collect("<results>/scores/baselines/{crops}/patients.csv", crops=CROP_SETS)
 SCORED_RUNS = [run for run in RUNS if run not in CONSISTENCY_RUNS]
+METHOD_PATIENTS = [scores_of(name) for name in [*NETWORKS, *RADIOMICS, *SCORED_RUNS]]
+
+
+# For other programs: every score of every patient by every method.
+rule patients_json:
+    input:
+        patients=[*METHOD_PATIENTS, *BASELINE_PATIENTS],
+    output:
+        "<results>/scores/patients.json",
+    log:
+        "<logs>/patients_json.log",
+    benchmark:
+        "<benchmarks>/patients_json.tsv"
+    conda:
+        "../envs/main.yaml"
+    params:
+        study=STUDY,
+        label=COHORT_LABEL,
+        code=code("patients_json"),
+    script:
+        "../scripts/patients_json.py"
 
 
 rule compare:
     input:
-        methods=[scores_of(name) for name in [*NETWORKS, *RADIOMICS, *SCORED_RUNS]],
+        methods=METHOD_PATIENTS,
         baselines=BASELINE_PATIENTS,
     output:
         "<results>/scores/comparisons.csv",

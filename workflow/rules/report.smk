@@ -245,8 +245,8 @@ rule write_tables:
         tests=table("tests_table", "2 Results"),
         published=table("published_table", "4 Published"),
         derivation=table("derivation_table", "4 Published"),
-        summary=table("summary_table", "2 Results"),
-        sample_answers=table("sample_answers", "5 Pictures"),
+        summary=table("summary_table", "2 Results", exports=()),
+        sample_answers=table("sample_answers", "5 Pictures", exports=()),
         answer_status=table("answer_status", "2 Results"),
     log:
         "<logs>/write_tables.log",

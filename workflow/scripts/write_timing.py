@@ -10,4 +10,4 @@ with job(snakemake):
     runs = {}
     for path in map(Path, snakemake.input.timing):
         runs.setdefault(path.parent.name, []).append(path)
-    timing.timing_table(benchmarks, runs, snakemake.params.label, snakemake.output[0])
+    timing.timing_table(benchmarks, runs, snakemake.params.label, snakemake.output)

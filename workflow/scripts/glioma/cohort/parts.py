@@ -1,6 +1,8 @@
-"""The parts of a cohort that a run asks about: "test", "development", or the development patients of one fold."""
+"""The parts of a cohort that a run asks about: "test", "everyone", or the development patients of one fold."""
 
 import pandas as pd
+
+EVERYONE = "everyone"
 
 
 def name(fold: int) -> str:
@@ -9,11 +11,13 @@ def name(fold: int) -> str:
 
 
 def fold_of(part: str) -> int | None:
-    """The fold of a part; None for "test" and "development"."""
+    """The fold of a part; None for "test" and "everyone"."""
     return int(part.removeprefix("fold")) if part.startswith("fold") else None
 
 
 def rows(folds: pd.DataFrame, part: str) -> pd.DataFrame:
-    """The rows of a part of a run: "test", "development", or those of one fold, see `name`."""
+    """The rows of a part of a run: "test", "everyone", or those of one fold, see `name`."""
+    if part == EVERYONE:
+        return folds
     fold = fold_of(part)
     return folds[folds["split"] == part] if fold is None else folds[folds["fold"] == fold]

@@ -79,14 +79,14 @@ def adapter_folds(config: dict[str, Any], adapter: str) -> list[int]:
 
 
 def parts(config: dict[str, Any], run: str) -> list[str]:
-    """The parts of the cohort that a run asks about: "test" and, for all patients, "development", or with an adapter
-    each fold.
+    """The parts of the cohort that a run asks about, each with one model: "test"; for all patients "everyone", or with an
+    adapter each fold besides.
     """
     entry = config["runs"][run]
     if entry["patients"] == "test" or entry["repeats"]:
         return ["test"]
     if entry["adapter"] is None:
-        return ["test", "development"]
+        return [cohort_parts.EVERYONE]
     return ["test", *map(cohort_parts.name, range(config["folds"]["count"]))]
 
 

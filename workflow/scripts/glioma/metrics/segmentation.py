@@ -114,7 +114,8 @@ def directed_distances(
     box = _box(predicted | truth)
     first, second = surface(predicted[box]) * step, surface(truth[box]) * step
     trees = (scipy.spatial.cKDTree(each, LEAF, balanced_tree=False, compact_nodes=False) for each in (second, first))
-    return tuple(tree.query(points)[0] for tree, points in zip(trees, (first, second), strict=True))  # type: ignore[return-value]
+    of_predicted, of_true = (tree.query(points)[0] for tree, points in zip(trees, (first, second), strict=True))
+    return of_predicted, of_true
 
 
 def surface(mask: np.ndarray) -> np.ndarray:

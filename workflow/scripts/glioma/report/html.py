@@ -7,12 +7,15 @@ from typing import Any
 
 import jinja2
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 
 from glioma.base.files import atomic_path
 from glioma.metrics import records
 
 UNDEFINED = "–"
+Out = str | Path | Sequence[str | Path]
+"""A page, or the same tables as .html, .csv and .tex."""
 ROW_TONES = ("published", "difference", "void")
 """Tones of a row's first cell that are the whole row's; what is void is crossed out."""
 
@@ -52,14 +55,65 @@ def estimate(metric: str, value: float, low: float = float("nan"), high: float =
     return Cell(number(metric, value), detail, float(value) if np.isfinite(value) else -np.inf)
 
 
-def write(path: str | Path, title: str, cohort_label: str, tables: Iterable[Table], notes: Iterable[str] = ()) -> None:
-    """Write one page. Every string, wherever it comes from, is escaped by the template."""
+def write(
+    out: Out,
+    title: str,
+    cohort_label: str,
+    tables: Iterable[Table],
+    notes: Iterable[str] = (),
+) -> None:
+    """Write one page, or by suffix (.html, .csv, .tex) the same tables in several forms.
+
+    Every string, wherever it comes from, is escaped by the template.
+    """
     tables = list(tables)
+    path, *exports = [Path(out)] if isinstance(out, str | Path) else map(Path, out)
+    for other in exports:
+        export(tables, f"{title}: {cohort_label}", other)
     page = _TEMPLATE.render(
         title=title, cohort=cohort_label, notes=list(notes), tables=tables, script=any(table.tools for table in tables)
     )
     with atomic_path(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
+
+
+def export(tables: Iterable[Table], title: str, path: Path) -> None:
+    """Tables one below the other as LaTeX (booktabs, longtable), or as CSV with the heading as the first column."""
+    frames = {table.heading: _frame(table) for table in tables}
+    with atomic_path(path) as temporary:
+        if path.suffix == ".csv":
+            together = pd.concat(frames, names=["table"]).reset_index("table") if frames else pd.DataFrame()
+            together.to_csv(temporary, index=False)
+            return
+        parts = [f"% {title.translate(_ONE_LINE)}", "% needs the packages booktabs and longtable"]
+        for heading, frame in frames.items():
+            shown = frame.map(_latex).rename(columns=_latex)
+            parts.append(
+                shown.style.hide(axis="index").to_latex(hrules=True, environment="longtable", caption=_latex(heading))
+            )
+        temporary.write_text("\n".join(parts), encoding="utf-8")
+
+
+_ONE_LINE = {ord(character): " " for character in "\r\n"}
+_SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "†": r"\dag{}"}
+
+
+def _latex(text: str) -> str:
+    """Text as LaTeX prints it."""
+    return "".join(_SPECIAL.get(each) or (f"\\{each}" if each in "&%$#_{}" else each) for each in str(text))
+
+
+def _frame(table: Table) -> pd.DataFrame:
+    """A table's texts; the smaller line of a cell in brackets behind the larger."""
+    rows = [[_text(cell) for cell in row] for row in table.rows]
+    columns = [name if name not in table.columns[:i] else f"{name} ({i})" for i, name in enumerate(table.columns)]
+    return pd.DataFrame(rows, columns=columns, dtype=str)
+
+
+def _text(cell: Any) -> str:
+    if not isinstance(cell, Cell):
+        return str(cell)
+    return f"{cell.text} [{cell.detail}]" if cell.detail else cell.text
 
 
 # Of pages with a table that has tools; the study's page has it, too.

@@ -9,7 +9,7 @@ import pandas as pd
 from glioma import tasks
 from glioma.cohort import crops
 from glioma.geometry import slices
-from glioma.report.html import UNDEFINED, Cell, Table, write
+from glioma.report.html import UNDEFINED, Cell, Out, Table, write
 from glioma.tasks import LABELS, STATUSES, read_answers, read_responses
 
 LONGEST = 300
@@ -23,7 +23,7 @@ def sample_answers(
     folds: str | Path,
     crops_folders: Mapping[str, str | Path],
     cohort_label: str,
-    out: str | Path,
+    out: Out,
     rows: int = 8,
     side: int = slices.SIDE,
 ) -> None:
@@ -61,7 +61,7 @@ def sample_answers(
     write(out, "Sample answers", cohort_label, sections, notes)
 
 
-def answer_status(answers: Mapping[str, str | Path], cohort_label: str, out: str | Path) -> None:
+def answer_status(answers: Mapping[str, str | Path], cohort_label: str, out: Out) -> None:
     """How many answers of each run, orientation by orientation, could be read, and what was wrong with the others."""
     body = []
     for run, path in answers.items():

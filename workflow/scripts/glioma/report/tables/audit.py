@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from glioma.report.figures.leaks import read, title_of
-from glioma.report.html import UNDEFINED, Cell, Table, estimate, write
+from glioma.report.html import UNDEFINED, Cell, Out, Table, estimate, write
 from glioma.report.labels import GROUPS, ORDER
 
 _CELLS = {
@@ -24,7 +24,7 @@ _EFFECTS = {
 }
 
 
-def audit_table(table: str | Path, cohort_label: str, out: str | Path) -> None:
+def audit_table(table: str | Path, cohort_label: str, out: Out) -> None:
     """A section per task and metric, a row per method: its four cells, then what each factor adds."""
     rows = read(table)
     sections = [_section(*key, part) for key, part in rows.groupby(["task", "metric"], sort=False)]

@@ -8,12 +8,12 @@ import pandas as pd
 
 from glioma.compare import published
 from glioma.metrics import classification, records
-from glioma.report.html import Cell, Table, estimate, write
+from glioma.report.html import Cell, Out, Table, estimate, write
 from glioma.report.tables.scores import CROPS_NAMES, count, read_summary
 from glioma.stats import statistics
 
 
-def derivation_tables(tables: str | Path, summary: str | Path, cohort_label: str, out: str | Path) -> None:
+def derivation_tables(tables: str | Path, summary: str | Path, cohort_label: str, out: Out) -> None:
     """What the published figures really say: the patients behind them, and what follows.
 
     From `summary` comes what answering with the middle of the image scores on the crops of this cohort: nothing that

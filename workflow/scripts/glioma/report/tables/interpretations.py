@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from glioma.report.html import UNDEFINED, Cell, Table, write
+from glioma.report.html import UNDEFINED, Cell, Out, Table, write
 
 LONGEST = 3
 """Entries of a pattern that are named one by one."""
@@ -64,9 +64,7 @@ def general(pattern: str) -> str:
     return ".".join(parts)
 
 
-def interpretations_table(
-    ambiguities: str | Path, config: Mapping[str, Any], cohort_label: str, out: str | Path
-) -> None:
+def interpretations_table(ambiguities: str | Path, config: Mapping[str, Any], cohort_label: str, out: Out) -> None:
     """One row per question: the study's likeliest interpretation, the leak-free one, this study's, and why."""
     rows = []
     for entry in read(ambiguities):

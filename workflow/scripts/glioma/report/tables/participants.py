@@ -8,7 +8,7 @@ import pandas as pd
 
 from glioma.base.files import read_json
 from glioma.cohort import folds as fold_tables
-from glioma.report.html import UNDEFINED, Cell, Table, write
+from glioma.report.html import UNDEFINED, Cell, Out, Table, write
 from glioma.report.tables.scores import count
 
 GRADES = ("HGG", "LGG")
@@ -20,7 +20,7 @@ def participants_table(
     crop_tables: Sequence[str | Path],
     excluded: Sequence[str],
     cohort_label: str,
-    out: str | Path,
+    out: Out,
 ) -> None:
     """Write the page.
 

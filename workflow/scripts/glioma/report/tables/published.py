@@ -9,7 +9,7 @@ import pandas as pd
 from glioma import tasks
 from glioma.compare import published
 from glioma.metrics import records
-from glioma.report.html import UNDEFINED, Cell, Table, estimate, number, write
+from glioma.report.html import UNDEFINED, Cell, Out, Table, estimate, number, write
 from glioma.report.score_tables import scope
 from glioma.report.tables.scores import CROPS_NAMES, count, read_summary
 
@@ -34,7 +34,7 @@ def published_table(
     scoring: Mapping[str, str | int],
     is_phantom: bool,
     cohort_label: str,
-    out: str | Path,
+    out: Out,
 ) -> None:
     """The study's tables, each of its rows followed by ours and by the difference, ours less published; then what it
     prints outside of its tables.

@@ -8,7 +8,7 @@ import pandas as pd
 from glioma import tasks
 from glioma.metrics import records
 from glioma.report import labels
-from glioma.report.html import UNDEFINED, Cell, Table, estimate, write
+from glioma.report.html import UNDEFINED, Cell, Out, Table, estimate, write
 from glioma.report.labels import GROUPS, ORDER
 from glioma.report.score_tables import AS_VOLUME, output, scope
 
@@ -39,7 +39,7 @@ def comparison_table(
     summary: str | Path,
     hd95_unit: str,
     cohort_label: str,
-    out: str | Path,
+    out: Out,
     convention: str = "pooled",
     cohorts: Sequence[str] = ("pooled", "test", "validation"),
 ) -> None:
@@ -70,7 +70,7 @@ def comparison_table(
     write(out, "Comparison of the methods", cohort_label, sections, notes)
 
 
-def summary_table(summary: str | Path, cohort_label: str, out: str | Path) -> None:
+def summary_table(summary: str | Path, cohort_label: str, out: Out) -> None:
     """Every row of summary.csv, to be sorted and filtered."""
     columns = (
         "Task",
@@ -103,7 +103,7 @@ def summary_table(summary: str | Path, cohort_label: str, out: str | Path) -> No
     write(out, "All scores", cohort_label, [table], notes)
 
 
-def tests_table(comparisons: str | Path, summary: str | Path, cohort_label: str, out: str | Path) -> None:
+def tests_table(comparisons: str | Path, summary: str | Path, cohort_label: str, out: Out) -> None:
     """Paired tests between methods, from a table with the columns of `glioma.compare.declared.COLUMNS`.
 
     What the methods are called is taken from the summary.

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from glioma.report.html import UNDEFINED, Cell, Table, write
+from glioma.report.html import UNDEFINED, Cell, Out, Table, write
 
 
 def by_rule(folder: str | Path) -> dict[str, list[Path]]:
@@ -31,7 +31,7 @@ def timing_table(
     benchmarks: Mapping[str, Sequence[str | Path]],
     timings: Mapping[str, Sequence[str | Path]],
     cohort_label: str,
-    out: str | Path,
+    out: Out,
 ) -> None:
     """Wall time, processor time and memory per rule, and the speed of each VLM run.
 
