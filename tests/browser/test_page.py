@@ -107,6 +107,26 @@ def test_what_a_model_said_is_shown_as_it_is(page):
     assert not page.find_elements(By.CSS_SELECTOR, "img[src=x]")
 
 
+def test_a_methods_name_leads_to_its_patients(page):
+    """From a card to the patients that it grades wrongly, from a table to what it drew."""
+    names = page.find_elements(By.CSS_SELECTOR, "svg .leads")
+    assert [each.text for each in names] and all(each.text in small_page.METHODS for each in names)
+    tuned = next(each for each in names if each.text == "vlm-tuned")
+    tuned.click()
+    chosen = Select(page.find_element(By.ID, "filter")).first_selected_option
+    assert chosen.text == "graded wrongly by vlm-tuned"
+    shown = [each.text for each in patients(page)]
+    assert 0 < len(shown) < 6
+    top = page.execute_script("return document.getElementById('patients').getBoundingClientRect().top")
+    assert abs(top) < 250, "and the page moves there"
+    decided = page.find_element(By.ID, "decided").text
+    assert "✗ vlm-tuned" in decided
+    page.execute_script("document.querySelector('td.leads').closest('details').open = true")
+    cell = page.find_element(By.CSS_SELECTOR, "td.leads")
+    page.execute_script("arguments[0].click()", cell)
+    assert page.find_element(By.ID, "drawn").get_property("value") == cell.get_attribute("data-run")
+
+
 @pytest.mark.parametrize(("choice", "left"), [("", 6), ("HGG", 3), ("LGG", 3), ("wrong", 6), ("disagree", 6)])
 def test_filters_of_patients(page, choice, left):
     Select(page.find_element(By.ID, "filter")).select_by_value(choice)

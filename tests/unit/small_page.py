@@ -13,6 +13,7 @@ HOSTILE = "</script><img src=x onerror=alert(1)>&amp;\u2028"
 SHAPE = (12, 32, 32)
 NAMES = [f"p{number:02d}" for number in range(6)]
 GRADES = ["HGG", "LGG"] * 3
+METHODS = ("net", "vlm-tuned", "unet", "box-tuned")
 
 
 def summary() -> pd.DataFrame:
@@ -76,7 +77,7 @@ def write(folder: Path) -> Path:
         folder / "t.html",
         "Scores",
         "cohort",
-        [html.Table("Rows", ["a", "b"], [["x", "1"], [HOSTILE, "2"]], tools=True)],
+        [html.Table("Rows", ["a", "b"], [[html.Cell("x", run="box-tuned"), "1"], [HOSTILE, "2"]], tools=True)],
     )
     Image.new("RGB", (1800, 900), "white").save(folder / "a_figure.png")
     cards = answer.cards(summary(), comparisons(), PAIRS, MARGINS)

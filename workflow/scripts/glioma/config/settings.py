@@ -79,8 +79,9 @@ def adapter_folds(config: dict[str, Any], adapter: str) -> list[int]:
 
 
 def parts(config: dict[str, Any], run: str) -> list[str]:
-    """The parts of the cohort that a run asks about, each with one model: "test"; for all patients "everyone", or with an
-    adapter each fold besides.
+    """The parts of the cohort that a run asks about, each with one model.
+
+    They are "test"; for all patients "everyone", or with an adapter each fold besides.
     """
     entry = config["runs"][run]
     if entry["patients"] == "test" or entry["repeats"]:

@@ -11,6 +11,9 @@ function make(tag, content, attributes = {}, space = "") {
   return element;
 }
 
+// Methods that say something of single patients: a click on one of their names leads there.
+const HAS_PATIENTS = new Set([...Object.keys(DATA.grades), ...Object.keys(DATA.runs), ...Object.keys(DATA.dice)]);
+
 // The answer: a method a row, its score and interval.
 const SVG = "http://www.w3.org/2000/svg";
 for (const place of document.querySelectorAll(".forest")) {
@@ -25,7 +28,8 @@ for (const place of document.querySelectorAll(".forest")) {
   }
   card.rows.forEach((row, index) => {
     const y = 15 + index * step, fill = colour(row.group);
-    draw("text", { x: left - 10, y: y + 4, "text-anchor": "end" }, row.name.length > 28 ? row.name.slice(0, 27) + "…" : row.name);
+    const link = HAS_PATIENTS.has(row.name) ? { "data-run": row.name } : {};
+    draw("text", { x: left - 10, y: y + 4, "text-anchor": "end", ...link }, row.name.length > 28 ? row.name.slice(0, 27) + "…" : row.name);
     if (row.low !== null) draw("line", { x1: x(row.low), x2: x(row.high), y1: y, y2: y, stroke: fill, "stroke-width": 3 });
     draw("circle", { cx: x(row.value), cy: y, r: 5, fill });
     const interval = row.low === null ? "" : ` [${row.low.toFixed(2)}, ${row.high.toFixed(2)}]`;
@@ -78,6 +82,7 @@ function verdicts(each) {
 }
 function matches(each) {
   const wanted = $("filter").value, said = verdicts(each).map(([, label]) => label);
+  if (wanted.startsWith("by:")) return ((DATA.grades[wanted.slice(3)] || {})[each.id] || [each.grade])[0] !== each.grade;
   if (wanted === "wrong") return said.some((label) => label !== each.grade);
   if (wanted === "disagree") return new Set(said).size > 1;
   return !wanted || each.grade === wanted;
@@ -217,7 +222,36 @@ function choose(index) {
   refill();
   return draw();
 }
+// A method's patients: those that it grades wrongly, or its drawing in the first of the list.
+function lead(name) {
+  const filter = $("filter");
+  if (DATA.grades[name]) {
+    DATA.shown = [name, ...DATA.shown.filter((other) => other !== name)].slice(0, 2);
+    filter.querySelector("[data-method]")?.remove();
+    filter.append(make("option", `graded wrongly by ${name}`, { value: `by:${name}`, "data-method": "" }));
+    filter.value = `by:${name}`;
+    if (!DATA.patients.some(matches)) filter.value = "";
+  } else filter.value = "";
+  if (DATA.runs[name]) state.set = DATA.runs[name].crops;
+  state.patient = Math.max(0, DATA.patients.findIndex(matches));
+  refill();
+  for (const id of ["drawn", "labelled", "mask"]) if ([...$(id).options].some((each) => each.value === name)) $(id).value = name;
+  state.slice = widest();
+  nearest();
+  list();
+  $("patients").scrollIntoView();
+  return draw();
+}
 if (state.patient >= 0) {
+  for (const each of document.querySelectorAll("[data-run]")) {
+    if (!HAS_PATIENTS.has(each.dataset.run)) continue;
+    each.classList.add("leads");
+    each.setAttribute("tabindex", "0");
+    if (each instanceof SVGElement) each.append(make("title", "show its patients", {}, SVG));
+    else each.title = "show its patients";
+    each.addEventListener("click", () => lead(each.dataset.run));
+    each.addEventListener("keydown", (event) => { if (event.key === "Enter") lead(each.dataset.run); });
+  }
   $("list").addEventListener("click", (event) => {
     const row = event.target.closest("tr[data-patient]");
     if (row) choose(Number(row.dataset.patient));

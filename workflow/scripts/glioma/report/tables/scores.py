@@ -153,7 +153,7 @@ def tests_table(comparisons: str | Path, summary: str | Path, cohort_label: str,
 
 def _named(method: str, run: str) -> Cell:
     """A method with the name that the configuration gives it, where that is another."""
-    return Cell(method, run if run != method else "")
+    return Cell(method, run if run != method else "", run=run)
 
 
 def _p_value(p: float) -> Cell:
@@ -236,11 +236,17 @@ def _section(
         else:
             method += f": {task.noun}"
         cut = CROPS_NAMES[row["crops"]]
-        first = [Cell(method, GROUPS[kind]), cut, where, count(leading["n"]), count(leading["n_undecided"])]
+        first = [
+            Cell(method, GROUPS[kind], run=row["run"]),
+            cut,
+            where,
+            count(leading["n"]),
+            count(leading["n_undecided"]),
+        ]
         rows.append(((*order, cut), [*first, *cells]))
     columns = (*_FIRST, *(records.heading(metric.removesuffix("_all"), hd95_unit) for metric in shown))
     rows = [cells for _, cells in sorted(rows, key=lambda row: row[0])]
-    return Table(heading, columns, rows, note, frozenset(columns[3:]))
+    return Table(heading, columns, rows, note, frozenset(columns[3:]), tools=True)
 
 
 def count(value: float) -> Cell:
