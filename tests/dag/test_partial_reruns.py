@@ -9,7 +9,7 @@ from configuration import resolved
 from glioma import tasks
 
 REPORT = {"report", "all"}
-TOLD = {"summary", "compare", "draw_comparison", "write_tables", "write_timing"} | REPORT
+TOLD = {"summary", "compare", "patients_json", "draw_comparison", "write_tables", "write_timing"} | REPORT
 """What follows any score."""
 OF_GRADES = {"draw_grading", "draw_reliability"}
 OF_LOCATED = {"draw_distributions", "draw_placement", "draw_answers"}
@@ -64,7 +64,9 @@ def test_a_hyperparameter_touches_its_network(workspace):
     workspace.edit("config/studies/everything.yaml", "learning_rate: 5e-3", "learning_rate: 4e-3")
     planned = workspace.planned()
     cnn = {"train_cnn", "predict_cnn_mask", "score_segmenter", "draw_learning"}
-    assert set(planned) == cnn | {"draw_masks", "draw_mask_sizes", "draw_distributions"} | TOLD
+    # Radiomics describe its masks.
+    of_it = {"predict_radiomics", "score_radiomics"} | OF_GRADES
+    assert set(planned) == cnn | of_it | {"draw_masks", "draw_mask_sizes", "draw_distributions"} | TOLD
     assert planned["train_cnn"] == 3 and planned["predict_cnn_mask"] == 1
     assert all("network=monai-unet" in job for job in workspace.jobs("train_cnn"))
 
@@ -91,10 +93,11 @@ def test_a_new_run_adds_only_its_jobs(workspace):
 
 CNN = {
     *("train_cnn", "predict_cnn_grade", "predict_cnn_mask", "predict_cnn_slices"),
-    *("score_classifier", "score_segmenter", "score_slices", "draw_learning"),
+    *("score_classifier", "score_segmenter", "score_slices", "draw_learning", "predict_radiomics", "score_radiomics"),
 }
 OF_MASKS = {"draw_masks", "draw_mask_sizes"}
-SCORES = {"score_classifier", "score_segmenter", "score_slices", "score_baselines"} | OF_MASKS | AUDITED
+SCORED_ONCE = {"score_classifier", "score_radiomics", "score_segmenter", "score_slices", "score_baselines"}
+SCORES = SCORED_ONCE | OF_MASKS | AUDITED
 DRAWN = {rule for rule in SCORES if rule.startswith("draw_")} | {"draw_cohort", "draw_learning", "leak_audit"}
 
 

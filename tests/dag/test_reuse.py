@@ -102,7 +102,7 @@ def test_a_corrected_scan_with_an_older_time_is_checked_and_cropped_again(tmp_pa
     workspace = Workspace.copy(tmp_path_factory.mktemp("project"))
     crops = next(
         line.split()[1]
-        for line in workspace.snakemake("--dry-run", "crops", *options).stdout.splitlines()
+        for line in workspace.dry_run("crops", *options).splitlines()
         if line.strip().startswith("output: results/cohorts") and "brain/BraTS20_Training_003.npy" in line
     ).rstrip(",")
     done = workspace.snakemake("--cores", "1", crops, *options)

@@ -86,7 +86,7 @@ def test_a_second_run_does_nothing_and_an_edited_prompt_little(done):
     before = path.read_text()
     path.write_text("You are a neuroradiologist. " + before)
     planned = done.planned(*CONFIG)
-    assert planned["respond"] == 9 and not {"tiny_vlm", "finetune", "train_cnn", "crop"} & set(planned)
+    assert planned["respond"] == 8 and not {"tiny_vlm", "finetune", "train_cnn", "crop"} & set(planned)
     path.write_text(before)
     assert done.planned(*CONFIG) == {}
 

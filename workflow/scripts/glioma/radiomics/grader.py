@@ -57,7 +57,7 @@ def choose(
     inner_folds: int,
     rng: np.random.Generator,
 ) -> Pipeline:
-    """The pipeline fitted to all of these patients, with the strength of the best mean AUC over inner folds.
+    """The pipeline fitted to all of these patients, with the strength of the best mean log loss over inner folds.
 
     Of equally good ones the strongest penalty. A subject's scans stay in one inner fold; there are no more of those
     than subjects of the rarer grade.
@@ -71,7 +71,7 @@ def choose(
     )
     splitter = inner(inner_folds, hgg, subjects, rng)
     grid: dict[str, Any] = {"model__C": sorted(strengths)}
-    search = GridSearchCV(pipeline, grid, scoring="roc_auc", cv=list(usable(splitter, features, hgg, subjects)))
+    search = GridSearchCV(pipeline, grid, scoring="neg_log_loss", cv=list(usable(splitter, features, hgg, subjects)))
     return search.fit(features, hgg).best_estimator_
 
 
@@ -84,7 +84,7 @@ def inner(count: int, hgg: pd.Series, subjects: pd.Series, rng: np.random.Genera
 def usable(
     splitter: StratifiedGroupKFold, features: pd.DataFrame, hgg: pd.Series, subjects: pd.Series
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The inner folds (rows to train on, rows held out) with both grades on either side: others have no AUC."""
+    """The inner folds (rows to train on, rows held out) with both grades on either side."""
     truth = hgg.to_numpy()
     for train, held_out in splitter.split(features, hgg, subjects):
         if len(set(truth[train])) == len(set(truth[held_out])) == 2:

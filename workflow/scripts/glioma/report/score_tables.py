@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from glioma import tasks
@@ -19,10 +20,10 @@ def read_patients(paths: Sequence[str | Path], cohort: str) -> pd.DataFrame:
     return named(of_cohort(patients, cohort))
 
 
-def named(table: pd.DataFrame) -> pd.DataFrame:
-    """A table of scores with the columns `group` and `method`: what it is called there, crops and cohort included."""
+def named(table: pd.DataFrame, crops: bool = True) -> pd.DataFrame:
+    """A table of scores with the columns `group` and `method`: what it is called there, cohort and crops included."""
     groups = [labels.group(*pair) for pair in zip(table["family"], table["adapter"], strict=True)]
-    names = labels.labels(table) + labels.crop_notes(table) + only_test(table)
+    names = labels.labels(table) + (labels.crop_notes(table) if crops else "") + only_test(table)
     return table.assign(group=pd.Series(groups, index=table.index, dtype=object), method=names)
 
 
@@ -53,6 +54,34 @@ def without_repeated_constants(table: pd.DataFrame) -> pd.DataFrame:
     return table[
         ~(table["family"].eq("baseline") & table["task"].map(output).eq("grade") & table["slices"].eq("tumour"))
     ]
+
+
+PREFERRED = {
+    "slices": ("volume", "all", "tumour volume", "tumour"),
+    "orientation": ("volume", "axial"),
+}
+"""Of several scores of one method, the one that says most of a whole patient."""
+
+
+def primary(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of one scope of each method in each task: the first in `PREFERRED`, brain crops before tumour crops.
+
+    Without what is no method (`tables.CEILING`) and baselines of a task that no model is asked about.
+    """
+    models = table.loc[table["family"] != "baseline", "task"]
+    own = table[table["run"].ne(tables.CEILING) & table["task"].isin(models)]
+    ranks = [
+        own[name].map({each: rank for rank, each in enumerate(order)}).fillna(len(order))
+        for name, order in PREFERRED.items()
+    ]
+    # The scores of a task that has volumes are those of volumes, where a method has any.
+    keys = pd.DataFrame({"slices": ranks[0], "crops": own["crops"].eq("tumour"), "orientation": ranks[1]})
+    order = keys.sort_values(list(keys), kind="stable").index
+    scope = [own[name] for name in ("slices", "orientation", "crops")]
+    label = scope[0].str.cat(scope[1:], sep="/")
+    best = label.loc[order].groupby([own.loc[order, "task"], own.loc[order, "run"]], sort=False).first()
+    wanted = pd.MultiIndex.from_frame(own[["task", "run"]]).map(best)
+    return own[label.to_numpy() == np.asarray(wanted)]
 
 
 def output(task: str) -> str:

@@ -26,11 +26,10 @@ from glioma.scoring.outlines import score_located
 from glioma.scoring.settings import Settings
 from glioma.scoring.slice_labels import score_labels
 from glioma.scoring.summaries import Entry, Scope
-from glioma.scoring.tables import Scores, merge, slice_truth
+from glioma.scoring.tables import CEILING, Scores, merge, slice_truth
 from glioma.tasks import LabelTask, LocatedTask
 
 FLAIR = SEQUENCES.index("flair")
-CEILING = "true mask (ceiling)"
 GRADE, MASK = (next(name for name in tasks.names() if tasks.get(name).output == kind) for kind in ("grade", "region"))
 """The tasks of the baselines that grade, and of the one that predicts a mask."""
 POOLED = "pooled"

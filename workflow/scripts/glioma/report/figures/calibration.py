@@ -14,7 +14,9 @@ from glioma.report.labels import ORDER
 from glioma.report.score_tables import cohort_words, read_patients, scope
 
 TITLE = "Reliability: does a probability of HGG mean what it says?"
-LARGEST = 16
+LARGEST = 8
+FEWEST = 40
+"""Patients of a panel: of fewer, most bins hold one or none."""
 
 
 def reliability(
@@ -26,6 +28,7 @@ def reliability(
 ) -> Figure:
     """Share of HGG patients by the probability given, a panel per method with probabilities, Wilson bars, n per bin.
 
+    Of methods with fewer than `FEWEST` patients there is no panel.
     `tables` are patients.csv of classifiers with a column p_hgg: a network's output, or the mean over a
     patient's slices of a VLM's p(HGG) / (p(LGG) + p(HGG)). Methods without log-probabilities have no panel.
     """
@@ -35,7 +38,9 @@ def reliability(
     if "p_hgg" not in patients or not patients["p_hgg"].notna().any():
         return style.empty(TITLE, cohort_label, out)
     patients = patients[patients["p_hgg"].notna() & patients["family"].ne("baseline")]
-    panels = _panels(patients)
+    panels = [panel for panel in _panels(patients) if len(panel[2]) >= FEWEST]
+    if not panels:
+        return style.empty(TITLE, cohort_label, out, f"no method has probabilities of {FEWEST} patients")
     hidden, panels = len(panels) - LARGEST, panels[:LARGEST]
     columns = min(len(panels), 4)
     height = -(-len(panels) // columns)
@@ -78,7 +83,7 @@ def _panel(axes: Axes, table: pd.DataFrame, colour: str, bins: int) -> None:
     # A share of 0 or 1 may miss its own Wilson bound by rounding.
     spread = np.clip(np.stack([below, above]), 0, None)
     axes.errorbar(
-        found["mean_p"], found["share_hgg"], yerr=spread, fmt="o-", color=colour, ms=4.5, lw=1.2, elinewidth=1, zorder=2
+        found["mean_p"], found["share_hgg"], yerr=spread, fmt="o", color=colour, ms=4.5, lw=1.2, elinewidth=1, zorder=2
     )
     for row in found.itertuples():
         axes.annotate(

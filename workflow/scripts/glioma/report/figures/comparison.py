@@ -14,20 +14,12 @@ from matplotlib.lines import Line2D
 from glioma import tasks
 from glioma.report.figures import style
 from glioma.report.labels import ORDER
-from glioma.report.score_tables import (
-    AS_VOLUME,
-    cohort_words,
-    named,
-    of_cohort,
-    output,
-    scope,
-    without_repeated_constants,
-)
+from glioma.report.score_tables import cohort_words, named, of_cohort, output, primary
 
 _NUMBERS_OF_A_ROW = ("value", "low", "high", "n", "n_undecided")
 _GAP, _HEADING, _ROW = 0.45, 1.05, 1.0
-LARGEST = 48
-"""Rows of a panel; with more, a figure is no longer read."""
+LARGEST = 8
+"""Rows of a panel: more are read in the table."""
 
 
 class Row(NamedTuple):
@@ -46,48 +38,38 @@ class Row(NamedTuple):
 def comparison(
     summary: str | Path, cohort_label: str, out: str | Path | Sequence[str | Path], cohort: str = "pooled"
 ) -> Figure:
-    """Balanced accuracy of grading and Dice of localisation for all models, as a forest plot, from summary.csv.
+    """Balanced accuracy of grading and Dice of locating, the best methods of each, as a forest plot, from summary.csv.
 
-    An undecided patient counts as wrong (a hollow mark shows the score among decided patients where it differs).
+    Of every method its primary score alone (`score_tables.primary`). An undecided patient counts as wrong (a hollow
+    mark shows the score among decided patients where it differs).
     """
     table = pd.read_csv(summary, keep_default_na=False, na_values={name: [""] for name in _NUMBERS_OF_A_ROW})
-    table = of_cohort(table[table["unit"] == "patient"], cohort)
-    table = named(table)
-    graders = without_repeated_constants(table[table["task"].map(output) == "grade"])
-    grading = capped({"Grade": rows(graders, "balanced_accuracy")})
-    shapes = {}
-    volumes = table[table["slices"].isin(AS_VOLUME)]
-    for task in (name for name in tasks.names() if output(name) == "region"):
-        for (subset, orientation), part in reversed(
-            list(volumes[volumes["task"] == task].groupby(["slices", "orientation"]))
-        ):
-            found = rows(part, "dice")
-            if found:
-                shapes[f"{tasks.get(task).noun}: {scope(subset, orientation)}"] = found
-    # Baselines alone compare with nothing.
-    shapes = capped(
-        {heading: found for heading, found in shapes.items() if any(row.group != "baseline" for row in found)}
-    )
-    heights = [_length(grading), _length(shapes)]
+    table = named(primary(of_cohort(table[table["unit"] == "patient"], cohort)), crops=False)
+    outputs = table["task"].map(output)
+    grading = capped("Grade", rows(table[outputs == "grade"], "balanced_accuracy"))
+    locating = capped("Location", rows(table[outputs == "region"], "dice"))
     with style.styled():
         figure = style.new_figure(
-            10, 0.235 * sum(heights) + 2.5, "Voxels vs Tokens: CNNs and vision-language models on the same patients",
-            f"{cohort_label}, {cohort_words(table)}; mark: estimate, bar: 95 % interval",
+            8.6, 0.25 * (_length(grading) + _length(locating)) + 2.2,
+            "Voxels vs Tokens: CNNs and vision-language models on the same patients",
+            f"{cohort_label}, {cohort_words(table)}",
         )  # fmt: skip
-        upper, lower = figure.subplots(2, 1, height_ratios=[max(height, 2) for height in heights])
+        heights = [max(_length(each), 2) for each in (grading, locating)]
+        upper, lower = figure.subplots(2, 1, height_ratios=heights)
         _forest(upper, grading, "balanced accuracy (chance 0.5; undecided patients count as wrong)", reference=0.5)
-        _forest(lower, shapes, "Dice, mean over patients (a VLM's slices stacked to a volume)")
-        handles = [style.group_handle(group) for group in ORDER if _has(group, grading, shapes)]
+        _forest(lower, locating, "Dice, mean over patients (a VLM's slices stacked to a volume)")
+        handles = [style.group_handle(group) for group in ORDER if _has(group, grading, locating)]
         if any(np.isfinite(row.decided) for row in chain(*grading.values())):
             handles.append(
                 Line2D([], [], color=style.GREY, marker="o", mfc="white", ls="", ms=5.5, label="decided patients only")
             )
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
-        if any("†" in text for text in (*shapes, *(row.label for row in chain(*grading.values())))):
-            figure.text(
-                0.005, 1 - 0.47 / figure.get_figheight(), "† slices chosen by the true mask", ha="left", va="top",
-                fontsize=8, color=style.GREY,
-            )  # fmt: skip
+        figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6))
+        dagger = any("†" in row.label for row in chain(*grading.values(), *locating.values()))
+        figure.text(
+            0.12 / 8.6, 1 - 0.5 / figure.get_figheight(),
+            "mark: estimate; bar: 95 % interval" + "; † slices or crops chosen by the true mask" * dagger,
+            ha="left", va="top", fontsize=8, color=style.GREY,
+        )  # fmt: skip
         return style.save(figure, out)
 
 
@@ -106,27 +88,30 @@ def rows(table: pd.DataFrame, metric: str) -> list[Row]:
     return sorted(found, key=lambda row: (ORDER.index(row.group), row.label))
 
 
-def capped(groups: dict[str, list[Row]]) -> dict[str, list[Row]]:
-    """The groups with about `LARGEST` rows in all; of a longer one the best models, and the best baselines if fewer."""
-    most = max(LARGEST // max(len(groups), 1), 3)
-    found = {}
-    for heading, lines in groups.items():
-        ranked = sorted(lines, key=lambda row: (row.group == "baseline", -np.nan_to_num(row.value, nan=-1)))
-        # A ceiling and a floor at least: models are read against baselines.
-        models = sum(row.group != "baseline" for row in lines)
-        room = max(most - min(len(lines) - models, 2), 0)
-        kept = (ranked[: min(models, room)] + ranked[models:])[:most]
-        hidden = len(lines) - len(kept)
-        note = f" (best {len(kept)} of {len(lines)}; all in the table)" if hidden else ""
-        found[heading + note] = [row for row in lines if row in kept]
-    return found
+def capped(heading: str, lines: list[Row]) -> dict[str, list[Row]]:
+    """The rows under their heading, `LARGEST` at most: the best of each group, then the best models.
+
+    Of the baselines the best ones that there is room for, two at least.
+    """
+    ranked = sorted(lines, key=lambda row: -np.nan_to_num(row.value, nan=-1))
+    first = {row.group: row for row in reversed(ranked)}
+    ranked.sort(key=lambda row: (row.group == "baseline", row is not first[row.group]))
+    models = sum(row.group != "baseline" for row in lines)
+    # Baselines alone compare with nothing.
+    if not models:
+        return {}
+    room = LARGEST - min(len(lines) - models, 2)
+    kept = (ranked[: min(models, room)] + ranked[models:])[:LARGEST]
+    note = f" (best {len(kept)} of {len(lines)}; all in the table)" if len(kept) < len(lines) else ""
+    return {heading + note: [row for row in lines if row in kept]}
 
 
 def _label(row: dict) -> str:
     name = row["method"]
-    if output(row["task"]) == "grade" and row["family"] != "baseline" and row["slices"] != "volume":
-        name += f": {scope(row['slices'], row['orientation'])}"
-    return name
+    if output(row["task"]) == "region":
+        name += f": {tasks.get(row['task']).noun.lower()}"
+    chosen = row["slices"] in ("tumour", "tumour volume") or row["crops"] == "tumour"
+    return name + ("†" if chosen else "")
 
 
 def _length(groups: dict[str, list[Row]]) -> float:

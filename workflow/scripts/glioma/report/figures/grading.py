@@ -23,8 +23,8 @@ from glioma.tasks import LABELS, kinds, read_answers
 
 GRADES = ("HGG", "LGG")
 ANSWERS = (*LABELS, "unreadable")
-LARGEST = 24
-"""Panels, or bars, of a figure at most: all slices come before chosen ones, axial before the others."""
+LARGEST = 8
+"""Strips, panels or bars of a figure at most: all slices come before chosen ones, axial before the others."""
 
 
 def gldr(
@@ -34,47 +34,48 @@ def gldr(
     cohort: str = "pooled",
     denominator: str = "graded",
 ) -> Figure:
-    """The share of HGG slices of each patient, a panel per model, orientation and slice subset.
+    """The share of HGG slices of each patient, a strip per model, orientation and slice subset.
 
     The study's Figures 11-16. `tables` are patients.csv of classification runs with columns grade and gldr (NaN where
-    no slice was graded). Patients stand in order of their value within their true grade. `denominator` is the key
-    votes.gldr_denominator.
+    no slice was graded). A dot is a patient, HGG above LGG in each strip, a bar the median of either. `denominator` is
+    the key votes.gldr_denominator.
     """
+    title = "GLDR: share of slices called high-grade, per patient"
     if not tables:
-        return style.empty("GLDR: share of slices called high-grade, per patient", cohort_label, out)
+        return style.empty(title, cohort_label, out)
     patients = read_patients(tables, cohort)
     voted = patients["gldr"].notna() if "gldr" in patients else patients["family"].eq("vlm")
     voters = patients[patients["family"].ne("baseline") & voted.groupby(patients["run"]).transform("any")]
-    panels, hidden = _capped(_panels(voters))
-    columns = max(min(len(panels), 3 if len(panels) <= 12 else 4), 1)
-    height = max(-(-len(panels) // columns), 1)
+    strips, hidden = _capped(_panels(voters))
     of = {"graded": "HGG + LGG", "readable": "readable", "all": "all queried"}[denominator]
     with style.styled():
         figure = style.new_figure(
-            max(3.3 * columns, 6) + 0.4, 2.6 * height + 0.95, "GLDR: share of slices called high-grade, per patient",
-            f"{cohort_label}, {cohort_words(voters)}; HGG slices / {of} slices, in order of value{hidden}",
+            8.6, 0.62 * max(len(strips), 1) + 1.6, title,
+            f"{cohort_label}, {cohort_words(voters)}\n"
+            f"HGG slices / {of} slices; a dot is a patient, a bar the median{hidden}",
         )  # fmt: skip
-        grid = figure.subplots(height, columns, squeeze=False, sharey=True).ravel()
-        for axes, (title, table) in zip(grid, panels, strict=False):
-            start, notes = 0, []
-            for grade in GRADES:
-                own = table[table["grade"] == grade]
-                values = own["gldr"].dropna().sort_values().to_numpy()
+        axes = figure.subplots()
+        for position, (_, table) in enumerate(strips):
+            for grade, offset in zip(GRADES, (-0.2, 0.2), strict=True):
+                values = table.loc[table["grade"] == grade, "gldr"]
+                known, level = values.dropna(), position + offset
                 axes.scatter(
-                    start + np.arange(len(values)), values, s=22, color=style.GRADE_COLOURS[grade],
-                    marker=style.GRADE_MARKERS[grade], linewidths=0, clip_on=False, zorder=3, label=grade,
+                    known, np.full(len(known), level), s=24, color=style.GRADE_COLOURS[grade], alpha=0.55,
+                    marker=style.GRADE_MARKERS[grade], linewidths=0, clip_on=False, zorder=3,
                 )  # fmt: skip
-                missing = len(own) - len(values)
-                notes.append(f"{grade} n={len(values)}" + (f" (+{missing} undefined)" if missing else ""))
-                start += len(values) + 2
-            axes.axhline(0.5, color="#222222", lw=1, ls="--", zorder=1)
-            axes.set(ylim=(-0.03, 1.03), xlim=(-1.5, max(start - 1.5, 1)), xticks=[], xlabel=", ".join(notes))
-            axes.set_title(style.wrapped(title, 2.9), fontsize=8.5)
-            axes.grid(axis="y")
-        for axes in grid[len(panels) :]:
-            axes.set_axis_off()
-        for axes in grid[: len(panels) : columns]:
-            axes.set_ylabel("GLDR")
+                if len(known):
+                    axes.plot([known.median()] * 2, [level - 0.15, level + 0.15], color="#222222", lw=2, zorder=4)
+                missing = f" (+{len(values) - len(known)} undefined)" if len(values) > len(known) else ""
+                axes.text(
+                    1.02, level, f"{grade} n={len(known)}{missing}", ha="left", va="center", fontsize=7.5,
+                    transform=axes.get_yaxis_transform(),
+                )  # fmt: skip
+        axes.axvline(0.5, color="#222222", lw=1, ls="--", zorder=1)
+        axes.set_yticks(range(len(strips)), [style.wrapped(name, 3.2) for name, _ in strips], fontsize=8)
+        axes.set(xlim=(-0.02, 1.02), ylim=(len(strips) - 0.45, -0.55), xlabel="GLDR")
+        axes.grid(axis="x")
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
         handles = [
             Line2D([], [], ls="", marker=style.GRADE_MARKERS[g], color=style.GRADE_COLOURS[g], label=f"truly {g}")
             for g in GRADES

@@ -23,7 +23,7 @@ _EFFECT_NAMES = {
     "slices": "tumour slices only",
     "both": "both",
 }
-LARGEST = 14
+LARGEST = 8
 """Methods shown in a panel, those with the largest effects; the table has all."""
 
 
@@ -35,7 +35,7 @@ def leak_audit(table: str | Path, cohort_label: str, out: str | Path | Sequence[
     """
     rows = read(table)
     title = "What ground-truth leakage is worth: crops around the tumour, slices with tumour"
-    panels = [(key, part) for key, part in rows.groupby(["task", "metric"], sort=False) if part["value"].notna().any()]
+    panels = shown_panels(rows)
     if not panels:
         return style.empty(title, cohort_label, out)
     names = [_methods(part) for _, part in panels]
@@ -79,6 +79,22 @@ def leak_audit(table: str | Path, cohort_label: str, out: str | Path | Sequence[
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=4)
         return style.save(figure, out)
+
+
+def shown_panels(rows: pd.DataFrame) -> list[tuple[tuple[str, str], pd.DataFrame]]:
+    """(task, metric) and its rows: what models were audited in, or where none was, the baselines.
+
+    Dice slice by slice only where there is none of volumes; the table has all.
+    """
+    models = rows[rows["group"] != "baseline"]
+    asked = set(zip(*(models[name] for name in ("task", "metric")), strict=True))
+    panels = [
+        (key, part)
+        for key, part in rows.groupby(["task", "metric"], sort=False)
+        if part["value"].notna().any() and (key in asked or not asked)
+    ]
+    volumes = {task for (task, metric), _ in panels if metric == "dice_volume"}
+    return [(key, part) for key, part in panels if key[1] != "dice_slices" or key[0] not in volumes]
 
 
 def read(table: str | Path) -> pd.DataFrame:

@@ -110,11 +110,16 @@ def say(axes: Axes, text: str) -> None:
     axes.text(0.5, 0.5, text, ha="center", va="center", color=GREY, transform=axes.transAxes)
 
 
-def empty(title: str, cohort_label: str, out: str | Path | Sequence[str | Path]) -> Figure:
-    """The figure of a configuration that has nothing to draw under this title."""
+def empty(
+    title: str,
+    cohort_label: str,
+    out: str | Path | Sequence[str | Path],
+    reason: str = "nothing of this kind was configured",
+) -> Figure:
+    """The figure of a study that has nothing to draw under this title."""
     with styled():
         figure = new_figure(6, 2, title, cohort_label)
-        say(figure.subplots(), "nothing of this kind was configured")
+        say(figure.subplots(), reason)
         return save(figure, out)
 
 
