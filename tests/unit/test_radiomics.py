@@ -135,3 +135,14 @@ def test_settings_are_checked():
     for bad, said in (({"strengths": [0]}, "strengths"), ({"inner_folds": 1}, "inner_folds"), ({}, "segmenter")):
         with pytest.raises(UserError, match=said):
             Radiomics.read(bad | ({} if said == "segmenter" else {"segmenter": "unet"}))
+
+
+def test_a_handful_of_patients_has_the_strongest_penalty(capsys):
+    """Two HGG and one LGG to train on: no inner fold holds both grades."""
+    table, folds = cohort(40)
+    few = [folds[(folds["grade"] == grade) & (folds["fold"] == fold)].head(2 if grade == "HGG" else 1)
+           for grade in ("HGG", "LGG") for fold in (0, 1, -1)]  # fmt: skip
+    few = pd.concat(few, ignore_index=True)
+    found, coefficients = grader.predict(table, few, (0.3, 0.01, 1.0), 5, 7)
+    assert sorted(found["patient"]) == sorted(few["patient"]) and (coefficients["strength"] == 0.01).all()
+    assert "3 training patients are too few" in capsys.readouterr().out

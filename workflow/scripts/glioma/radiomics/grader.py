@@ -59,8 +59,8 @@ def choose(
 ) -> Pipeline:
     """The pipeline fitted to all of these patients, with the strength of the best mean log loss over inner folds.
 
-    Of equally good ones the strongest penalty. A subject's scans stay in one inner fold; there are no more of those
-    than subjects of the rarer grade.
+    Of equally good ones the strongest penalty, and so where there are too few patients to choose. A subject's scans
+    stay in one inner fold; there are no more of those than subjects of the rarer grade.
     """
     pipeline = Pipeline(
         [
@@ -69,10 +69,12 @@ def choose(
             ("model", LogisticRegression(class_weight="balanced", max_iter=5000)),
         ]
     )
-    splitter = inner(inner_folds, hgg, subjects, rng)
+    parts = list(usable(inner(inner_folds, hgg, subjects, rng), features, hgg, subjects))
+    if not parts:
+        print(f"{len(hgg)} training patients are too few to choose a penalty on: the strongest one is taken")
+        return pipeline.set_params(model__C=min(strengths)).fit(features, hgg)
     grid: dict[str, Any] = {"model__C": sorted(strengths)}
-    search = GridSearchCV(pipeline, grid, scoring="neg_log_loss", cv=list(usable(splitter, features, hgg, subjects)))
-    return search.fit(features, hgg).best_estimator_
+    return GridSearchCV(pipeline, grid, scoring="neg_log_loss", cv=parts).fit(features, hgg).best_estimator_
 
 
 def inner(count: int, hgg: pd.Series, subjects: pd.Series, rng: np.random.Generator) -> StratifiedGroupKFold:
