@@ -107,6 +107,19 @@ def test_what_a_model_said_is_shown_as_it_is(page):
     assert not page.find_elements(By.CSS_SELECTOR, "img[src=x]")
 
 
+def test_patients_beside_the_page_are_loaded_when_they_are_chosen(browser, tmp_path):
+    browser.get(small_page.write(tmp_path, files=True).as_uri())
+    WebDriverWait(browser, 20).until(lambda it: it.execute_script("return document.documentElement.dataset.ready"))
+    assert len(patients(browser)) == 6
+    assert changed(browser, lambda: patients(browser)[4].click())
+    assert browser.find_element(By.CSS_SELECTOR, "#list tr.on").text.startswith("p04")
+    assert browser.find_element(By.CSS_SELECTOR, "#drew .raw").text.startswith("</script><img")
+    assert not changed(browser, lambda: patients(browser)[5].click())
+    assert "patients/p05.js is not there" in browser.find_element(By.ID, "where").text
+    (said,) = browser.get_log("browser")
+    assert "p05.js" in said["message"] and "ERR_FILE_NOT_FOUND" in said["message"]
+
+
 def test_a_methods_name_leads_to_its_patients(page):
     """From a card to the patients that it grades wrongly, from a table to what it drew."""
     names = page.find_elements(By.CSS_SELECTOR, "svg .leads")

@@ -55,8 +55,9 @@ PAIRS = [["net", "vlm-tuned"], ["unet", "box-tuned"]]
 MARGINS = {"grade": 0.1, "region": 0.05}
 
 
-def write(folder: Path) -> Path:
-    """The page, in `folder`, from files as the workflow's rules write them."""
+def write(folder: Path, files: bool = False) -> Path:
+    """The page, in `folder`, from files as the workflow's rules write them; with `files` the last two patients beside
+    it, of whom the last one's file is lost."""
     rng = np.random.default_rng(0)
     (folder / "masks").mkdir()
     for number, name in enumerate(NAMES):
@@ -103,8 +104,15 @@ def write(folder: Path) -> Path:
         "dice": {"unet": dict.fromkeys(NAMES, 0.7)},
         "shown": ["net", "vlm-tuned"], "overlap": "unet", "columns": patients.COLUMNS, "side": 128, "confidence": 95,
     }  # fmt: skip
+    if files:
+        for each in data["patients"][-2:]:
+            own = {name: run["answers"].pop(each["id"], []) for name, run in runs.items()}
+            path = folder / "patients" / f"{each['id']}.js"
+            each["file"] = f"patients/{build.beside({**each, 'answers': own}, path).name}"
+            del each["scans"]
+        path.unlink()
     build.write(
-        folder / "page.html", data, cards=cards, title=HOSTILE, phantom=True, cohort="phantom cohort",
+        folder / "page.html", data, files=files, cards=cards, title=HOSTILE, phantom=True, cohort="phantom cohort",
         patients_line="6 patients", browser_line="6 of 6.", truth_help=["one line"],
         localisers=follows.localisers(summary()), tables=[build.table(folder / "t.html")],
         figures=[build.figure(folder / "a_figure.png", "<p>caption</p>")], methods="<p>methods</p>",

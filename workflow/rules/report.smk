@@ -342,6 +342,7 @@ rule report:
         figures=collect("<results>/report/figures/{figure}.png", figure=PAGE_FIGURES),
     output:
         REPORT,
+        [directory(f"{RESULTS}/report/patients")] if config["report"]["others"] else [],
     log:
         "<logs>/report.log",
     benchmark:

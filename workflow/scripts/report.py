@@ -47,6 +47,7 @@ with job(snakemake):
     }
     shown = patients.chosen(table, wrong, params.patients)
     sets = {name: Path(path).parent for name, path in zip(params.crop_sets, given.crops, strict=True)}
+    others = [name for name in table["patient"] if name not in shown] if len(snakemake.output) > 1 else []
     runs, start = {}, 0
     for (name, facts), slices in zip(params.runs.items(), given.slices, strict=True):
         files = given.responses[start : start + facts["files"]]
@@ -57,27 +58,36 @@ with job(snakemake):
             "kind": "labelled" if task.whole_slices else "located",
             "box": getattr(task, "drawn", "") == "box",
             "group": labels.group("vlm", facts["adapter"]),
-            "answers": patients.answers(pd.read_csv(slices, dtype={"patient": str}), facts["task"], files, set(shown)),
+            "answers": patients.answers(
+                pd.read_csv(slices, dtype={"patient": str}), facts["task"], files, {*shown, *others}
+            ),
         }
     # The CNN that locates best is drawn first.
     best = sorted(dice, key=lambda name: -sum(dice[name].values()) / max(1, len(dice[name])))
     masks = {crops: sorted(each, key=lambda pair: best.index(pair[0])) for crops, each in params.masks.items()}
-    pictures = []
-    for name in shown:
+
+    def pictures(name: str) -> dict:
         scans = patients.scans(name, sets, masks)
         for crops, content in scans.items():
             content["spacing"] = spacings(sets[crops], [name])[name][1]
-        pictures.append({"id": name, "grade": truth[name], "scans": scans})
+        return {"id": name, "grade": truth[name], "scans": scans}
+
+    listed = [pictures(name) for name in shown]
+    for name in others:
+        answers = {run: found["answers"].pop(name, []) for run, found in runs.items()}
+        file = build.beside({**pictures(name), "answers": answers}, Path(snakemake.output[1]) / f"{name}.js")
+        listed.append({"id": name, "grade": truth[name], "file": f"{Path(snakemake.output[1]).name}/{file.name}"})
+    seen = {*shown, *others}
     cards = answer.cards(summary, comparisons, params.pairs, params.margins)
     headline = [row.name for card in cards for row in card.rows if row.name in grades][:2]
     count = truth.value_counts()
     build.write(
         snakemake.output[0],
         {
-            "patients": pictures,
+            "patients": listed,
             "runs": runs,
-            "grades": {name: {who: found[who] for who in shown if who in found} for name, found in grades.items()},
-            "dice": {name: {who: found[who] for who in shown if who in found} for name, found in dice.items()},
+            "grades": {name: {who: found[who] for who in found if who in seen} for name, found in grades.items()},
+            "dice": {name: {who: found[who] for who in found if who in seen} for name, found in dice.items()},
             "shown": headline or list(grades)[:2],
             "overlap": next((name for each in masks.values() for name, _ in each), next(iter(dice), None)),
             "columns": patients.COLUMNS,
@@ -89,7 +99,9 @@ with job(snakemake):
         phantom=params.phantom,
         cohort=params.label,
         patients_line=f"{len(truth)} patients of the {params.label} ({count['HGG']} HGG, {count['LGG']} LGG)",
-        browser_line=f"{len(shown)} of {len(truth)} patients: test patients first, the most often misgraded on top.",
+        browser_line=f"{len(listed)} of {len(truth)} patients: test patients first, the most often misgraded on top."
+        + f" Pictures of the last {len(others)} lie in the folder patients/ beside this file." * bool(others),
+        files=bool(others),
         truth_help=answer.help_of_truth(audit),
         localisers=follows.localisers(summary),
         tables=[build.table(path) for path in given.tables],

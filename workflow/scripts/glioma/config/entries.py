@@ -166,6 +166,9 @@ class Report(Section):
 
     patients: Count = 8
     """How many patients' pictures are embedded, some 600 kB each at full size."""
+    others: bool = False
+    """true: the pictures of all other patients too, a file each in report/patients/, which the page loads when one of
+    them is chosen; the folder then goes with the page."""
     margins: Margins = Margins()
 
 

@@ -72,7 +72,8 @@ def write(path: str | Path, data: Mapping[str, Any], **shown: Any) -> None:
     """Write the page. `data` is what its script reads; `shown` what the template shows (cards, tables, figures, ...).
 
     All texts are escaped: by the template, or, in `data`, so that none of them ends the element that holds it. The
-    policy lets the page run its own script and nothing else, and fetch nothing.
+    policy lets the page run its own script and nothing else, and fetch nothing; `files`: but for what this script
+    loads, which are the patients beside the page.
     """
     page, css, own = ((HERE / name).read_text(encoding="utf-8") for name in ASSETS)
     script = own + TOOLS
@@ -89,6 +90,13 @@ def write(path: str | Path, data: Mapping[str, Any], **shown: Any) -> None:
     )
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def beside(patient: Mapping[str, Any], path: Path) -> Path:
+    """One patient as a script beside the page: a file that a page opened from a folder may load, as it may no JSON."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(f"arrived({embedded(patient)});\n", encoding="utf-8")
+    return path
 
 
 def embedded(content: object) -> str:

@@ -214,7 +214,30 @@ function go(index) {
   state.slice = Math.max(0, Math.min(scan().slices - 1, index));
   draw();
 }
-function choose(index) {
+// Patients that lie beside the page come as a script each, which calls `arrived`.
+const arrivals = new Map();
+window.arrived = ({ id, scans, answers }) => {
+  const found = DATA.patients.find((each) => each.id === id);
+  found.scans = scans;
+  for (const [run, own] of Object.entries(answers)) DATA.runs[run].answers[id] = own;
+};
+function fetched(index) {
+  const { id, scans, file } = DATA.patients[index];
+  if (scans) return Promise.resolve(true);
+  if (!arrivals.has(id)) arrivals.set(id, new Promise((done) => {
+    const script = document.createElement("script");
+    script.src = file;
+    script.onload = () => done(true);
+    script.onerror = () => { arrivals.delete(id); done(false); };
+    document.head.append(script);
+  }));
+  return arrivals.get(id);
+}
+async function choose(index) {
+  if (!(await fetched(index))) {
+    $("where").textContent = `${DATA.patients[index].file} is not there: the folder patients/ goes with this page`;
+    return;
+  }
   state.patient = index;
   refill();
   state.slice = widest();
@@ -223,7 +246,7 @@ function choose(index) {
   return draw();
 }
 // A method's patients: those that it grades wrongly, or its drawing in the first of the list.
-function lead(name) {
+async function lead(name) {
   const filter = $("filter");
   if (DATA.grades[name]) {
     DATA.shown = [name, ...DATA.shown.filter((other) => other !== name)].slice(0, 2);
@@ -232,8 +255,10 @@ function lead(name) {
     filter.value = `by:${name}`;
     if (!DATA.patients.some(matches)) filter.value = "";
   } else filter.value = "";
+  const first = Math.max(0, DATA.patients.findIndex(matches));
+  if (!(await fetched(first))) return;
   if (DATA.runs[name]) state.set = DATA.runs[name].crops;
-  state.patient = Math.max(0, DATA.patients.findIndex(matches));
+  state.patient = first;
   refill();
   for (const id of ["drawn", "labelled", "mask"]) if ([...$(id).options].some((each) => each.value === name)) $(id).value = name;
   state.slice = widest();
