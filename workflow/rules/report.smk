@@ -93,6 +93,7 @@ rule draw_grading:
         cohort=SHOWN_COHORT,
         gldr=config["votes"]["gldr_denominator"],
         runs=[facts(run) for run in CONSISTENCY_RUNS],
+        temperatures=[RUNS[run]["generation"]["temperature"] for run in CONSISTENCY_RUNS],
         code=code("draw_grading"),
     script:
         "../scripts/draw_grading.py"

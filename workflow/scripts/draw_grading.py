@@ -13,4 +13,5 @@ with job(snakemake):
     grading.confusion(given.graders, keys.label, out.confusion, keys.cohort)
     grades = folds.grades(folds.read(given.folds)).to_dict()
     names = labels.beside_each_other(pd.DataFrame(keys.runs, columns=labels.FACTS))
+    names = [f"{name}, temperature {each:g}" for name, each in zip(names, keys.temperatures, strict=True)]
     grading.consistency(dict(zip(names, given.consistency, strict=True)), grades, keys.label, out.consistency)
