@@ -131,15 +131,16 @@ def tests_table(comparisons: str | Path, summary: str | Path, cohort_label: str,
         for row in table.sort_values("role", kind="stable").to_dict("records")
     ]
     notes = (
-        "The pairs were declared in the configuration (key comparisons), before any result. Each has one primary test; "
-        "they come first. Holm's adjustment takes the primary tests of one cohort as one family, and the secondary ones "
-        "metric by metric. An effect is the first method less the second, over its 95 % interval; its p comes from "
-        "the same model, so that p is below .05 exactly where that interval excludes no difference. Balanced accuracy: "
-        "MOVER of the grades' Newcombe intervals; shares of patients: Newcombe's interval of paired proportions; AUC: DeLong. "
-        "The effect of Dice, HD95 and points is the Hodges-Lehmann median of patients' differences, which "
-        "Wilcoxon's signed-rank test is about: it is not the difference of the two means beside it, and lies nearer to "
-        "0 where few patients differ much. Tests are two-sided, on the patients that both methods have. A large p is "
-        "no evidence that two methods are equal, least of all with few patients.",
+        "The pairs were declared in the configuration (key comparisons), before any result. Each has one primary "
+        "test; they come first. Holm's adjustment takes the primary tests of one cohort as one family, and the "
+        "secondary ones metric by metric. An effect is the first method less the second, over its 95 % interval; "
+        "its p comes from the same model, so that p is below .05 exactly where that interval excludes no "
+        "difference. Balanced accuracy: MOVER of the grades' Newcombe intervals; shares of patients: Newcombe's "
+        "interval of paired proportions; AUC: DeLong. The effect of Dice, HD95 and points is the Hodges-Lehmann "
+        "median of patients' differences, which Wilcoxon's signed-rank test is about: it is not the difference of "
+        "the two means beside it, and lies nearer to 0 where few patients differ much. Tests are two-sided, on the"
+        " patients that both methods have. A large p is no evidence that two methods are equal, least of all with "
+        "few patients.",
     )
     numeric = frozenset({"First value", "Second value", "Effect", "p", "p (Holm)", "n"})
     write(
