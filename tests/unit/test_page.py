@@ -112,3 +112,10 @@ def test_methods_and_captions_are_html_of_the_texts():
     body = methods.html("placement", {})
     assert body.startswith("<") and "follow the picture" in body
     assert methods.caption(build.HERE / "no_such_figure.png", {}) == ""
+
+
+def test_a_card_names_the_pair_that_its_verdict_is_about():
+    """The list of patients shows both of them, not the first two of the card's rows."""
+    cards = answer.cards(small_page.summary(), small_page.comparisons(), small_page.PAIRS, small_page.MARGINS)
+    assert [card.headline for card in cards] == [("net", "vlm-tuned"), ("unet", "box-tuned")]
+    assert all(f"“{name}”" in card.verdict for card in cards for name in card.headline)

@@ -79,7 +79,7 @@ with job(snakemake):
         listed.append({"id": name, "grade": truth[name], "file": f"{Path(snakemake.output[1]).name}/{file.name}"})
     seen = {*shown, *others}
     cards = answer.cards(summary, comparisons, params.pairs, params.margins)
-    headline = [row.name for card in cards for row in card.rows if row.name in grades][:2]
+    headline = next((card.headline for card in cards if set(card.headline) <= set(grades)), tuple(grades)[:2])
     count = truth.value_counts()
     build.write(
         snakemake.output[0],
@@ -88,7 +88,7 @@ with job(snakemake):
             "runs": runs,
             "grades": {name: {who: found[who] for who in found if who in seen} for name, found in grades.items()},
             "dice": {name: {who: found[who] for who in found if who in seen} for name, found in dice.items()},
-            "shown": headline or list(grades)[:2],
+            "shown": headline,
             "overlap": next((name for each in masks.values() for name, _ in each), next(iter(dice), None)),
             "columns": patients.COLUMNS,
             "side": params.side,

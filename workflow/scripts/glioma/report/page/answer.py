@@ -35,7 +35,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Card:
-    """A question with its verdict in words, what it rests on, and at most `MOST_ROWS` methods."""
+    """A question with its verdict in words, what it rests on, and at most `MOST_ROWS` methods.
+
+    `headline`: the pair that the verdict is about.
+    """
 
     heading: str
     metric: str
@@ -44,6 +47,7 @@ class Card:
     evidence: str
     rows: list[Row]
     chance: float | None
+    headline: tuple[str, ...] = ()
 
 
 def cards(
@@ -101,6 +105,7 @@ def _card(
         _evidence(test, margin),
         rows,
         chance,
+        tuple(headline),
     )
 
 
