@@ -106,8 +106,9 @@ def mean_interval(
 ) -> Interval:
     """Interval of the mean over patients: BCa, or Student's t of fewer than `FEWEST_FOR_BOOTSTRAP`.
 
-    So few patients hold too little of a distribution to resample it: of eight Dice scores BCa covers .90, of three .76,
-    Student's t .94 and .93 (benchmarks/coverage_study.py). `bounds`: what the value can be at least and at most.
+    So few patients hold too little of a distribution to resample it: of eight good Dice scores BCa covers .90 and
+    Student's t .95, of three .70 and .92 (benchmarks/coverage_study.py). `bounds`: what the value can be at
+    least and at most.
     """
     values = np.asarray(values, dtype=float)
     if len(values) >= FEWEST_FOR_BOOTSTRAP:
