@@ -4,7 +4,7 @@ import pytest
 from scipy import ndimage
 
 from glioma.base.errors import UserError
-from glioma.cohort import crops, nifti
+from glioma.cohort import crop_files, crops, nifti
 from glioma.cohort.sequences import SEQUENCES
 
 LABELS = {1: "necrosis", 2: "oedema", 4: "enhancing"}
@@ -159,8 +159,8 @@ def test_empty_mask_has_no_tumour_crop(patient):
 def test_save_and_load(patient, tmp_path):
     crop = crops.make("p", patient[0], "tumour", (16, 16, 16), LABELS)
     crops.save(crop, tmp_path / "p.npy", tmp_path / "p.mask.npy", tmp_path / "p.json")
-    loaded = crops.load(tmp_path, "p")
+    loaded = crop_files.load(tmp_path, "p")
     assert isinstance(loaded, np.memmap)
     np.testing.assert_array_equal(loaded, crop.image)
-    np.testing.assert_array_equal(crops.load_mask(tmp_path, "p"), crop.mask)
+    np.testing.assert_array_equal(crop_files.load_mask(tmp_path, "p"), crop.mask)
     assert sorted(path.name for path in tmp_path.glob(".*")) == []

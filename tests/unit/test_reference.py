@@ -8,7 +8,7 @@ import pytest
 import synthetic_cohort
 
 from glioma import tasks
-from glioma.cohort import crops, folds, truth
+from glioma.cohort import crop_files, folds, truth
 from glioma.scoring import baseline_scores, baselines
 from glioma.scoring.outlines import score_located
 from glioma.scoring.settings import Settings
@@ -95,7 +95,7 @@ def test_a_patient_is_never_in_its_own_set_up(cohort):
         training = folds.grades(table, "development").drop(patients, errors="ignore")
         boxes = [baselines.tumour_boxes(masks[name], side=18, tumour_pixels=3) for name in training.index]
         assert setup.box == tuple(np.rint(np.concatenate(boxes).mean(axis=0)))
-        dice = [baselines.threshold_dice(crops.load(folder, name)[0], masks[name]) for name in training.index]
+        dice = [baselines.threshold_dice(crop_files.load(folder, name)[0], masks[name]) for name in training.index]
         assert setup.deviations == baselines.DEVIATIONS[int(np.argmax(np.mean(dice, axis=0)))]
         for name in patients:
             there = training[training.index.map(sites) == sites[name]]

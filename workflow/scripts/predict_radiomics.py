@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from glioma.base.files import load_array, write_csv
+from glioma.base.files import write_csv
 from glioma.base.job import job
-from glioma.cohort import crops, folds, truth
+from glioma.cohort import crop_files, folds, truth
 from glioma.radiomics import features, grader
 from glioma.radiomics.settings import Radiomics
 
@@ -15,7 +15,7 @@ with job(snakemake):
     table = folds.read(snakemake.input.folds)
     images, masks = Path(snakemake.input.crops).parent, Path(snakemake.input.masks[0]).parent
     described = {
-        patient: features.describe(crops.load(images, patient), load_array(masks / f"{patient}.npy"), spacing)
+        patient: features.describe(crop_files.load(images, patient), crop_files.load_predicted(masks, patient), spacing)
         for patient, spacing in truth.spacings(images, table["patient"]).items()
     }
     described = pd.DataFrame.from_dict(described, orient="index", columns=list(features.NAMES))

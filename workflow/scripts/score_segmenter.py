@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from glioma.base.files import load_array, write_csv
+from glioma.base.files import write_csv
 from glioma.base.job import job
-from glioma.cohort import folds, truth
+from glioma.cohort import crop_files, folds, truth
 from glioma.scoring.masks import score_cnn_segmenter
 from glioma.scoring.settings import Settings
 from glioma.scoring.summaries import Entry
@@ -20,7 +20,7 @@ with job(snakemake):
     known, spacings = truth.masks(crops, table["patient"]), truth.spacings(crops, table["patient"])
 
     def read(folder, patients):
-        return ((patient, load_array(Path(folder) / f"{patient}.npy")) for patient in patients)
+        return ((patient, crop_files.load_predicted(folder, patient)) for patient in patients)
 
     common = {"masks": known, "entry": entry, "settings": settings, "spacings": spacings}
     cohorts = members(table)

@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 from glioma.base import seeds
 from glioma.base.answers import LABELS
 from glioma.cnn.recipe import Augmentation, Recipe
-from glioma.cohort import crops
+from glioma.cohort import crop_files
 from glioma.cohort.sequences import SEQUENCES
 from glioma.geometry import slices
 
@@ -64,8 +64,8 @@ class Patients(Samples):
         super().__init__(recipe)
         self.patients = list(patients)
         self.labels = None if grades is None else np.asarray(grades)
-        self.images = [self._image(crops.load(crops_folder, patient)) for patient in patients]
-        self.masks = [self._mask(crops.load_mask(crops_folder, name)) for name in patients] if masks else None
+        self.images = [self._image(crop_files.load(crops_folder, patient)) for patient in patients]
+        self.masks = [self._mask(crop_files.load_mask(crops_folder, name)) for name in patients] if masks else None
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         image = self.images[index]
@@ -103,8 +103,8 @@ class Slices(Samples):
         super().__init__(recipe)
         self.images, self._where, self.places, labels = [], [], [], []
         for number, patient in enumerate(patients):
-            crop = crops.load(crops_folder, patient)
-            mask = crops.load_mask(crops_folder, patient)
+            crop = crop_files.load(crops_folder, patient)
+            mask = crop_files.load_mask(crops_folder, patient)
             chosen = slices.select(mask, "axial", recipe.slices, recipe.tumour_pixels, recipe.every)
             if grades is not None:
                 answers = true_answers(mask, grades[number], recipe.tumour_pixels)[chosen]

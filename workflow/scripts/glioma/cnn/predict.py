@@ -27,7 +27,7 @@ from glioma.cnn.data import Patients, Samples, Slices, normalise
 from glioma.cnn.recipe import Recipe
 from glioma.cnn.schedule import predicted
 from glioma.cnn.validation import p_hgg
-from glioma.cohort import crops, nifti
+from glioma.cohort import crop_files, crops, nifti
 
 ENSEMBLE = -1
 
@@ -190,7 +190,7 @@ def predict_segmenter(
     def write(patient: str, cohort: str, fold: int, probability: Tensor) -> None:
         mask = to_mask(probability, recipe.threshold, crop_shape)
         if recipe.within_brain:
-            mask &= crops.load(crops_folder, patient).any(axis=0)
+            mask &= crop_files.load(crops_folder, patient).any(axis=0)
         if cohort in ("train", "test_fold"):
             save_mask(mask, patient, single_folder)
         else:

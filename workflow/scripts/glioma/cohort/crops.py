@@ -18,8 +18,8 @@ import numpy as np
 from scipy import ndimage
 
 from glioma.base.errors import UserError
-from glioma.base.files import atomic_path, load_array, read_json, write_json
-from glioma.cohort import nifti, voxels
+from glioma.base.files import atomic_path, read_json, write_json
+from glioma.cohort import crop_files, nifti, voxels
 from glioma.cohort.labels import canonical
 from glioma.cohort.sequences import SEQUENCES
 
@@ -112,16 +112,6 @@ def mask_to_scan(mask: np.ndarray, geometry: dict) -> tuple[np.ndarray, np.ndarr
     positions = [step * np.arange(size) + start for step, size, start in sides]
     scan = _nearest(mask.astype(np.uint8).transpose(axes), positions)
     return scan, np.asarray(geometry["scan_affine"])
-
-
-def load(folder: str | Path, patient: str) -> np.ndarray:
-    """The memory-mapped crop of a patient, uint8 (4, slice, row, column)."""
-    return load_array(Path(folder) / f"{patient}.npy")
-
-
-def load_mask(folder: str | Path, patient: str) -> np.ndarray:
-    """The memory-mapped labels of a patient's crop, uint8 (slice, row, column)."""
-    return load_array(Path(folder) / f"{patient}.mask.npy")
 
 
 def _box(region: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -220,7 +210,7 @@ def table(folder: str | Path, patients: Iterable[str]) -> pd.DataFrame:
                 "mode": geometry["mode"],
                 "voxel_mm": round(geometry["spacing"][0], 4),
                 "tumour_share_in_crop": geometry["tumour_share_in_crop"],
-                "tumour_voxels": int(np.count_nonzero(load_mask(folder, patient))),
+                "tumour_voxels": int(np.count_nonzero(crop_files.load_mask(folder, patient))),
                 "sha256": content.hexdigest(),
             }
         )

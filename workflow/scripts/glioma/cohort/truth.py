@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from glioma.base.files import read_json
-from glioma.cohort import crops
+from glioma.cohort import crop_files
 
 
 def masks(folder: str | Path, patients: Iterable[str]) -> dict[str, np.ndarray]:
     """Label volumes, uint8 (slice, row, column), memory-mapped."""
-    return {patient: crops.load_mask(folder, patient) for patient in patients}
+    return {patient: crop_files.load_mask(folder, patient) for patient in patients}
 
 
 def spacings(folder: str | Path, patients: Iterable[str]) -> dict[str, tuple[float, float, float]]:

@@ -16,6 +16,7 @@ from glioma import tasks
 from glioma.base import seeds
 from glioma.base.errors import UserError
 from glioma.metrics import classification
+from glioma.scoring import names
 from glioma.scoring.tables import read_patients
 from glioma.stats import effects, statistics
 
@@ -25,7 +26,7 @@ COLUMNS = (
 )
 CROPS = ("brain", "tumour")
 SLICES = ("all", "tumour")
-BASELINES = ("image centre", "mean training box", "whole frame", "FLAIR threshold", "always HGG")
+BASELINES = tuple(name for name in names.BASELINES if name != names.BY_SITE)
 """The trivial methods that are audited: whatever one of them gains is not read off the image."""
 EFFECTS = (
     ("crops", ("brain", "all"), ("tumour", "all")),
@@ -157,8 +158,8 @@ def _cells(method: Method, metric: Metric, cohort: str) -> dict[tuple[str, str],
         if metric.column not in table:
             continue
         table = table[table["cohort"].eq(cohort) & table["orientation"].isin(("axial", "volume"))]
-        for level, names in zip(SLICES, metric.levels, strict=True):
-            chosen = table[table["slices"].isin(names)].set_index("patient").dropna(subset=metric.column)
+        for level, known_as in zip(SLICES, metric.levels, strict=True):
+            chosen = table[table["slices"].isin(known_as)].set_index("patient").dropna(subset=metric.column)
             if len(chosen):
                 grade = chosen["grade"] if metric.column == "correct" else ""
                 found[crops, level] = pd.DataFrame({"value": chosen[metric.column], "grade": grade})

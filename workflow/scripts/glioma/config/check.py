@@ -12,18 +12,10 @@ from glioma.cohort import parts
 from glioma.config import settings
 from glioma.config.entries import TAKEN
 from glioma.metrics import with_medpy
+from glioma.scoring.names import BASELINES, BY_SITE
 from glioma.vlm import prompts
 
 RESOURCES = Path(__file__).resolve().parents[4] / "resources"
-BASELINES = {
-    "always HGG": {"grade"},
-    "site majority": {"grade"},
-    "FLAIR threshold": {"region"},
-    "mean training box": {"region", "point"},
-    "whole frame": {"region"},
-    "image centre": {"point"},
-}
-"""What each baseline delivers, see `tasks.Task.output`."""
 
 
 def folder(here: Path, interpreter: str) -> None:
@@ -130,7 +122,7 @@ def drop_site_pairs(config: dict[str, Any], sites: Iterable[str]) -> list[str]:
     known = set(sites) - {""}
     if len(known) > 1:
         return []
-    out = [pair for pair in config["comparisons"] if "site majority" in pair]
+    out = [pair for pair in config["comparisons"] if BY_SITE in pair]
     config["comparisons"] = [pair for pair in config["comparisons"] if pair not in out]
     reason = f"left out, for the cohort names {len(known)} sites and its majority needs two"
     return [f"comparisons: [{', '.join(pair)}] is {reason}" for pair in out]

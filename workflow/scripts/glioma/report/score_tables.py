@@ -8,7 +8,7 @@ import pandas as pd
 
 from glioma import tasks
 from glioma.report import labels
-from glioma.scoring import tables
+from glioma.scoring import names, tables
 
 AS_VOLUME = ("volume", "tumour volume")
 """Values of the column slices whose scores are of a whole patient, not means over slices."""
@@ -66,10 +66,10 @@ PREFERRED = {
 def primary(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of one scope of each method in each task: the first in `PREFERRED`, brain crops before tumour crops.
 
-    Without what is no method (`tables.CEILING`) and baselines of a task that no model is asked about.
+    Without what is no method (`names.CEILING`) and baselines of a task that no model is asked about.
     """
     models = table.loc[table["family"] != "baseline", "task"]
-    own = table[table["run"].ne(tables.CEILING) & table["task"].isin(models)]
+    own = table[table["run"].ne(names.CEILING) & table["task"].isin(models)]
     ranks = [
         own[name].map({each: rank for rank, each in enumerate(order)}).fillna(len(order))
         for name, order in PREFERRED.items()

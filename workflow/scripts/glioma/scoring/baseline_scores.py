@@ -15,18 +15,19 @@ import pandas as pd
 from tqdm import tqdm
 
 from glioma import tasks
-from glioma.cohort import crops, folds, truth
+from glioma.cohort import crop_files, folds, truth
 from glioma.cohort.sequences import SEQUENCES
 from glioma.geometry import shapes
 from glioma.metrics import centre, segmentation
 from glioma.scoring import baselines, placement, summaries
 from glioma.scoring.grades import score_classification
 from glioma.scoring.masks import extent_rows, score_cnn_segmenter
+from glioma.scoring.names import BY_SITE, CEILING
 from glioma.scoring.outlines import score_located
 from glioma.scoring.settings import Settings
 from glioma.scoring.slice_labels import score_labels
 from glioma.scoring.summaries import Entry, Scope
-from glioma.scoring.tables import CEILING, Scores, merge, slice_truth
+from glioma.scoring.tables import Scores, merge, slice_truth
 from glioma.tasks import LabelTask, LocatedTask
 
 FLAIR = SEQUENCES.index("flair")
@@ -148,7 +149,7 @@ def _grade_answers(requested: pd.DataFrame, groups: list[tuple[Setup, list[str]]
     """Answers of the grading baselines by name."""
     found = {"always HGG": baselines.always_hgg(requested)}
     by_site = {patient: grade for setup, _ in groups for patient, grade in setup.site_grades.items()}
-    return found | ({"site majority": baselines.graded(requested, by_site)} if by_site else {})
+    return found | ({BY_SITE: baselines.graded(requested, by_site)} if by_site else {})
 
 
 def _label_answers(
@@ -200,4 +201,4 @@ def _by_cohort(scored: Scores, entry: Entry, members: Mapping[str, pd.Series], s
 
 
 def _flair(folder: str | Path, patient: str) -> np.ndarray:
-    return np.asarray(crops.load(folder, patient)[FLAIR])
+    return np.asarray(crop_files.load(folder, patient)[FLAIR])

@@ -15,8 +15,6 @@ from glioma.scoring.summaries import Entry, Scope
 from glioma.tasks import STATUSES
 
 KEY = ["patient", "orientation", "slice"]
-CEILING = "true mask (ceiling)"
-"""The baseline that is no method: the true mask's own centre, box or polygon."""
 
 SINGLE = {"train": "train", "fold_validation": "validation", "fold_test": "test"}
 """The cohorts of one fold's network: the patients that it was trained on, those that it validated on, and the test

@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 from glioma.base import seeds
 from glioma.base.errors import UserError
-from glioma.base.files import atomic_path, load_array
+from glioma.base.files import atomic_path
 from glioma.base.section import Count
-from glioma.cohort import folds
+from glioma.cohort import crop_files, folds
 from glioma.cohort.sequences import SEQUENCES
 from glioma.geometry import shapes, slices
 from glioma.tasks import QueryTask
@@ -65,8 +65,8 @@ def patient_rows(
     patient: str, grade: str, crops: Path, images: Path, task: QueryTask, prompt: str, settings: Mapping, seed: int
 ) -> list[dict]:
     """Write the slices of one patient as PNG files and return their conversations."""
-    flair = load_array(crops / f"{patient}.npy")[SEQUENCES.index("flair")]
-    mask = load_array(crops / f"{patient}.mask.npy")
+    flair = crop_files.load(crops, patient)[SEQUENCES.index("flair")]
+    mask = crop_files.load_mask(crops, patient)
     rows = []
     for orientation, index, tumour in choose(flair, mask, task, settings, seeds.generator(seed, task.name, patient)):
         drawn = slices.render_mask(slices.take(mask, orientation, index) > 0, settings["side"])

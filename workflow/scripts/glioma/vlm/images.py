@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from glioma.base.errors import UserError
-from glioma.base.files import load_array
+from glioma.cohort import crop_files
 from glioma.cohort.sequences import SEQUENCES
 from glioma.geometry import slices
 from glioma.vlm.requests import Request
@@ -23,7 +23,7 @@ class Crops:
         self.flair = lru_cache(maxsize=4)(self._flair)
 
     def _flair(self, patient: str) -> np.ndarray:
-        return load_array(self.folder / f"{patient}.npy")[SEQUENCES.index("flair")]
+        return crop_files.load(self.folder, patient)[SEQUENCES.index("flair")]
 
     def digest(self, patient: str) -> str:
         """A digest of a patient's FLAIR volume."""

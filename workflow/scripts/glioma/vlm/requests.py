@@ -7,8 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from glioma.base.errors import UserError
-from glioma.base.files import load_array
-from glioma.cohort import parts
+from glioma.cohort import crop_files, parts
 from glioma.geometry import slices
 
 
@@ -37,7 +36,7 @@ def slices_of(
     """The slices of a selection ("all", "range", "tumour"), by patient, orientation and index."""
     requests = []
     for patient in patients:
-        mask = load_array(Path(crops) / f"{patient}.mask.npy")
+        mask = crop_files.load_mask(crops, patient)
         for orientation in orientations:
             indices = slices.select(mask, orientation, selection, tumour_pixels, every)
             requests += [Request(patient, orientation, int(index)) for index in indices]
@@ -48,7 +47,7 @@ def repeated(patients: Iterable[str], crops: str | Path, times: int, orientation
     """The consistency test: each patient's slice with the largest tumour, asked `times` times."""
     requests = []
     for patient in patients:
-        mask = load_array(Path(crops) / f"{patient}.mask.npy")
+        mask = crop_files.load_mask(crops, patient)
         requests += [Request(patient, orientation, slices.largest(mask, orientation), i) for i in range(times)]
     return requests
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from glioma import tasks
-from glioma.cohort import crops
+from glioma.cohort import crop_files
 from glioma.geometry import slices
 from glioma.report.figures import scans, style
 from glioma.report.figures.ranks import RANKS, positions
@@ -58,8 +58,7 @@ def shape_overlays(
         )  # fmt: skip
         grid = _grid(figure, len(chosen), len(tables), "no slice was requested")
         for row, (patient, index) in zip(grid, chosen, strict=False):
-            image = np.asarray(slices.render(slices.take(crops.load(crops_folder, patient)[0], "axial", index), side))
-            truth = slices.render_mask(slices.take(crops.load_mask(crops_folder, patient), "axial", index), side) > 0
+            image, truth = _rendered(crops_folder, patient, index, side)
             for axes, (task, groups) in zip(row, tables.items(), strict=True):
                 axes.imshow(image)
                 axes.set_axis_off()
@@ -110,10 +109,8 @@ def answer_overlays(
         for row, (rank, (patient, index)) in zip(grid, chosen.items(), strict=False):
             for axes, (run, table) in zip(row, tables, strict=True):
                 answer = table.loc[(patient, index)]
-                mask = slices.render_mask(slices.take(crops.load_mask(run.crops, patient), "axial", index), side) > 0
-                axes.imshow(
-                    np.asarray(slices.render(slices.take(crops.load(run.crops, patient)[0], "axial", index), side))
-                )
+                image, mask = _rendered(run.crops, patient, index, side)
+                axes.imshow(image)
                 axes.set_axis_off()
                 _draw_truth(axes, task, mask)
                 colour = _COLOURS[run.group]
@@ -169,6 +166,13 @@ def _one_of_each_group(runs: Iterable[Shown]) -> list[Shown]:
     return list(first.values())
 
 
+def _rendered(crops_folder: str | Path, patient: str, index: int, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """An axial FLAIR slice as a model sees it, and the true mask in the same pixels."""
+    flair, mask = crop_files.load(crops_folder, patient)[0], crop_files.load_mask(crops_folder, patient)
+    image = np.asarray(slices.render(slices.take(flair, "axial", index), side))
+    return image, slices.render_mask(slices.take(mask, "axial", index), side) > 0
+
+
 def _axial(path: str | Path) -> pd.DataFrame:
     table = read_answers(path)
     return table[(table["orientation"] == "axial") & (table["repeat"] == 0)]
@@ -179,7 +183,7 @@ def _spread(tables: Mapping, crops_folder: str | Path, count: int) -> list[tuple
     asked = [set(zip(t["patient"], t["slice"], strict=True)) for models in tables.values() for t in models.values()]
     largest: dict[str, tuple[int, int]] = {}
     for patient, index in sorted(set.intersection(*asked)):
-        area = int(np.count_nonzero(crops.load_mask(crops_folder, patient)[index]))
+        area = int(np.count_nonzero(crop_files.load_mask(crops_folder, patient)[index]))
         if area > largest.get(patient, (0, 0))[0]:
             largest[patient] = area, index
     ranked = sorted(largest, key=lambda patient: (-largest[patient][0], patient))

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from glioma.base.files import load_array, read_json
-from glioma.cohort import crops
+from glioma.base.files import read_json
+from glioma.cohort import crop_files
 from glioma.report.figures import scans, style
 from glioma.report.figures.ranks import RANKS, positions
 from glioma.report.score_tables import cohort_words
@@ -123,10 +123,10 @@ def _volume_overlay(
     axes: Axes, crops_folder: str | Path, patient: str, predicted: Sequence[tuple[str | Path, str]]
 ) -> None:
     """Truth and the masks of (folder, colour) over a patient's FLAIR."""
-    image, mask = crops.load(crops_folder, patient), crops.load_mask(crops_folder, patient)
+    image, mask = crop_files.load(crops_folder, patient), crop_files.load_mask(crops_folder, patient)
     index = scans.largest_section(mask, "axial")
     spacing = read_json(Path(crops_folder) / f"{patient}.json")["spacing"]
     scans.show(axes, image[0, index], scans.pixel_size(spacing, "axial"), "axial")
     scans.outline(axes, mask[index] > 0, style.TRUTH, 1.6)
     for folder, colour in predicted:
-        scans.outline(axes, load_array(Path(folder) / f"{patient}.npy")[index] > 0, colour, 1.3)
+        scans.outline(axes, crop_files.load_predicted(folder, patient)[index] > 0, colour, 1.3)

@@ -10,12 +10,13 @@ import pandas as pd
 from glioma import tasks
 from glioma.metrics import records
 from glioma.report import labels
+from glioma.scoring.names import BASELINES
 
 MOST_ROWS = 6
 HEADINGS = {"grade": "Grade: LGG or HGG?", "region": "Location: where is the tumour?"}
 PRIMARY = {"grade": "balanced_accuracy_all", "region": "dice"}
 """The primary score of each output, as in `compare.declared`."""
-TRIVIAL = {"grade": ("always HGG", "site majority"), "region": ("FLAIR threshold", "mean training box", "whole frame")}
+TRIVIAL = {output: tuple(name for name, outputs in BASELINES.items() if output in outputs) for output in HEADINGS}
 SCOPES = ("volume", "tumour volume", "all", "tumour")
 """Values of the column slices, the one that says most of a whole patient first."""
 

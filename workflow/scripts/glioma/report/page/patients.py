@@ -11,8 +11,7 @@ from PIL import Image
 
 from glioma import tasks
 from glioma.base.answers import LABELS
-from glioma.base.files import load_array
-from glioma.cohort import crops
+from glioma.cohort import crop_files
 from glioma.cohort.sequences import SEQUENCES
 from glioma.report.page.uris import data_uri
 from glioma.scoring import tables
@@ -57,11 +56,10 @@ def scans(
     """
     found = {}
     for number, (name, folder) in enumerate(folders.items()):
-        image, truth = crops.load(folder, patient), np.asarray(crops.load_mask(folder, patient)) > 0
+        image, truth = crop_files.load(folder, patient), np.asarray(crop_files.load_mask(folder, patient)) > 0
         shown = SEQUENCES if number == 0 else SEQUENCES[:1]
         predicted = {
-            network: np.asarray(load_array(Path(where) / f"{patient}.npy")) > 0
-            for network, where in masks.get(name, ())
+            network: np.asarray(crop_files.load_predicted(where, patient)) > 0 for network, where in masks.get(name, ())
         }
         found[name] = {
             "slices": int(image.shape[1]),

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from glioma import tasks
-from glioma.cohort import crops
+from glioma.cohort import crop_files
 from glioma.geometry import slices
 from glioma.report.html import UNDEFINED, Cell, Out, Table, write
 from glioma.tasks import LABELS, STATUSES, read_answers, read_responses
@@ -108,7 +108,7 @@ def _parsed(answer: pd.Series) -> str:
 
 def _truth(task: str, answer: pd.Series, grades: pd.Series, crops_folder: str | Path, side: int) -> str:
     """The grade and whether the slice shows tumour, or the true shape in the words of the answers."""
-    mask = crops.load_mask(crops_folder, answer["patient"])
+    mask = crop_files.load_mask(crops_folder, answer["patient"])
     shown = slices.render_mask(slices.take(mask, answer["orientation"], answer["slice"]), side) > 0
     own = tasks.get(task)
     if own.whole_slices:
