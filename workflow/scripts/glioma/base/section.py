@@ -81,6 +81,8 @@ def explain(error: pydantic.ValidationError, section: type[pydantic.BaseModel]) 
         return f"key {key}: unknown key {location[-1]!r}{nearest(str(location[-1]), _keys(section, location[:-1]))}"
     if first["type"] == "missing":
         return f"key {key}: missing; add it"
+    if first["type"] == "too_short":
+        return f"key {key}: {value!r} is too short; name at least {first['ctx']['min_length']}"
     if first["type"] == "value_error":
         return f"key {key}: {first['ctx']['error']}"
     message = _MAPPING.sub("a section (its keys on lines below it)", first["msg"].replace("Input should be", "must be"))
