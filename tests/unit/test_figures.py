@@ -545,3 +545,20 @@ def test_titles_of_neighbouring_panels_do_not_meet(tmp_path, monkeypatch):
         ]  # fmt: skip
         assert len(boxes) == 4
         assert not any(one.overlaps(other) for one, other in pairwise(boxes))
+
+
+def test_one_penalty_does_not_flatten_the_distances_of_all(tmp_path):
+    """The axis ends soon after the others and says how many lie beyond; shares that are all high have their own axis."""
+    hd95 = [*np.linspace(5, 12, 29), 300.0]
+    scores = {"dice": 0.7, "hd95": hd95, "precision": 0.8, "recall": 0.7, "specificity": np.linspace(0.96, 1, 30)}
+    patients = pd.DataFrame({"patient": [f"p{i}" for i in range(30)], **scores, "cohort": "test"})
+    places = [("volume", "volume"), ("tumour volume", "axial"), ("tumour", "axial"), ("all", "axial")]
+    table = pd.concat([patients.assign(slices=slices, orientation=where) for slices, where in places])
+    path = write_run(tmp_path / "net", table, task="segmentation", name="net", family="cnn")
+    figure = distributions.distributions([path], "mm", LABEL, tmp_path / "f", "test", task="segmentation")
+    distance = next(axes for axes in figure.axes if "HD95" in axes.get_title(loc="left"))
+    assert distance.get_xlim()[1] < 20 and "2 beyond" in distance.get_title(loc="left"), "one in either scope"
+    share = next(axes for axes in figure.axes if "Specificity" in axes.get_title(loc="left"))
+    assert share.get_xlim()[0] > 0.9
+    text = words(figure)
+    assert "Whole volume" in text and "Axial, tumour slices†" in text and "as a volume" not in text

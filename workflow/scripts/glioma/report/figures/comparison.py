@@ -52,7 +52,7 @@ def comparison(
         figure = style.new_figure(
             8.6, 0.25 * (_length(grading) + _length(locating)) + 2.2,
             "Voxels vs Tokens: CNNs and vision-language models on the same patients",
-            f"{cohort_label}, {cohort_words(table)}",
+            f"{cohort_label}, {cohort_words(table)}\n",
         )  # fmt: skip
         heights = [max(_length(each), 2) for each in (grading, locating)]
         upper, lower = figure.subplots(2, 1, height_ratios=heights)

@@ -14,9 +14,12 @@ from glioma.metrics import records
 from glioma.report.figures import style
 from glioma.report.labels import ORDER
 from glioma.report.score_tables import AS_VOLUME, cohort_words, read_patients, scope
+from glioma.scoring import names
 
-LARGEST = 36
+LARGEST = 8
 """Bands of a figure at most."""
+CUT = 1.3
+"""Axes of distances end at so many times their 95th percentile: one penalty for a missed tumour must not flatten it."""
 _KEYS = ["slices", "orientation", "run", "crops"]
 
 
@@ -38,24 +41,21 @@ def distributions(
     if not tables:
         return style.empty(title, cohort_label, out)
     patients = read_patients(tables, cohort)
-    patients = patients[patients["task"] == task]
+    patients = patients[patients["task"].eq(task) & patients["run"].ne(names.CEILING)]
     if patients.empty:
         return style.empty(title, cohort_label, out)
-    groups, hidden = _capped(_groups(patients))
+    groups, hidden = _capped(_chosen(_groups(patients)))
     metrics = records.names(tasks.get(task).output, published=True)
     with style.styled():
         figure = style.new_figure(
             12.5, 0.3 * sum(len(bands) + 1 for _, bands in groups) + 1.6, title,
-            f"{cohort_label}, {cohort_words(patients)}; dot: one patient, box: quartiles, line: median"
+            f"{cohort_label}, {cohort_words(patients)}\ndot: one patient, box: quartiles, line: median"
             + ("; † slices chosen by the true mask" if any("†" in name for name, _ in groups) else "") + hidden,
         )  # fmt: skip
         for axes, metric in zip(figure.subplots(1, len(metrics)), metrics, strict=True):
             _column(axes, groups, metric)
             axes.set_title(records.heading(metric, hd95_unit))
-            if records.BY_NAME[metric].is_distance:
-                axes.set_xlim(left=0)
-            else:
-                axes.set(xlim=(-0.02, 1.02), xticks=np.linspace(0, 1, 3))
+            _limits(axes, pd.concat([table[metric] for _, bands in groups for *_, table in bands]), metric)
             axes.label_outer(remove_inner_ticks=True)
         groups_shown = [group for group in ORDER if any(band[0] == group for _, bands in groups for band in bands)]
         figure.legend(
@@ -75,6 +75,29 @@ def _groups(patients: pd.DataFrame) -> list[tuple[str, list[tuple[str, str, pd.D
     for bands in found.values():
         bands.sort(key=lambda band: (ORDER.index(band[0]), band[1]))
     return [(where, found[order, where]) for order, where in sorted(found)]
+
+
+def _chosen(groups: list) -> list:
+    """Two of the scopes: volumes, and slice by slice as published, where tumour slices were requested those."""
+    volumes = [each for each in groups if each[0] == "whole volume" or each[0].endswith("as a volume")]
+    slices = [each for each in groups if each not in volumes]
+    return [*volumes[:1], *slices[-1:]]
+
+
+def _limits(axes: Axes, values: pd.Series, metric: str) -> None:
+    """From 0 to 1, or nearer where all shares are high; distances up to `CUT`, with how many lie beyond."""
+    values = values.dropna()
+    if not records.BY_NAME[metric].is_distance:
+        low = np.floor(values.min() * 20) / 20 if len(values) and values.min() > 0.5 else 0.0
+        axes.set(xlim=(low - 0.02 * (1 - low), 1 + 0.02 * (1 - low)), xticks=np.linspace(low, 1, 3))
+        return
+    end = CUT * values.quantile(0.95) if len(values) else 1
+    axes.set_xlim(0, end if end > 0 else 1)
+    beyond = int((values > end).sum())
+    if beyond:
+        axes.set_title(f"{axes.get_title(loc='left') or axes.get_title()}, {beyond} beyond")
+        for artist in axes.collections:
+            artist.set_clip_on(True)
 
 
 def _capped(groups: list) -> tuple[list, str]:

@@ -88,7 +88,7 @@ def new_figure(width: float, height: float, title: str, subtitle: str = "") -> F
     """A figure of `width` x `height` inches under a left-aligned title; `subtitle` is its second, plain line."""
     figure = Figure(figsize=(width, height), layout="constrained")
     # The title is a text in a strip that the layout keeps free: suptitle alone cannot hold two weights.
-    strip = (0.54 if subtitle else 0.32) / height
+    strip = (0.54 + 0.17 * subtitle.count("\n") if subtitle else 0.32) / height
     figure.get_layout_engine().set(rect=(0, 0, 1, 1 - strip), w_pad=0.06, h_pad=0.06)
     figure.text(0.12 / width, 1 - 0.08 / height, title, ha="left", va="top", fontsize=11, weight="bold")
     if subtitle:
