@@ -548,7 +548,7 @@ def test_titles_of_neighbouring_panels_do_not_meet(tmp_path, monkeypatch):
 
 
 def test_one_penalty_does_not_flatten_the_distances_of_all(tmp_path):
-    """The axis ends soon after the others and says how many lie beyond; shares that are all high have their own axis."""
+    """The axis ends soon after the others and says how many lie beyond; shares that are all high have an own axis."""
     hd95 = [*np.linspace(5, 12, 29), 300.0]
     scores = {"dice": 0.7, "hd95": hd95, "precision": 0.8, "recall": 0.7, "specificity": np.linspace(0.96, 1, 30)}
     patients = pd.DataFrame({"patient": [f"p{i}" for i in range(30)], **scores, "cohort": "test"})
