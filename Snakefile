@@ -19,8 +19,10 @@ include: "workflow/rules/radiomics.smk"
 include: "workflow/rules/vlm.smk"
 include: "workflow/rules/scores.smk"
 include: "workflow/rules/comparisons.smk"
+include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/plan.smk"
+include: "workflow/rules/start.smk"
 
 
 report: "workflow/report/workflow.rst"

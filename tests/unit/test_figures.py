@@ -301,21 +301,21 @@ def test_reliability_of_few_patients_is_not_drawn(tmp_path):
     )
 
 
-def test_reliability_shows_bins_with_wilson_bars_and_scores(tmp_path, monkeypatch):
-    monkeypatch.setattr(calibration, "FEWEST", 9)
-    grades = ["HGG"] * 6 + ["LGG"] * 4
-    p_hgg = [0.95, 0.91, 0.92, 0.55, 0.52, np.nan, 0.58, 0.51, 0.05, 0.91]
-    table = pd.DataFrame({"patient": list("abcdefghij"), "grade": grades, "label": "HGG", "p_hgg": p_hgg})
+def test_reliability_shows_bins_with_wilson_bars_and_scores(tmp_path):
+    grades = (["HGG"] * 6 + ["LGG"] * 4) * 5
+    p_hgg = [0.95, 0.91, 0.92, 0.55, 0.52, np.nan, 0.58, 0.51, 0.05, 0.91] * 5
+    names = [f"p{number:02d}" for number in range(50)]
+    table = pd.DataFrame({"patient": names, "grade": grades, "label": "HGG", "p_hgg": p_hgg})
     path = write_run(tmp_path / "net", table, name="net", family="cnn")
     figure = calibration.reliability([path], LABEL, tmp_path / "f", bins=10)
     assert_written(tmp_path / "f")
     points = figure.axes[0].containers[0].lines[0].get_xydata()
     assert points[:, 1].tolist() == pytest.approx([0, 0.5, 0.75]) and points[1, 0] == pytest.approx(0.54)
-    low, high = proportion_confint(3, 4, method="wilson")
+    low, high = proportion_confint(15, 20, method="wilson")
     assert figure.axes[0].containers[0].lines[2][0].get_segments()[2][:, 1].tolist() == pytest.approx([low, high])
     known = np.isfinite(p_hgg)
     brier = brier_score_loss(np.array(grades)[known] == "HGG", np.array(p_hgg)[known])
-    assert f"Brier {brier:.3f}" in words(figure) and "n=9" in words(figure)
+    assert f"Brier {brier:.3f}" in words(figure) and "n=45" in words(figure)
 
 
 def test_reliability_without_probabilities_says_so(tmp_path):
@@ -527,11 +527,11 @@ def test_mask_sizes_draw_every_patient(tmp_path):
     assert "r 0.80" in words(figure)
 
 
-def test_titles_of_neighbouring_panels_do_not_meet(tmp_path, monkeypatch):
-    monkeypatch.setattr(calibration, "FEWEST", 4)
+def test_titles_of_neighbouring_panels_do_not_meet(tmp_path):
     paths = []
     for number in range(4):
-        rows = graded(["HGG", "LGG", "LGG", "HGG"], [0.9, 0.1, 0.2, 0.6]).assign(p_hgg=0.5)
+        rows = pd.concat([graded(["HGG", "LGG", "LGG", "HGG"], [0.9, 0.1, 0.2, 0.6]).assign(p_hgg=0.5)] * 10)
+        rows["patient"] = [f"p{patient:02d}" for patient in range(40)]
         name = f"tiny-mllama-{number}, trained for several epochs on crops around the tumour general"
         paths.append(write_run(tmp_path / str(number), rows, name=name))
     for draw in (grading.gldr, grading.confusion, calibration.reliability):

@@ -1,4 +1,4 @@
-"""The table of the cohort; its files were checked before the first job (rules/common.smk)."""
+"""The table of the cohort; its files were checked before the first job (rules/start.smk)."""
 
 from glioma.base.files import write_csv
 from glioma.base.job import job

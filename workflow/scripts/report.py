@@ -48,6 +48,7 @@ with job(snakemake):
     shown = patients.chosen(table, wrong, params.patients)
     sets = {name: Path(path).parent for name, path in zip(params.crop_sets, given.crops, strict=True)}
     others = [name for name in table["patient"] if name not in shown] if len(snakemake.output) > 1 else []
+    seen = {*shown, *others}
     runs, start = {}, 0
     for (name, facts), slices in zip(params.runs.items(), given.slices, strict=True):
         files = given.responses[start : start + facts["files"]]
@@ -58,9 +59,7 @@ with job(snakemake):
             "kind": "labelled" if task.whole_slices else "located",
             "box": getattr(task, "drawn", "") == "box",
             "group": labels.group("vlm", facts["adapter"]),
-            "answers": patients.answers(
-                pd.read_csv(slices, dtype={"patient": str}), facts["task"], files, {*shown, *others}
-            ),
+            "answers": patients.answers(pd.read_csv(slices, dtype={"patient": str}), facts["task"], files, seen),
         }
     # The CNN that locates best is drawn first.
     best = sorted(dice, key=lambda name: -sum(dice[name].values()) / max(1, len(dice[name])))
@@ -77,7 +76,6 @@ with job(snakemake):
         answers = {run: found["answers"].pop(name, []) for run, found in runs.items()}
         file = build.beside({**pictures(name), "answers": answers}, Path(snakemake.output[1]) / f"{name}.js")
         listed.append({"id": name, "grade": truth[name], "file": f"{Path(snakemake.output[1]).name}/{file.name}"})
-    seen = {*shown, *others}
     cards = answer.cards(summary, comparisons, params.pairs, params.margins)
     headline = next((card.headline for card in cards if set(card.headline) <= set(grades)), tuple(grades)[:2])
     count = truth.value_counts()

@@ -4,7 +4,6 @@ Snakemake tells its log handlers when jobs begin and end; this is one of them, a
 job that its own one writes to the terminal.
 """
 
-import csv
 import logging
 import sys
 import time
@@ -13,10 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+from glioma.planning import costs
+from glioma.planning.units import ONE_PATIENT
+
 ALL = "all"
 STREAM = "DefaultStreamHandler"
-PER_JOB = {"phantom_patient", "crop"}
-"""Rules whose jobs hold one patient; those of others that cost by patient hold all."""
 
 
 def expected(path: str | Path, device: str, patients: int) -> dict[str, float]:
@@ -24,16 +24,12 @@ def expected(path: str | Path, device: str, patients: int) -> dict[str, float]:
 
     How long a network trains or a VLM answers depends on more: there is no figure before the first of them has ended.
     """
-    rows = defaultdict(list)
-    with Path(path).open(encoding="utf-8", newline="") as lines:
-        for row in csv.DictReader(lines):
-            if row["device"] in (device, "cpu") and not row["model"]:
-                rows[row["rule"]].append((row["unit"], float(row["seconds"])))
+    table = costs.read(path)
     found = {}
-    for rule, units in rows.items():
-        count = {"job": 1, "patient": 1 if rule in PER_JOB else patients}
-        if all(unit in count for unit, _ in units):
-            found[rule] = sum(count[unit] * seconds for unit, seconds in units)
+    for rule, units in table[table["device"].isin([device, "cpu"]) & table["model"].eq("")].groupby("rule"):
+        counts = units["unit"].map({"job": 1, "patient": 1 if rule in ONE_PATIENT else patients})
+        if counts.notna().all():
+            found[str(rule)] = float((counts * units["seconds"]).sum())
     return found
 
 

@@ -29,6 +29,10 @@ SHOWN = {"brain": 0.47, "tumour": 0.74}
 PASSES = 3
 
 
+ONE_PATIENT = ("phantom_patient", "crop")
+"""Rules whose jobs hold one patient; those of others that cost by patient hold all."""
+
+
 class Study:
     """A configuration and its patients, asked what the jobs of its graph hold.
 
@@ -188,8 +192,7 @@ _BY_RULE = {
     "predict_cnn_grade": partial(Study._predict, key="classifier"),
     "predict_cnn_mask": partial(Study._predict, key="segmenter"),
     "predict_cnn_slices": partial(Study._predict, key="slicer"),
-    "phantom_patient": Study._one_patient,
-    "crop": Study._one_patient,
+    **dict.fromkeys(ONE_PATIENT, Study._one_patient),
 }
 """What the jobs of a rule hold besides themselves; other rules hold all patients."""
 _ALONE = {"phantom_template", "phantom_mapping", "tiny_vlm", "fetch_model", "folds", "compare", "summary"}

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from glioma import tasks
@@ -70,18 +69,20 @@ def primary(table: pd.DataFrame) -> pd.DataFrame:
     """
     models = table.loc[table["family"] != "baseline", "task"]
     own = table[table["run"].ne(names.CEILING) & table["task"].isin(models)]
-    ranks = [
-        own[name].map({each: rank for rank, each in enumerate(order)}).fillna(len(order))
-        for name, order in PREFERRED.items()
-    ]
     # The scores of a task that has volumes are those of volumes, where a method has any.
-    keys = pd.DataFrame({"slices": ranks[0], "crops": own["crops"].eq("tumour"), "orientation": ranks[1]})
-    order = keys.sort_values(list(keys), kind="stable").index
-    scope = [own[name] for name in ("slices", "orientation", "crops")]
-    label = scope[0].str.cat(scope[1:], sep="/")
-    best = label.loc[order].groupby([own.loc[order, "task"], own.loc[order, "run"]], sort=False).first()
-    wanted = pd.MultiIndex.from_frame(own[["task", "run"]]).map(best)
-    return own[label.to_numpy() == np.asarray(wanted)]
+    keys = {
+        "by_slices": rank(own, "slices"),
+        "by_crops": own["crops"].eq("tumour"),
+        "by_place": rank(own, "orientation"),
+    }
+    best = own.assign(**keys).sort_values(list(keys), kind="stable").drop_duplicates(["task", "run"])
+    return own.merge(best[["task", "run", "slices", "orientation", "crops"]])
+
+
+def rank(table: pd.DataFrame, column: str) -> pd.Series:
+    """The place of each row's value in `PREFERRED`; others come last."""
+    order = PREFERRED[column]
+    return table[column].map({name: place for place, name in enumerate(order)}).fillna(len(order))
 
 
 def output(task: str) -> str:

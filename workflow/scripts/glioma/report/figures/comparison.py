@@ -48,11 +48,13 @@ def comparison(
     outputs = table["task"].map(output)
     grading = capped("Grade", rows(table[outputs == "grade"], "balanced_accuracy"))
     locating = capped("Location", rows(table[outputs == "region"], "dice"))
+    dagger = any("†" in row.label for row in chain(*grading.values(), *locating.values()))
     with style.styled():
         figure = style.new_figure(
             8.6, 0.25 * (_length(grading) + _length(locating)) + 2.2,
             "Voxels vs Tokens: CNNs and vision-language models on the same patients",
-            f"{cohort_label}, {cohort_words(table)}\n",
+            f"{cohort_label}, {cohort_words(table)}\nmark: estimate; bar: 95 % interval"
+            + "; † slices or crops chosen by the true mask" * dagger,
         )  # fmt: skip
         heights = [max(_length(each), 2) for each in (grading, locating)]
         upper, lower = figure.subplots(2, 1, height_ratios=heights)
@@ -64,12 +66,6 @@ def comparison(
                 Line2D([], [], color=style.GREY, marker="o", mfc="white", ls="", ms=5.5, label="decided patients only")
             )
         figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6))
-        dagger = any("†" in row.label for row in chain(*grading.values(), *locating.values()))
-        figure.text(
-            0.12 / 8.6, 1 - 0.5 / figure.get_figheight(),
-            "mark: estimate; bar: 95 % interval" + "; † slices or crops chosen by the true mask" * dagger,
-            ha="left", va="top", fontsize=8, color=style.GREY,
-        )  # fmt: skip
         return style.save(figure, out)
 
 

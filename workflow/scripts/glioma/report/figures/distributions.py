@@ -44,7 +44,7 @@ def distributions(
     patients = patients[patients["task"].eq(task) & patients["run"].ne(names.CEILING)]
     if patients.empty:
         return style.empty(title, cohort_label, out)
-    groups, hidden = _capped(_chosen(_groups(patients)))
+    groups, hidden = _capped(_groups(patients))
     metrics = records.names(tasks.get(task).output, published=True)
     with style.styled():
         figure = style.new_figure(
@@ -54,8 +54,8 @@ def distributions(
         )  # fmt: skip
         for axes, metric in zip(figure.subplots(1, len(metrics)), metrics, strict=True):
             _column(axes, groups, metric)
-            axes.set_title(records.heading(metric, hd95_unit))
-            _limits(axes, pd.concat([table[metric] for _, bands in groups for *_, table in bands]), metric)
+            beyond = _limit(axes, pd.concat([table[metric] for _, bands in groups for *_, table in bands]), metric)
+            axes.set_title(records.heading(metric, hd95_unit) + (f", {beyond} beyond" if beyond else ""))
             axes.label_outer(remove_inner_ticks=True)
         groups_shown = [group for group in ORDER if any(band[0] == group for _, bands in groups for band in bands)]
         figure.legend(
@@ -65,7 +65,10 @@ def distributions(
 
 
 def _groups(patients: pd.DataFrame) -> list[tuple[str, list[tuple[str, str, pd.DataFrame]]]]:
-    """(scope, [(group, label, rows)]), volumes before slices, then by group and name."""
+    """(scope, [(group, label, rows)]) of two scopes: volumes, and slice by slice as published; by group and name.
+
+    Where tumour slices were requested, those are the second.
+    """
     found: dict[tuple, list] = {}
     for (slices, orientation, _, _), table in patients.groupby(_KEYS):
         group, method = table.iloc[0][["group", "method"]]
@@ -74,30 +77,23 @@ def _groups(patients: pd.DataFrame) -> list[tuple[str, list[tuple[str, str, pd.D
         found.setdefault((order, where), []).append((group, f"{method} (n={table['patient'].nunique()})", table))
     for bands in found.values():
         bands.sort(key=lambda band: (ORDER.index(band[0]), band[1]))
-    return [(where, found[order, where]) for order, where in sorted(found)]
+    volumes, by_slice = ([key for key in sorted(found) if key[0][1] == sliced] for sliced in (False, True))
+    return [(key[1], found[key]) for key in (*volumes[:1], *by_slice[-1:])]
 
 
-def _chosen(groups: list) -> list:
-    """Two of the scopes: volumes, and slice by slice as published, where tumour slices were requested those."""
-    volumes = [each for each in groups if each[0] == "whole volume" or each[0].endswith("as a volume")]
-    slices = [each for each in groups if each not in volumes]
-    return [*volumes[:1], *slices[-1:]]
-
-
-def _limits(axes: Axes, values: pd.Series, metric: str) -> None:
-    """From 0 to 1, or nearer where all shares are high; distances up to `CUT`, with how many lie beyond."""
+def _limit(axes: Axes, values: pd.Series, metric: str) -> int:
+    """Shares from 0 to 1, or nearer where all are high; distances up to `CUT`. How many values lie beyond."""
     values = values.dropna()
     if not records.BY_NAME[metric].is_distance:
         low = np.floor(values.min() * 20) / 20 if len(values) and values.min() > 0.5 else 0.0
         axes.set(xlim=(low - 0.02 * (1 - low), 1 + 0.02 * (1 - low)), xticks=np.linspace(low, 1, 3))
-        return
+        return 0
     end = CUT * values.quantile(0.95) if len(values) else 1
     axes.set_xlim(0, end if end > 0 else 1)
     beyond = int((values > end).sum())
-    if beyond:
-        axes.set_title(f"{axes.get_title(loc='left') or axes.get_title()}, {beyond} beyond")
-        for artist in axes.collections:
-            artist.set_clip_on(True)
+    for artist in axes.collections if beyond else ():
+        artist.set_clip_on(True)
+    return beyond
 
 
 def _capped(groups: list) -> tuple[list, str]:

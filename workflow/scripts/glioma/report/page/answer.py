@@ -10,6 +10,7 @@ import pandas as pd
 from glioma import tasks
 from glioma.metrics import records
 from glioma.report import labels
+from glioma.report.score_tables import rank
 from glioma.scoring.names import BASELINES
 
 MOST_ROWS = 6
@@ -17,8 +18,6 @@ HEADINGS = {"grade": "Grade: LGG or HGG?", "region": "Location: where is the tum
 PRIMARY = {"grade": "balanced_accuracy_all", "region": "dice"}
 """The primary score of each output, as in `compare.declared`."""
 TRIVIAL = {output: tuple(name for name, outputs in BASELINES.items() if output in outputs) for output in HEADINGS}
-SCOPES = ("volume", "tumour volume", "all", "tumour")
-"""Values of the column slices, the one that says most of a whole patient first."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +168,7 @@ def _row(summary: pd.DataFrame, name: str, output: str, crops: Sequence[str]) ->
         {
             "cohort": own["cohort"] != "pooled",
             "crops": ~own["crops"].isin(crops),
-            "slices": own["slices"].map({name: place for place, name in enumerate(SCOPES)}).fillna(9),
+            "slices": rank(own, "slices"),
             "orientation": ~own["orientation"].isin(["volume", "axial"]),
         },
         index=own.index,

@@ -72,7 +72,7 @@ function options(select, names) {
 }
 function choices(place, names, chosen, choose) {
   place.replaceChildren(...names.map((name) => {
-    const button = make("button", name.toUpperCase() === name ? name : name, { type: "button", class: "choice" + (name === chosen ? " on" : "") });
+    const button = make("button", name, { type: "button", class: "choice" + (name === chosen ? " on" : "") });
     button.addEventListener("click", () => choose(name));
     return button;
   }));
