@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import ndimage
@@ -59,7 +59,13 @@ def test_square_box_holds_the_box_and_stays_in_the_frame(box):
     assert min(square) >= 0 and max(square) < 128
 
 
+# A line one pixel wide with a bend: thinned to ten points its outline once ran the wrong way.
+BENT = np.zeros((4, 9), dtype=bool)
+BENT[[0, 0, 0, 1, 2, 2, 3], [0, 1, 3, 2, 3, 4, 5]] = True
+
+
 @given(small_masks)
+@example(BENT)
 def test_polygon_of_any_mask(mask):
     points = shapes.polygon_from_mask(mask)
     if not mask.any():

@@ -152,7 +152,9 @@ def polygon_from_mask(
         return None
     path = outline(largest_component(mask))
     length = np.linalg.norm(path - np.roll(path, 1, axis=0), axis=1).sum()
-    return simplify(path, int(np.clip(round(length / PIXELS_PER_POINT), minimum, maximum)))
+    points = simplify(path, int(np.clip(round(length / PIXELS_PER_POINT), minimum, maximum)))
+    # There and back along a line one pixel wide encloses nothing: what is left of it may turn the other way.
+    return points if signed_area(points) >= 0 else np.roll(points[::-1], 1, axis=0)
 
 
 def mask_from_polygon(points: np.ndarray, shape: Sequence[int]) -> np.ndarray:
