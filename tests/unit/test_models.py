@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 
 from glioma.base.errors import UserError
 from glioma.base.files import atomic_path
-from glioma.vlm import backends, model_check, models, prompts
+from glioma.vlm import backends, model_check, models, processors, prompts
 from glioma.vlm.backends import Decoding, Prompt
-from glioma.vlm.encode import chat
+from glioma.vlm.processors import chat
 
 WEIGHTS = "model.safetensors"
 
@@ -122,7 +122,9 @@ def spoil(base: dict, how: str) -> None:
     elif how == "no picture":
         template.write_text("{{ bos_token }}{{ messages[0]['content'][0]['text'] }}")
     elif how == "no question":
-        template.write_text("{{ bos_token }}<|image|>")
+        template.write_text("{{ bos_token }}<|image|>{{ messages[1]['content'][0]['text'] if messages | length > 1 }}")
+    elif how == "no answer":
+        template.write_text("{{ bos_token }}<|image|>{{ messages[0]['content'][0]['text'] }}")
     elif how == "no template":
         template.unlink()
     elif how == "syntax":
@@ -141,6 +143,7 @@ def spoil(base: dict, how: str) -> None:
         ("tokenizer", "no usable processor in"),
         ("no picture", "its "),
         ("no question", "its chat template leaves the question out"),
+        ("no answer", "chat template leaves the answer out"),
         ("no template", "no chat template"),
         ("syntax", "its processor cannot make a question"),
         ("endless", "its chat template does not come to an end in 1 s"),
@@ -160,5 +163,5 @@ def test_a_model_that_cannot_be_asked_is_refused_in_one_line(copy, how, message,
 def test_a_question_is_the_same_on_every_day(copy, words):
     template = Path(copy["path"]) / "chat_template.jinja"
     template.write_text(f"Today: {words} {template.read_text()}")
-    text = chat(models.load_processor(copy), prompts.messages("Where is it?"), answers=True)
+    text = chat(processors.load(copy), prompts.messages("Where is it?"), answers=True)
     assert text.startswith("Today: 26 Jul 2024 ") and "Where is it?" in text

@@ -1,12 +1,12 @@
 """Conversations to training batches, with the loss where it belongs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from transformers import ProcessorMixin
 
-from glioma.base.errors import UserError
-from glioma.vlm.encode import Features, chat, image_features, text_features
+from glioma.vlm import processors
+from glioma.vlm.encode import Features, extend, image_features, reply_tokens, text_features
 from glioma.vlm.images import image_size, open_image
 
 IGNORED = -100  # the label PyTorch's cross entropy skips
@@ -16,18 +16,26 @@ CACHE_BYTES = 2**30
 class Collator:
     """Turns `{"row": i}` into the model inputs and labels of conversation i.
 
-    With `loss="answer"` only the assistant's tokens have labels, its end-of-turn token included; they are found by
-    tokenising the question alone, so no chat template needs markers. With `loss="conversation"` all but image tokens
-    have. Texts are tokenised once for each size of image, and images preprocessed once, as long as their pixels fit the
-    cache.
+    With `loss="answer"` only the answer has labels, and the token that ends it; they are found by tokenising the
+    question alone, so no chat template needs markers. With `loss="conversation"` all but image tokens have. Nothing
+    after the end of an answer has: no model is asked for it. `ends` are the tokens that end the model's answers; where
+    its template writes none, one is added, for it would never learn to stop. Texts are tokenised once for each size of
+    image, and images preprocessed once, as long as their pixels fit the cache.
     """
 
     def __init__(
-        self, processor: ProcessorMixin, rows: Sequence[Mapping], loss: str = "answer", cache_bytes: int = CACHE_BYTES
+        self,
+        processor: ProcessorMixin,
+        rows: Sequence[Mapping],
+        loss: str = "answer",
+        ends: Collection[int] = (),
+        cache_bytes: int = CACHE_BYTES,
     ) -> None:
         self.processor = processor
         self.rows = rows
         self.loss = loss
+        self.end = processor.tokenizer.eos_token_id
+        self.ends = {*ends, self.end}
         self.room = cache_bytes
         self.images: dict[str, Features] = {}
         self.texts: dict[tuple, Features] = {}
@@ -46,24 +54,31 @@ class Collator:
         return batch | {name: torch.cat([image[name] for image in images]) for name in self.image_names}
 
     def _text(self, row: Mapping) -> Features:
-        whole = chat(self.processor, row["messages"])
-        key = whole, image_size(row["images"][0])
+        question, reply = row["messages"][:-1], row["messages"][-1]["content"][0]["text"]
+        turn = processors.turn(self.processor, question)
+        key = turn, reply, image_size(row["images"][0])
         if key not in self.texts:
             image = open_image(row["images"][0])
-            features, self.image_names = text_features(self.processor, whole, image)
-            start = chat(self.processor, row["messages"][:-1], answers=True)
-            question = text_features(self.processor, start, image)[0]["input_ids"]
+            asked, self.image_names = text_features(self.processor, turn.question, image)
+            answer = self._answer(turn, reply)
+            features = extend(asked, answer, processors.takes_suffix(self.processor))
             labels = features["input_ids"].clone()
+            known = asked["input_ids"].shape[1]
             if self.loss == "answer":
-                known = question.shape[1]
-                if not torch.equal(labels[:, :known], question):
-                    raise UserError(
-                        "the model's chat template rewrites the question; set the adapter's training loss: conversation"
-                    )
                 labels[:, :known] = IGNORED
-            labels[labels == self.processor.image_token_id] = IGNORED  # type: ignore[attr-defined]
+            else:
+                shown = processors.image_tokens(self.processor, turn.question, asked["input_ids"][0].tolist())
+                labels[torch.isin(labels, torch.tensor(sorted(shown)))] = IGNORED
             self.texts[key] = features | {"labels": labels}
         return self.texts[key]
+
+    def _answer(self, turn: processors.Turn, reply: str) -> list[int]:
+        """The tokens of a reply, to the first that ends it."""
+        tokens = reply_tokens(self.processor, turn, reply + turn.tail)
+        end = next((number for number, token in enumerate(tokens) if token in self.ends), None)
+        if end is None:
+            return [*reply_tokens(self.processor, turn, reply), self.end]
+        return tokens[: end + 1]
 
     def _image(self, path: str) -> Features:
         if path in self.images:

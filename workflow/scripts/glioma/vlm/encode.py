@@ -5,55 +5,52 @@ each size, an image is preprocessed once, and no batch of one size needs padding
 answer cannot depend on the rows it shares a batch with.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from PIL import Image
 from transformers import PreTrainedModel, ProcessorMixin
 
-from glioma.base.errors import UserError
-from glioma.vlm import prompts
+from glioma.vlm import processors, prompts
 
 Features = dict[str, torch.Tensor]
-# Some templates write the day's date into every question, and answers would depend on the day: 26 July 2024 is what
-# Llama 3's own writes where it is told none.
-DATE = "26 Jul 2024"
-_FIXED_DATE = f"{{%- macro strftime_now(format) -%}}{DATE}{{%- endmacro -%}}"
-
-
-def chat(processor: ProcessorMixin, messages: Sequence[dict], answers: bool = False) -> str:
-    """Messages as the model's chat template writes them, on any day alike; `answers` begins the model's next turn."""
-    template = processor.chat_template
-    if isinstance(template, Mapping):
-        template = template.get("default")
-    if not template:
-        raise UserError("the model has no chat template; add its chat_template.jinja to the model's folder")
-    if "strftime_now" in template:
-        template = _FIXED_DATE + template
-    told: dict[str, Any] = {"date_string": DATE} if "date_string" in template else {}
-    return processor.apply_chat_template(
-        list(messages), chat_template=template, add_generation_prompt=answers, tokenize=False, **told
-    )
+# What a question is about matters nothing to its image.
+_ANY = prompts.messages("?")
 
 
 def image_features(processor: ProcessorMixin, images: Sequence[Image.Image]) -> list[Features]:
-    """The image processor's tensors of each image, first axis kept, for images of one size."""
-    # Nested lists say "one image for each text"; Mllama would take a flat list for one text with many images.
-    features = processor.image_processor([[image] for image in images], return_tensors="pt")
-    tensors = {name: value for name, value in features.items() if torch.is_tensor(value)}
+    """The processor's tensors of each image, first axis kept, for images of one size.
+
+    The processor as a whole is asked, because what it tells its image processor (InternVL: to cut tiles) is its own.
+    """
+    text = processors.chat(processor, _ANY, answers=True)
+    features = _process(processor, [text] * len(images), images)
+    names = set(features) - set(_of_tokens(features))
     # Some models stack images, others concatenate their patches; either way each image has an equal share of axis 0.
-    chunks = {name: value.chunk(len(images)) for name, value in tensors.items()}
+    chunks = {name: features[name].chunk(len(images)) for name in names}
     return [{name: parts[i].clone() for name, parts in chunks.items()} for i in range(len(images))]
 
 
 def text_features(processor: ProcessorMixin, text: str, image: Image.Image) -> tuple[Features, set[str]]:
     """Token tensors, (1, length, ...), of a chat text about one image, and the names of the image's tensors."""
-    # The chat template has written the special tokens already.
-    features = processor(text=[text], images=[[image]], add_special_tokens=False, return_tensors="pt")
-    shape = features["input_ids"].shape
-    tokens = {name: value for name, value in features.items() if value.ndim >= 2 and value.shape[:2] == shape}
+    features = _process(processor, [text], [image])
+    tokens = _of_tokens(features)
     return tokens, set(features) - set(tokens)
+
+
+def _process(processor: ProcessorMixin, texts: Sequence[str], images: Sequence[Image.Image]) -> Features:
+    """All tensors of chat texts with an image each, but for labels, which are ours to make."""
+    # The chat template has written the special tokens already. Nested lists say "one image for each text": Mllama would
+    # take a flat list for one text with many images.
+    nested = [[image] for image in images]
+    features = processor(text=list(texts), images=nested, add_special_tokens=False, return_tensors="pt")
+    return {name: value for name, value in features.items() if torch.is_tensor(value) and name != "labels"}
+
+
+def _of_tokens(features: Features) -> Features:
+    """The tensors that have a place for every token."""
+    shape = features["input_ids"].shape
+    return {name: value for name, value in features.items() if value.ndim >= 2 and value.shape[:2] == shape}
 
 
 class Question:
@@ -63,13 +60,17 @@ class Question:
         self, processor: ProcessorMixin, prompt: str, size: tuple[int, int], image_first: bool = False
     ) -> None:
         self.processor = processor
-        text = chat(processor, prompts.messages(prompt, image_first=image_first), answers=True)
-        self.text, self.image_names = text_features(processor, text, Image.new("RGB", size))
+        self.turn = processors.turn(processor, prompts.messages(prompt, image_first=image_first))
+        self.text, self.image_names = text_features(processor, self.turn.question, Image.new("RGB", size))
 
     @property
     def length(self) -> int:
         """Number of tokens of the question, image tokens included."""
         return self.text["input_ids"].shape[1]
+
+    def reply(self, text: str) -> list[int]:
+        """The tokens of a reply that begins with `text`, as it follows the question in training."""
+        return reply_tokens(self.processor, self.turn, text)
 
     def batch(
         self, images: Sequence[Features], suffix: Sequence[int] = (), like: PreTrainedModel | None = None
@@ -78,7 +79,7 @@ class Question:
 
         `suffix` tokens follow every question (a forced start of the answer).
         """
-        text = extend(self.text, suffix)
+        text = extend(self.text, suffix, processors.takes_suffix(self.processor))
         inputs = {name: value.expand(len(images), *value.shape[1:]).contiguous() for name, value in text.items()}
         inputs |= {name: torch.cat([image[name] for image in images]) for name in self.image_names}
         if like is None:
@@ -89,8 +90,26 @@ class Question:
         }
 
 
-def extend(text: Features, tokens: Sequence[int]) -> Features:
-    """Token tensors (1, length, ...) with more text tokens; their masks and types are those of the last token."""
+def reply_tokens(processor: ProcessorMixin, turn: processors.Turn, text: str) -> list[int]:
+    """The tokens of a reply that begins with `text`, `turn.lead` included, as they follow those of the question."""
+    tokenizer = processor.tokenizer
+
+    def tokens(written: str) -> list[int]:
+        return tokenizer(written, add_special_tokens=False).input_ids
+
+    asked, whole = tokens(turn.question), tokens(turn.question + turn.lead + text)
+    # Where the two would be joined (two line breaks are one token), a reply begins anew: the question was asked as it
+    # is. So it does for a processor that wants the two apart.
+    if whole[: len(asked)] != asked or processors.takes_suffix(processor):
+        return tokens(turn.lead + text)
+    return whole[len(asked) :]
+
+
+def extend(text: Features, tokens: Sequence[int], answers: bool = False) -> Features:
+    """Token tensors (1, length, ...) with more text tokens; their masks and types are those of the last token.
+
+    `answers`: the model tells tokens of an answer from those of a question by their type, 1.
+    """
     if not tokens:
         return text
     extended = {}
@@ -98,5 +117,7 @@ def extend(text: Features, tokens: Sequence[int]) -> Features:
         tail = value[:, -1:].expand(-1, len(tokens), *value.shape[2:])
         if name == "input_ids":
             tail = torch.tensor([list(tokens)])
+        elif name == "token_type_ids" and answers:
+            tail = torch.ones_like(tail)
         extended[name] = torch.cat([value, tail], dim=1)
     return extended

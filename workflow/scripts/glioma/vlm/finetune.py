@@ -23,11 +23,6 @@ CHECKPOINT_EVERY = 25  # steps, where nothing is evaluated
 
 # The reentrant kind would give no gradients to layers whose input needs none, as the first of the vision part.
 CHECKPOINTING = {"use_reentrant": False}
-# Attention and MLP projections of the vision and of the language part, as Unsloth's FastVisionModel picks them.
-TARGETS = (
-    r".*?(?:vision|image|visual|patch|language|text).*?(?:self_attn|attention|attn|mixer|mlp|feed_forward|ffn|dense)"
-    r".*?\.(?:q_proj|k_proj|v_proj|o_proj|fc1|fc2|gate_proj|up_proj|down_proj)"
-)
 HISTORY_COLUMNS = {
     "step": "step",
     "loss": "train_loss",
@@ -62,7 +57,7 @@ def load(base: Mapping, settings: Training, seed: int):
     """A base model with fresh LoRA layers, and its processor."""
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 
-    from glioma.vlm import models
+    from glioma.vlm import layers, models
 
     model, processor = models.load(base)
     if base.get("quantisation", "none") != "none":
@@ -72,7 +67,7 @@ def load(base: Mapping, settings: Training, seed: int):
         r=settings.rank,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
-        target_modules=TARGETS,
+        target_modules=layers.adapted(model),
         task_type="CAUSAL_LM",
     )
     return get_peft_model(model, config), processor
@@ -235,6 +230,7 @@ def _trainer(
     from transformers import EarlyStoppingCallback
     from trl import SFTTrainer
 
+    from glioma.vlm import models
     from glioma.vlm.backends.transformers import Transformers
     from glioma.vlm.collate import Collator
 
@@ -253,7 +249,7 @@ def _trainer(
         train_dataset=Dataset.from_dict({"row": numbers[: len(train)]}),
         eval_dataset=Dataset.from_dict({"row": numbers[len(train) :]}) if validation else None,
         processing_class=processor,
-        data_collator=Collator(processor, train + validation, settings.loss),
+        data_collator=Collator(processor, train + validation, settings.loss, models.end_tokens(model, processor)),
         callbacks=[EarlyStoppingCallback(settings.patience)] if settings.patience else None,
     )
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from PIL import Image
 
 from glioma.base.errors import UserError
-from glioma.vlm import models
+from glioma.vlm import models, processors
 from glioma.vlm.encode import Question, image_features
 
 SECONDS = 60
@@ -23,7 +23,7 @@ def check(base: Mapping, side: int) -> dict[str, int]:
     pixels wide. Loads no weights.
     """
     models.check_weights(base)
-    processor = models.load_processor(base)
+    processor = processors.load(base)
     picture = Image.new("RGB", (side, side))
     with _in_time():
         try:
@@ -34,8 +34,8 @@ def check(base: Mapping, side: int) -> dict[str, int]:
         # Processors and templates are foreign, and raise what they please.
         except Exception as error:
             raise UserError(
-                f"model {base['name']}: its processor cannot make a question about a picture ({models.reason(error)}); "
-                "look at its chat_template.jinja and processor_config.json"
+                f"model {base['name']}: its processor cannot make a question about a picture "
+                f"({processors.reason(error)}); look at its chat_template.jinja and processor_config.json"
             ) from error
     token = getattr(processor, "image_token_id", None)
     ids = question.text["input_ids"][0].tolist()

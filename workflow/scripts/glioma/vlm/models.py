@@ -1,7 +1,7 @@
 """Base models, their processors and adapters, from folders as `save_pretrained` writes them."""
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,8 @@ import torch
 from peft import PeftModel, get_peft_model_state_dict
 from safetensors import SafetensorError, safe_open
 from transformers import (
+    AutoConfig,
     AutoModelForImageTextToText,
-    AutoProcessor,
     BitsAndBytesConfig,
     GenerationConfig,
     PreTrainedModel,
@@ -20,11 +20,8 @@ from transformers import (
 
 from glioma.base.errors import UserError
 from glioma.base.files import read_json
+from glioma.vlm import layers, processors
 from glioma.vlm.settings import ADAPTER_FILES
-
-# Never quantised: the output layer, and what joins the image to the text. Unsloth leaves the same ones out, so that an
-# adapter that it trained meets the model that it was trained on.
-UNQUANTISED = ["lm_head", "multi_modal_projector", "merger", "modality_projection"]
 
 
 def device() -> torch.device:
@@ -65,12 +62,14 @@ def _quantisation(base: Mapping, where: torch.device, dtype: torch.dtype) -> dic
             f"model {base['name']}: quantisation {base['quantisation']} needs CUDA and bitsandbytes; "
             "set quantisation: none or run it in the GPU environment"
         )
+    with torch.device("meta"):
+        blueprint = AutoModelForImageTextToText.from_config(AutoConfig.from_pretrained(folder(base)))
     config = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=dtype,
-        llm_int8_skip_modules=UNQUANTISED,
+        llm_int8_skip_modules=layers.unquantised(blueprint),
     )
     return {"quantization_config": config}
 
@@ -116,27 +115,12 @@ def _pretrained(base: Mapping) -> tuple[PreTrainedModel, ProcessorMixin]:
     except Exception as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise
-        raise UserError(f"model {base['name']}: cannot load {path} ({reason(error)}); fetch it again") from error
-    processor = load_processor(base)
+        raise UserError(
+            f"model {base['name']}: cannot load {path} ({processors.reason(error)}); fetch it again"
+        ) from error
+    processor = processors.load(base)
     _check_whole(f"model {base['name']}: {path}", found["missing_keys"], found["unexpected_keys"])
     return model, processor
-
-
-def load_processor(base: Mapping) -> ProcessorMixin:
-    """The processor (tokenizer, image processor, chat template) of a model entry."""
-    path = folder(base)
-    try:
-        processor = AutoProcessor.from_pretrained(path, trust_remote_code=False)
-    except Exception as error:
-        raise UserError(f"model {base['name']}: no usable processor in {path} ({reason(error)})") from error
-    if not isinstance(processor, ProcessorMixin):
-        raise UserError(f"model {base['name']}: {path} has no processor of images and text; name a model that sees")
-    return processor
-
-
-def reason(error: Exception) -> str:
-    """The first line of what a library says."""
-    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
 
 
 def neutral(config: GenerationConfig) -> GenerationConfig:
@@ -146,6 +130,13 @@ def neutral(config: GenerationConfig) -> GenerationConfig:
     """
     ends = {name: getattr(config, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
     return GenerationConfig(**ends)
+
+
+def end_tokens(model: PreTrainedModel | PeftModel, processor: ProcessorMixin) -> set[int]:
+    """Tokens that end an answer: those of the model's generation config, or the tokenizer's."""
+    ends = model.generation_config.eos_token_id
+    ends = processor.tokenizer.eos_token_id if ends is None else ends
+    return set(ends) if isinstance(ends, Sequence) else {ends}
 
 
 def check_weights(base: Mapping) -> None:
@@ -165,7 +156,9 @@ def check_weights(base: Mapping) -> None:
             with safe_open(file, "pt"):
                 pass
         except (OSError, SafetensorError) as error:
-            raise UserError(f"model {name}: {file} is damaged or cut off ({reason(error)}); fetch it again") from None
+            raise UserError(
+                f"model {name}: {file} is damaged or cut off ({processors.reason(error)}); fetch it again"
+            ) from None
 
 
 def _check_index(path: Path, name: str) -> None:

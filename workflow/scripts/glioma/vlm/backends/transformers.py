@@ -75,11 +75,9 @@ class Transformers(Backend):
         Teacher forcing: the tokens all choices share are forced, and one pass scores what follows where each choice
         is one more token. Where a tokenizer splits choices otherwise, each is scored in a pass of its own.
         """
-        candidates = [
-            self.processor.tokenizer(forced_start + choice, add_special_tokens=False).input_ids for choice in choices
-        ]
         found = np.empty((len(images), len(choices)))
         for question, rows, features in self._batches(prompt, images):
+            candidates = [question.reply(forced_start + choice) for choice in choices]
             scores = self._scores(question, features, candidates)
             found[rows] = scores.double().log_softmax(dim=1).cpu().numpy()[: len(rows)]
         return found
@@ -114,7 +112,7 @@ class Transformers(Backend):
     def _generate(
         self, question: Question, features: Sequence[Features], names: Sequence[str], decoding: Decoding
     ) -> list[Answer]:
-        ends = _end_tokens(self.model, self.processor)
+        ends = models.end_tokens(self.model, self.processor)
         config = GenerationConfig(
             do_sample=False,
             max_new_tokens=decoding.max_new_tokens,
@@ -131,6 +129,7 @@ class Transformers(Backend):
         for tokens in output[:, question.length :].tolist():
             length = next((n for n, token in enumerate(tokens, start=1) if token in ends), None)
             text = self.processor.tokenizer.decode(tokens[:length], skip_special_tokens=True)
+            text = text.removeprefix(question.turn.lead)
             answers.append(Answer(text, "stop" if length else "length", len(tokens[:length])))
         return answers
 
@@ -159,13 +158,6 @@ class Transformers(Backend):
         rest = torch.tensor(candidate[known:], device=self.model.device)
         logits = self._logits(question, features, candidate, len(rest) + 1)[:, :-1].log_softmax(dim=-1)
         return logits.gather(2, rest.expand(len(features), -1)[..., None])[..., 0].sum(dim=1)
-
-
-def _end_tokens(model, processor) -> set[int]:
-    """Tokens that end an answer: those of the model's generation config, or the tokenizer's."""
-    ends = model.generation_config.eos_token_id
-    ends = processor.tokenizer.eos_token_id if ends is None else ends
-    return set(ends) if isinstance(ends, Sequence) else {ends}
 
 
 BACKEND = Transformers

@@ -1,0 +1,237 @@
+"""Tiny models of the classes that people come with, from conversations to answers: what is labelled, adapted, seen."""
+
+import json
+import re
+from pathlib import Path
+
+import architectures
+import numpy as np
+import pytest
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file
+from small_crops import PATIENTS
+from transformers import AutoModelForImageTextToText
+from transformers.quantizers.quantizers_utils import should_convert_module
+
+from glioma import tasks
+from glioma.geometry import slices
+from glioma.vlm import backends, conversations, finetune, layers, models, processors, prompts
+from glioma.vlm.backends import Decoding, Prompt
+from glioma.vlm.collate import IGNORED, Collator
+from glioma.vlm.encode import Question, image_features
+from glioma.vlm.images import Crops
+from glioma.vlm.requests import Request, slices_of
+from glioma.vlm.respond import respond
+
+SIDE = 64
+PROMPT = Path("config/prompts/classify.txt").read_text().strip()
+PARSING = {"task": "classification", "side": SIDE, "coordinates": {"order": "row_col", "scale": "128"}}
+SETTINGS = {
+    "steps": 100, "batch_size": 2, "learning_rate": 1e-2, "warmup": 0, "evaluate_every": 100, "validation_rows": 2,
+    "rank": 8, "keep": "last", "select_by": "generation", "generation_rows": 2, "backend": "peft",
+}  # fmt: skip
+CHOICES = ("0", "1", "2")
+# What ends the labelled part of a conversation.
+ENDS = {
+    "mllama": "<|eot_id|>",
+    "gemma3": "<end_of_turn>",
+    "idefics3": "<end_of_utterance>",
+    "smolvlm": "<end_of_utterance>",
+    "llava": "</s>",
+    "llava_next": "</s>",
+    "paligemma": "<eos>",
+}
+# Tokens that no label may have.
+PICTURE = re.compile(r"<\|?(image|image_pad|image_soft_token|IMG_CONTEXT|row_\d_col_\d|global-img)\|?>")
+
+
+@pytest.fixture(scope="module", params=architectures.NAMES)
+def base(request, tmp_path_factory):
+    """The entry of one class's model, without which the tests of another can run."""
+    folder = tmp_path_factory.mktemp(request.param)
+    architectures.build(request.param, folder)
+    entry = {"name": request.param, "path": str(folder)}
+    if request.param == "paligemma":
+        entry["chat"] = {"template": "config/models/templates/paligemma.jinja"}
+    return entry
+
+
+@pytest.fixture(scope="module")
+def loaded(base):
+    return models.load(base)
+
+
+@pytest.fixture(scope="module")
+def files(small_crops, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("conversations")
+    settings = {"side": SIDE, "limit": 3}
+    conversations.write(folder, PATIENTS, small_crops, tasks.get("classification"), PROMPT, settings, seed=1)
+    return folder / "fold0" / "train.jsonl", folder / "fold0" / "validation.jsonl"
+
+
+@pytest.fixture(scope="module")
+def adapter(base, files, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("adapter")
+    finetune.finetune(base, *files, folder, SETTINGS, seed=5, parsing=PARSING)
+    return folder
+
+
+def collated(loaded, rows, loss="answer"):
+    model, processor = loaded
+    return Collator(processor, rows, loss, models.end_tokens(model, processor))
+
+
+def labelled(batch, row, processor):
+    """The text of a row's labels, special tokens written out."""
+    return processor.tokenizer.decode(batch["labels"][row][batch["labels"][row] != IGNORED])
+
+
+def test_the_answer_and_its_end_are_labelled_and_nothing_else(base, loaded, files):
+    _, processor = loaded
+    rows = conversations.read(files[0])
+    batch = collated(loaded, rows)([{"row": 0}, {"row": 1}])
+    end = ENDS.get(base["name"], "<|im_end|>")
+    closed = "\n</think>\n\n" if "thinking" in base["name"] else ""
+    for row in (0, 1):
+        answer = rows[row]["messages"][-1]["content"][0]["text"]
+        text = labelled(batch, row, processor)
+        assert text.removeprefix(closed).strip() == f"{answer}{end}" and text.startswith(closed)
+        assert processor.tokenizer.convert_tokens_to_ids(end) in models.end_tokens(*loaded)
+        # The labels are the next tokens of the input, and the input ends with them.
+        kept = batch["labels"][row] != IGNORED
+        assert torch.equal(batch["labels"][row][kept], batch["input_ids"][row][kept])
+        assert kept.nonzero()[-1] == batch["attention_mask"][row].nonzero()[-1]
+
+
+def test_a_loss_on_the_conversation_covers_the_prompt_but_no_image(loaded, files):
+    _, processor = loaded
+    batch = collated(loaded, conversations.read(files[0]), "conversation")([{"row": 0}])
+    kept = batch["labels"][0] != IGNORED
+    assert PROMPT.split(".")[0] in labelled(batch, 0, processor)
+    pictures = processor.tokenizer.convert_ids_to_tokens(batch["input_ids"][0][~kept])
+    shown = processor.tokenizer.convert_ids_to_tokens(batch["labels"][0][kept])
+    assert pictures and not set(pictures) & set(shown) and not {token for token in shown if PICTURE.fullmatch(token)}
+
+
+def test_a_training_batch_is_the_processors_own_but_for_the_end(base, loaded, files):
+    """Up to where an answer begins, what is trained on is what the processor makes of the conversation."""
+    _, processor = loaded
+    rows = conversations.read(files[0])
+    batch = collated(loaded, rows)([{"row": 0}])
+    asked = Question(processor, PROMPT, (SIDE, SIDE))
+    for name, value in asked.text.items():
+        assert torch.equal(batch[name][:, : asked.length], value), name
+    if base["name"] == "paligemma":
+        # Its answers are masked causally, its questions are not.
+        assert batch["token_type_ids"][0].tolist() == (batch["labels"][0] != IGNORED).long().tolist()
+
+
+@pytest.mark.parametrize("frame", ["square", "native"])
+def test_a_model_sees_the_same_in_training_and_when_it_answers(loaded, small_crops, tmp_path, frame):
+    model, processor = loaded
+    requests = [Request("gli-a", "coronal", 20), Request("gli-a", "coronal", 22)]
+    images = Crops(small_crops).images(requests, SIDE, frame)
+    rows = []
+    for number, image in enumerate(images):
+        image.save(tmp_path / f"{number}.png")
+        message = prompts.messages(PROMPT, "Choice: 1")
+        rows.append({"messages": message, "images": [str(tmp_path / f"{number}.png")]})
+    trained = collated(loaded, rows)([{"row": 0}, {"row": 1}])
+    question = Question(processor, PROMPT, images[0].size)
+    asked = question.batch(image_features(processor, images))
+    # All at once, by the processor as it stands.
+    text = processors.chat(processor, prompts.messages(PROMPT), answers=True)
+    own = processor(
+        text=[text] * 2, images=[[image] for image in images], add_special_tokens=False, return_tensors="pt"
+    )
+    own.pop("labels", None)
+    assert asked.keys() == own.keys()
+    for name, value in own.items():
+        assert torch.equal(asked[name], value), name
+    for name in question.image_names:
+        assert torch.equal(trained[name], asked[name]), name
+    with torch.no_grad():
+        assert torch.isfinite(model(**trained).loss)
+        model.generate(**asked, max_new_tokens=2, do_sample=False)
+
+
+def test_lora_reaches_every_layer_of_attention_and_mlp_in_both_parts(base, loaded):
+    model, _ = loaded
+    chosen = set(layers.adapted(model))
+    linear = {name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
+    vision = {name for name in linear if re.search("vision|visual", name)}
+    language = {name for name in linear if re.search("language_model|text_model", name)}
+    # Outside of both: what joins them, and the output layer. The merger of Qwen's is in the vision part, and joins.
+    joins = {name for name in vision if re.search("merger|patch_embed|patch_embedding", name)}
+    assert chosen == (vision - joins) | language
+    assert vision - joins and language
+
+
+def test_what_stays_in_16_bits_stays_there_by_full_names(base, loaded):
+    """As transformers applies the list: Unsloth's names, wherever they stand in a path."""
+    model, _ = loaded
+    kept = layers.unquantised(model)
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Linear):
+            wanted = re.search("lm_head|multi_modal_projector|merger|modality_projection|visual|vision_tower", name)
+            assert should_convert_module(name, kept) == (wanted is None), name
+
+
+def test_plain_peft_gives_the_same_logits(base, adapter, files):
+    ours, processor = models.load(base, adapter)
+    batch = collated((ours, processor), conversations.read(files[0]))([{"row": 0}])
+    plain = AutoModelForImageTextToText.from_pretrained(base["path"], dtype=torch.float32)
+    with torch.no_grad():
+        untrained = plain(**batch).logits
+        adapted = PeftModel.from_pretrained(plain, str(adapter)).eval()(**batch).logits
+        assert torch.equal(adapted, ours(**batch).logits)
+    assert not torch.allclose(adapted, untrained, atol=1e-4)
+    moved = {name for name, value in load_file(adapter / "adapter_model.safetensors").items() if value.abs().max() > 0}
+    assert any(re.search(r"(vision|visual).*lora_B", name) for name in moved)
+
+
+def test_batches_answer_as_one_at_a_time_and_answers_are_parsed(base, adapter, small_crops, tmp_path):
+    asked = slices_of(["gli-e"], small_crops, selection="tumour")[:4]
+    settings = {"max_new_tokens": 24, "choices": CHOICES, "forced_start": "Choice: ", "side": SIDE}
+    found = {}
+    for size in (4, 1):
+        out = tmp_path / f"{size}.jsonl"
+        how = settings | {"batch_size": size}
+        respond(base, adapter, asked, small_crops, PROMPT, how, out, tmp_path / f"{size}.timing.csv", 3)
+        found[size] = out.read_text()
+    assert found[4] == found[1]
+    limits = tasks.Limits(SIDE, (10, 15), PARSING["coordinates"])
+    for line in found[4].splitlines():
+        row = json.loads(line)
+        assert row["finish"] == "stop", row["text"]
+        assert tasks.get("classification").parse(row["text"], "strict", limits).status == "ok", row["text"]
+        assert sum(np.exp(list(row["logprobs"].values()))) == pytest.approx(1, abs=1e-3)
+
+
+def test_choices_are_scored_with_the_tokens_that_training_used(loaded, files):
+    _, processor = loaded
+    rows = conversations.read(files[0])
+    question = Question(processor, PROMPT, (SIDE, SIDE))
+    for choice in CHOICES:
+        row = {**rows[0], "messages": prompts.messages(PROMPT, f"Choice: {choice}")}
+        batch = collated(loaded, [row])([{"row": 0}])
+        trained = batch["input_ids"][0][batch["labels"][0] != IGNORED].tolist()
+        forced = question.reply(f"Choice: {choice}")
+        assert trained[: len(forced)] == forced and len(trained) == len(forced) + 1
+
+
+def test_greedy_answers_are_those_of_transformers_alone(base, small_crops):
+    backend = backends.build(base)
+    backend.load()
+    flair = np.load(small_crops / "gli-e.npy")[0]
+    images = [slices.render(flair[index], SIDE) for index in (9, 10, 11)]
+    found = backend.answer(Prompt(PROMPT), images, ["a", "b", "c"], Decoding(6))
+    text = processors.chat(backend.processor, prompts.messages(PROMPT), answers=True)
+    lead = processors.turn(backend.processor, prompts.messages(PROMPT)).lead
+    for image, answer in zip(images, found, strict=True):
+        inputs = backend.processor(text=[text], images=[[image]], add_special_tokens=False, return_tensors="pt")
+        inputs.pop("labels", None)
+        output = backend.model.generate(**inputs, max_new_tokens=6, do_sample=False)[0]
+        alone = backend.processor.tokenizer.decode(output[inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+        assert answer.text == alone.removeprefix(lead)
