@@ -12,6 +12,7 @@ from glioma import tasks
 from glioma.base.errors import UserError
 from glioma.geometry import coordinates, shapes
 from glioma.tasks import MODES, STATUSES, Answer, Limits
+from glioma.tasks._forms import FORMS
 from glioma.tasks._responses import probability_of_hgg
 
 POLYGON = [(10, 20), (12, 25), (15, 30), (20, 33), (26, 33), (30, 29), (32, 24), (29, 19), (22, 16), (14, 17)]
@@ -159,10 +160,13 @@ def test_what_we_write_we_read(points):
         assert polygon.status in ("ok", "degenerate") and polygon.points.tolist() == points.tolist()
 
 
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("order", coordinates.ORDERS)
 @pytest.mark.parametrize("scale", coordinates.SCALES)
-def test_every_convention_comes_back(order, scale):
-    limits = Limits(side=128, convention={"order": order, "scale": scale})
+def test_every_convention_comes_back(order, scale, form):
+    if form == "loc" and scale in coordinates.DECIMALS:
+        pytest.skip("its tokens are whole numbers")
+    limits = Limits(side=128, convention={"order": order, "scale": scale, "form": form})
     for task, points in (
         ("center_point", np.array([(63, 70)])),
         ("bounding_box", shapes.corners_from_box((3, 5, 70, 127))),
@@ -173,6 +177,36 @@ def test_every_convention_comes_back(order, scale):
             answer = parse(text, task, reading, limits)
             assert answer.status == "ok", (text, reading)
             assert answer.points.tolist() == points.tolist()
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "status"),
+    [
+        ("json", '```json\n[{"bbox_2d": [5, 3, 9, 7], "label": "tumor"}]\n```', "ok"),
+        ("json", '{"bbox_2d": [5, 3, 9, 7]}', "ok"),
+        ("json", '[{"bbox_2d": [5, 3, 9, 7]}, {"bbox_2d": [1, 1, 2, 2]}]', "malformed"),
+        ("json", '{"bbox_2d": [5, 3, 9]}', "malformed"),
+        ("json", '{"bbox_2d": [5, 3, 9, true]}', "malformed"),
+        ("json", '{"bbox_2d": [5, 3, 9, 1001]}', "out_of_range"),
+        ("json", "[(5, 3), (9, 3), (9, 7), (5, 7)]", "malformed"),
+        ("json", "[" * 5000, "malformed"),
+        ("tags", "<ref>tumor</ref><box>[[5, 3, 9, 7]]</box>", "ok"),
+        ("tags", "The box is <box>[[5, 3, 9, 7]]</box>", "malformed"),
+        ("loc", "<loc0005><loc0003><loc0009><loc0007> tumor", "ok"),
+        ("loc", "<loc0005><loc0003><loc0009>", "malformed"),
+        ("points", '<points x1="5" y1="3" x2="9" y2="7" alt="tumor">tumor</points>', "ok"),
+        ("points", '<points x1="5" x2="9" y2="7">', "malformed"),
+    ],
+)
+def test_native_forms_are_read_strictly(form, text, status):
+    limits = Limits(side=128, convention={"order": "x_y", "scale": "1000", "form": form})
+    answer = parse(text, "bounding_box", "strict", limits)
+    assert answer.status == status
+    if status == "ok":
+        assert (
+            answer.points.tolist()
+            == coordinates.decode([(5, 3), (9, 3), (9, 7), (5, 7)], limits.convention, 128).tolist()
+        )
 
 
 def test_range_is_that_of_the_image():

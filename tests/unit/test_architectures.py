@@ -8,15 +8,18 @@ import architectures
 import numpy as np
 import pytest
 import torch
+import yaml
 from peft import PeftModel
+from PIL import Image
 from safetensors.torch import load_file
 from small_crops import PATIENTS
 from transformers import AutoModelForImageTextToText
 from transformers.quantizers.quantizers_utils import should_convert_module
 
 from glioma import tasks
+from glioma.config.entries import Model
 from glioma.geometry import slices
-from glioma.vlm import backends, conversations, finetune, layers, models, processors, prompts
+from glioma.vlm import backends, conversations, finetune, layers, model_check, models, processors, prompts
 from glioma.vlm.backends import Decoding, Prompt
 from glioma.vlm.collate import IGNORED, Collator
 from glioma.vlm.encode import Question, image_features
@@ -42,6 +45,21 @@ ENDS = {
     "llava_next": "</s>",
     "paligemma": "<eos>",
 }
+ENTRIES = {
+    "mllama": "llama-3-2-11b-vision",
+    "qwen2_vl": "qwen2-vl-7b",
+    "qwen2_5_vl": "qwen2-5-vl-7b",
+    "qwen3_vl": "qwen3-vl-8b",
+    "qwen3_vl_thinking": "qwen3-vl-8b-thinking",
+    "gemma3": "gemma-3-4b",
+    "idefics3": "idefics3-8b",
+    "smolvlm": "smolvlm2-2-2b",
+    "llava": "llava-1-5-7b",
+    "llava_next": "llava-next-7b",
+    "llava_onevision": "llava-onevision-7b",
+    "internvl": "internvl3-8b",
+    "paligemma": "paligemma-2-3b",
+}
 # Tokens that no label may have.
 PICTURE = re.compile(r"<\|?(image|image_pad|image_soft_token|IMG_CONTEXT|row_\d_col_\d|global-img)\|?>")
 
@@ -52,9 +70,14 @@ def base(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     architectures.build(request.param, folder)
     entry = {"name": request.param, "path": str(folder)}
-    if request.param == "paligemma":
-        entry["chat"] = {"template": "config/models/templates/paligemma.jinja"}
-    return entry
+    # Without what entries say of images: the hardest way, tiles and all.
+    return entry | {"chat": entry_of(request.param)["chat"]}
+
+
+def entry_of(name):
+    """What config/models/ says of the models of a class."""
+    path = Path("config/models") / f"{ENTRIES[name]}.yaml"
+    return Model.read(yaml.safe_load(path.read_text())).model_dump(mode="json")
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +242,24 @@ def test_choices_are_scored_with_the_tokens_that_training_used(loaded, files):
         trained = batch["input_ids"][0][batch["labels"][0] != IGNORED].tolist()
         forced = question.reply(f"Choice: {choice}")
         assert trained[: len(forced)] == forced and len(trained) == len(forced) + 1
+
+
+def test_a_model_can_be_asked_as_its_entry_says(base):
+    """Settings of its images, its template and the side of its picture, in a question and in an answer to it."""
+    entry = entry_of(base["name"])
+    said = base | {key: entry[key] for key in ("chat", "processor", "attention", "precision")}
+    side = entry["side"] or 128
+    tokens = model_check.check(said, side)["tokens"]
+    if entry["processor"]:
+        assert tokens < model_check.check(base, side)["tokens"]
+    backend = backends.build(said)
+    backend.load()
+    task = tasks.get("bounding_box")
+    limits = tasks.Limits(128, convention=entry["coordinates"] | {"shown": entry["side"]})
+    text = prompts.read("config/prompts/bounding_box.txt", task.wording(limits))
+    assert task.check_prompt(text, limits) is None
+    image = Image.new("RGB", (side, side))
+    assert backend.answer(Prompt(text, entry["image_first"]), [image] * 2, ["a", "b"], Decoding(3))
 
 
 def test_greedy_answers_are_those_of_transformers_alone(base, small_crops):

@@ -28,6 +28,13 @@ def test_what_a_model_is_told_it_can_tell_back(convention, side, data):
         ({"scale": "pixels"}, 560, "(10, 100)"),
         ({"scale": "1000", "order": "x_y"}, 128, "(785, 82)"),
         ({"scale": "unit"}, 128, "(0.082, 0.785)"),
+        ({"scale": "percent"}, 128, "(8.2, 78.5)"),
+        ({"scale": "1024"}, 128, "(84, 804)"),
+        ({"scale": "pixels", "shown": 448}, 128, "(36, 351)"),
+        ({"form": "json", "scale": "1000", "order": "x_y"}, 128, '[{"point_2d": [785, 82], "label": "tumor"}]'),
+        ({"form": "tags", "scale": "1000", "order": "x_y"}, 128, "<point>[[785, 82]]</point>"),
+        ({"form": "loc", "scale": "1024"}, 128, "<loc0084><loc0804>"),
+        ({"form": "points", "scale": "percent", "order": "x_y"}, 128, '<point x="78.5" y="8.2">'),
     ],
 )
 def test_model_coordinates(convention, side, written):
@@ -36,7 +43,9 @@ def test_model_coordinates(convention, side, written):
 
 @given(conventions, st.integers(16, 600))
 def test_edges_are_legal_and_what_lies_beyond_lands_outside(convention, side):
-    last = {"128": 127, "pixels": side - 1, "1000": 1000, "unit": 1.0}[convention["scale"]]
+    ends = {"128": 127, "1024": 1023, "pixels": side - 1, "1000": 1000, "percent": 100, "unit": 1.0}
+    last = ends[convention["scale"]]
+    assert coordinates.largest(convention, side) == last
     inside = coordinates.decode([(0, last), (last, 0)], convention, side)
     assert inside.min() >= 0 and inside.max() <= side - 1 and inside.max() >= side - 1 - side // 128
     beyond = coordinates.decode([(last * 1.01 + 1, 0), (0, -1)], convention, side)

@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from glioma import tasks
 from glioma.base.errors import UserError
+from glioma.demo.tiny_vlm.paper import PAPER
 from glioma.tasks import LABELS
 from glioma.vlm import prompts
 
@@ -74,9 +76,68 @@ def test_a_runs_choices_are_what_its_prompt_says(path):
 
 @pytest.mark.parametrize("path", sorted(Path("config/prompts/wordings").glob("*.txt")), ids=lambda path: path.stem)
 def test_every_wording_asks_for_the_studys_format(path):
-    prompt = prompts.read(path)
+    box = tasks.get("bounding_box")
+    prompt = prompts.read(path, box.wording(tasks.Limits()))
     if path.stem.startswith("classify"):
         assert "Choice: <0, 1, or 2> Reasoning: <" in prompt and sorted(numbers(prompt)) == sorted(LABELS)
     else:
         corners = "[(row_min, col_min), (row_min, col_max), (row_max, col_max), (row_max, col_min)]"
-        assert corners in prompt and corners in prompts.read("config/prompts/bounding_box.txt")
+        assert corners in prompt and box.check_prompt(prompt, tasks.Limits()) is None
+
+
+NAMED = {
+    "classify": "classification", "center_point": "center_point", "bounding_box": "bounding_box", "polygon": "polygon",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("folder", ["", "training/"])
+def test_the_studys_prompts_are_letter_for_letter_where_its_coordinates_are_used(name, folder):
+    """Against the recipe's frozen copy, which was typed from the paper and not read from these files."""
+    task = tasks.get(NAMED[name])
+    found = prompts.read(f"config/prompts/{folder}{name}.txt", task.wording(tasks.Limits()))
+    assert found == PAPER[NAMED[name]]
+
+
+CONVENTIONS = [
+    ({"order": "x_y", "scale": "1000"}, "(x, y)", "[(x_min, y_min), (x_max, y_min), (x_max, y_max), (x_min, y_max)]"),
+    (
+        {"order": "x_y", "scale": "1000", "form": "json"},
+        '"point_2d": [x, y]',
+        '"bbox_2d": [x_min, y_min, x_max, y_max]',
+    ),
+    ({"order": "row_col", "scale": "1024", "form": "loc"}, "<locrow><loccol>", "<locrow_min><loccol_min><locrow_max>"),
+    (
+        {"order": "x_y", "scale": "pixels", "shown": 448, "form": "tags"},
+        "<point>[[x, y]]",
+        "<box>[[x_min, y_min, x_max",
+    ),
+]
+
+
+@pytest.mark.parametrize(("convention", "point", "box"), CONVENTIONS)
+def test_a_prompt_follows_the_coordinates_of_its_model(convention, point, box):
+    limits = tasks.Limits(convention=convention)
+    last = {"1000": "1000", "1024": "1023", "pixels": "447"}[convention["scale"]]
+    for name, shown in (("center_point", point), ("bounding_box", box)):
+        task = tasks.get(name)
+        path = f"config/prompts/{name}.txt"
+        found = prompts.read(path, task.wording(limits))
+        assert shown in found and f"integers between 0 and {last}" in found and "127" not in found
+        assert "{" not in found.replace('[{"', "").replace("[(", "")
+        assert task.check_prompt(found, limits) is None
+        # What the paper says is not what this model is asked.
+        assert task.check_prompt(prompts.read(path, task.wording(tasks.Limits())), limits)
+
+
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        ("as (row, col), integers between 0 and 127", "has numbers up to 127, but its model's go up to 1000"),
+        ("as (row, col), integers between 0 and 1000", "puts row first, but its model's coordinates begin with x"),
+        ("as (x, y), integers between 0 and 1000", "does not show how its model answers"),
+    ],
+)
+def test_a_prompt_that_says_otherwise_than_its_model_is_refused(said, fault):
+    limits = tasks.Limits(convention={"order": "x_y", "scale": "1000", "form": "json"})
+    assert fault in tasks.get("center_point").check_prompt(f"Where is it? Answer {said}.", limits)

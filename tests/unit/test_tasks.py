@@ -98,6 +98,6 @@ def test_a_configuration_that_trains_what_cannot_be_parsed_is_refused(monkeypatc
     # The remedy that it names works, as far as the prompt goes.
     asked = {"runs": {"paper-polygon-finetuned": {"polygon_points": [10, 18]}}}
     resolved(**trained, **asked)
-    monkeypatch.setattr(prompts, "read", lambda path: "A polygon of 12-20 points: 0, 1, 2.")
+    monkeypatch.setattr(prompts, "read", lambda path, fields: "A polygon of 12-20 points: 0, 1, 2.")
     with pytest.raises(UserError, match=r"config/prompts/.*polygon\.txt asks for 12 to 20 points"):
         resolved()

@@ -11,7 +11,7 @@ sys.path.insert(0, f"{PROJECT}/workflow/scripts")
 from glioma import tasks
 from glioma.base import provenance, runs
 from glioma.base.errors import UserError
-from glioma.base.files import read_json, stamp, write_json
+from glioma.base.files import find, read_json, stamp, write_json
 from glioma.base.provenance import code, content
 from glioma.base.section import ordered
 from glioma.cnn import recipe
@@ -21,7 +21,7 @@ from glioma.cohort.sequences import SCANS
 from glioma.config import check, settings, study
 from glioma.demo import phantom, tiny_vlm
 from glioma.vlm import backends
-from glioma.vlm.settings import ADAPTER_FILES
+from glioma.vlm.settings import ADAPTER_FILES, ENTRY
 
 # An error of the user's ends in its one line, not in a traceback.
 try:
@@ -135,15 +135,20 @@ def digest(path):
 
 
 def base(name):
-    """What the package needs to load a model: name, folder (of a hub id, too, by then), quantisation and backend."""
+    """What the package needs to load and ask a model: name, folder (of a hub id, too, by then), and its entry's keys."""
     entry = config["models"][name]
     folder = {"local": entry["source"], "embedded": f"{RESULTS}/models/{name}", "hub": f"results/models/{name}"}
     folder = folder[settings.origin(entry)]
-    return {"name": name, "path": folder, **settings.only(entry, "backend", "quantisation")}
+    return {"name": name, "path": folder, **settings.only(entry, "backend", *ENTRY)}
 
 
 def base_files(name):
     """The files of a model, so that an edited one is seen; a fetched model is pinned by its revision instead."""
+    template = config["models"][name]["chat"]["template"]
+    return [*_weights(name), *([find(template)] if template else [])]
+
+
+def _weights(name):
     if name in EMBEDDED:
         return collect(f"{RESULTS}/models/{name}/{{file}}", file=tiny_vlm.FILES)
     if name in HUB:

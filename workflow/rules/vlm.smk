@@ -59,7 +59,7 @@ rule check_model:
         mem_mb=4000,
         runtime=10,
     params:
-        base=lambda wildcards: settings.only(base(wildcards.foreign), "name", "path"),
+        base=lambda wildcards: settings.only(base(wildcards.foreign), "name", "path", "chat", "processor"),
         # An older file in place of a newer one is another model, too.
         files=lambda wildcards: stamps(base_files(wildcards.foreign)),
         side=config["slices"]["side"],
@@ -92,6 +92,7 @@ rule conversations:
         # By content, too: an older file in its place is another prompt.
         prompt=lambda wildcards: stamp(settings.prompt_file(ADAPTERS[wildcards.adapter]["prompt"])),
         settings=lambda wildcards: settings.conversations(config, wildcards.adapter),
+        wording=lambda wildcards: settings.wording(config, ADAPTERS[wildcards.adapter]),
         folds=FOLD_NUMBERS,
         seed=config["seed"],
         code=lambda wildcards: code_of("conversations", ADAPTERS[wildcards.adapter]["task"]),
@@ -122,7 +123,7 @@ rule finetune:
         runtime=lambda wildcards, attempt: 480 * attempt,
     params:
         # Whatever answers in the end, training is the same.
-        base=lambda wildcards: settings.only(base(ADAPTERS[wildcards.adapter]["model"]), "name", "path", "quantisation"),
+        base=lambda wildcards: settings.only(base(ADAPTERS[wildcards.adapter]["model"]), "name", "path", *ENTRY),
         parsing=lambda wildcards: settings.adapter_parsing(config, wildcards.adapter),
         settings=lambda wildcards: ordered(ADAPTERS[wildcards.adapter]["training"]),
         seed=config["seed"],
@@ -155,6 +156,7 @@ rule respond:
         base=lambda wildcards: base(RUNS[wildcards.run]["model"]),
         adapter=lambda wildcards: adapter_folder(wildcards.run, wildcards.part),
         prompt=lambda wildcards: stamp(settings.prompt_file(RUNS[wildcards.run]["prompt"])),
+        wording=lambda wildcards: settings.wording(config, RUNS[wildcards.run]),
         queries=lambda wildcards: settings.queries(config, wildcards.run),
         generation=lambda wildcards: settings.generation(config, wildcards.run),
         seed=config["seed"],
@@ -186,7 +188,10 @@ rule prepare_adapter:
     conda:
         "../envs/main.yaml"
     params:
-        adapter=lambda wildcards: ordered(ADAPTERS[wildcards.adapter]),
+        adapter=lambda wildcards: ordered(
+            ADAPTERS[wildcards.adapter] | {"conversations": settings.conversations(config, wildcards.adapter)}
+        ),
+        wording=lambda wildcards: settings.wording(config, ADAPTERS[wildcards.adapter]),
         base=lambda wildcards: settings.only(
             config["models"][ADAPTERS[wildcards.adapter]["model"]], "source", "revision"
         ),

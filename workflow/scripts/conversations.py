@@ -13,7 +13,7 @@ with job(snakemake):
         folds.read(snakemake.input.folds),
         Path(snakemake.input.crops).parent,
         tasks.get(snakemake.params.task),
-        prompts.read(snakemake.input.prompt),
+        prompts.read(snakemake.input.prompt, snakemake.params.wording),
         snakemake.params.settings,
         snakemake.params.seed,
         snakemake.params.folds,

@@ -15,7 +15,7 @@ with job(snakemake):
     first = folds.split(table, min(entry["folds"]))
     facts = {
         **keys.facts,
-        "prompt": prompts.read(given.prompt),
+        "prompt": prompts.read(given.prompt, keys.wording),
         "output": tasks.get(entry["task"]).output,
         "numbers": {
             "trained on": len(first["train"]), "to validate": len(first["validation"]), "to test": len(first["test"])

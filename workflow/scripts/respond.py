@@ -17,7 +17,7 @@ with job(snakemake):
         snakemake.params.adapter,
         requests.shard(questions, int(wildcards.shard), queries["shards"]),
         crops,
-        prompts.read(snakemake.input.prompt),
+        prompts.read(snakemake.input.prompt, snakemake.params.wording),
         snakemake.params.generation,
         snakemake.output.responses,
         snakemake.output.timing,

@@ -147,7 +147,7 @@ def _agreement(config: dict[str, Any], name: str) -> None:
                 f"configuration, key runs.{name}.{key}: {run[key]!r}, but its adapter {run['adapter']!r} "
                 f"was made for {adapter[key]!r}; use the same {key} for both"
             )
-    trained = adapter["conversations"]["image_first"]
+    trained = settings.image_first(config, adapter)
     if run["generation"]["image_first"] not in (None, trained):
         raise UserError(
             f"configuration, key runs.{name}.generation.image_first: its adapter {run['adapter']!r} was trained with "
@@ -165,7 +165,10 @@ def _prompts(config: dict[str, Any]) -> None:
     """Prompts ask for what is parsed, and adapters are trained on it."""
     for name, run in config["runs"].items():
         task, points = tasks.get(run["task"]), run["polygon_points"]
-        limits = tasks.Limits(polygon_points=tuple(points), choices=tuple(run["choices"]))
+        limits = tasks.Limits(
+            config["slices"]["side"], tuple(points), settings.coordinates(config, run["model"]), tuple(run["choices"])
+        )
+        words = task.wording(limits)
         asked = {f"runs.{name}.prompt": run["prompt"]}
         if run["adapter"] is not None:
             adapter = config["adapters"][run["adapter"]]
@@ -177,7 +180,7 @@ def _prompts(config: dict[str, Any]) -> None:
                     f"{name!r} parses polygons of {points[0]} to {points[1]} points; set runs.{name}.polygon_points"
                 )
         for key, prompt in asked.items():
-            error = task.check_prompt(prompts.read(settings.prompt_file(prompt)), limits)
+            error = task.check_prompt(prompts.read(settings.prompt_file(prompt), words), limits)
             if error:
                 raise UserError(f"configuration, key {key}: {settings.prompt_file(prompt)} {error}")
 

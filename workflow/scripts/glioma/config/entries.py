@@ -12,7 +12,7 @@ from glioma.demo.tiny_vlm.settings import Recipe as TinyRecipe
 from glioma.radiomics.settings import Radiomics
 from glioma.scoring.settings import Scores, Votes
 from glioma.vlm import backends
-from glioma.vlm.settings import Conversations, Coordinates, Generation, Orientation, PolygonPoints, Training
+from glioma.vlm.settings import Chat, Conversations, Coordinates, Generation, Orientation, PolygonPoints, Training
 
 GRADES = ("LGG", "HGG", "no glioma")
 TAKEN = ("cnn", "baselines", "radiomics")
@@ -59,6 +59,17 @@ class Model(Section):
     revision: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")] | None = None
     """The commit of a hub id, its 40 hexadecimal digits."""
     coordinates: Coordinates = Coordinates()
+    side: Count | None = None
+    """Of the picture that it is shown, in pixels; null: slices.side."""
+    image_first: bool = False
+    """Order of image and text, where neither adapter nor run says otherwise."""
+    chat: Chat = Chat()
+    processor: dict[str, Any] = Field(default_factory=dict)
+    """What its image processor is told besides its own settings, such as do_image_splitting: false."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Of the weights; auto: bfloat16 on a GPU that has it, float16 on another, float32 on a CPU."""
+    attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = "auto"
+    """Which implementation computes it; auto: the one that transformers chooses."""
     quantisation: Literal["none", "4bit"] = "none"
     """4bit needs CUDA."""
     backend: BackendName = backends.DEFAULT

@@ -97,6 +97,29 @@ def adapter_fold(config: dict[str, Any], run: str, part: str) -> int:
     return adapter_folds(config, config["runs"][run]["adapter"])[0] if own is None else own
 
 
+def coordinates(config: dict[str, Any], model: str) -> dict[str, Any]:
+    """The coordinates that a model uses; where they are pixels, they are those of the picture that it is shown."""
+    entry = config["models"][model]
+    return ordered(entry["coordinates"] | {"shown": entry["side"]})
+
+
+def wording(config: dict[str, Any], entry: dict[str, Any]) -> dict[str, str]:
+    """What the fields of the prompt of an adapter or run stand for."""
+    convention = coordinates(config, entry["model"])
+    limits = tasks.Limits(config["slices"]["side"], convention=convention)
+    return ordered(tasks.get(entry["task"]).wording(limits))
+
+
+def image_first(config: dict[str, Any], entry: dict[str, Any]) -> bool:
+    """Whether the image stands before the text: as an adapter's conversations or a run say, else as the model's entry
+    does."""
+    own = entry.get("conversations") or entry["generation"]
+    if own["image_first"] is not None:
+        return own["image_first"]
+    adapter = config["adapters"].get(entry.get("adapter") or "")
+    return image_first(config, adapter) if adapter else config["models"][entry["model"]]["image_first"]
+
+
 def conversations(config: dict[str, Any], adapter: str) -> dict[str, Any]:
     """What the conversations of an adapter depend on, besides its prompt."""
     entry = config["adapters"][adapter]
@@ -104,9 +127,10 @@ def conversations(config: dict[str, Any], adapter: str) -> dict[str, Any]:
         "side": config["slices"]["side"],
         "tumour_pixels": config["slices"]["tumour_pixels"],
         "frame": config["slices"]["frame"],
-        "coordinates": config["models"][entry["model"]]["coordinates"],
+        "coordinates": coordinates(config, entry["model"]),
+        "image_first": image_first(config, entry),
     }
-    return ordered(shared | entry["conversations"])
+    return ordered(entry["conversations"] | shared)
 
 
 def queries(config: dict[str, Any], run: str) -> dict[str, Any]:
@@ -122,7 +146,7 @@ def parsing(config: dict[str, Any], run: str) -> dict[str, Any]:
         {
             "task": entry["task"],
             "side": config["slices"]["side"],
-            "coordinates": config["models"][entry["model"]]["coordinates"],
+            "coordinates": coordinates(config, entry["model"]),
             "choices": entry["choices"],
             "polygon_points": entry["polygon_points"],
             "parsing": config["parsing"],
@@ -138,7 +162,7 @@ def adapter_parsing(config: dict[str, Any], adapter: str) -> dict[str, Any]:
         {
             "task": entry["task"],
             "side": config["slices"]["side"],
-            "coordinates": config["models"][entry["model"]]["coordinates"],
+            "coordinates": coordinates(config, entry["model"]),
             # At least what runs accept unless they say otherwise.
             "polygon_points": [min(fewest, POLYGON_POINTS[0]), max(most, POLYGON_POINTS[1])],
         }
@@ -181,15 +205,11 @@ def generation(config: dict[str, Any], run: str) -> dict[str, Any]:
     """How a run's model answers."""
     entry = config["runs"][run]
     task = tasks.get(entry["task"])
-    adapter = config["adapters"].get(entry["adapter"] or "", {"conversations": {"image_first": False}})
     shared = {
-        "side": config["slices"]["side"],
+        "side": config["models"][entry["model"]]["side"] or config["slices"]["side"],
         # Coordinates are pixels of a square.
         "frame": config["slices"]["frame"] if task.whole_slices else "square",
         "forced_start": task.forced_start,
         "choices": task.choices,
     }
-    own = entry["generation"]
-    if own["image_first"] is None:
-        own = {**own, "image_first": adapter["conversations"]["image_first"]}
-    return ordered(shared | own)
+    return ordered(shared | entry["generation"] | {"image_first": image_first(config, entry)})

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from glioma.geometry import coordinates
 from glioma.tasks import _free_text
 from glioma.tasks._answer import Limits
 from glioma.tasks._free_text import Statement
@@ -81,7 +82,7 @@ class Found(NamedTuple):
 
 def strict(text: str, form: re.Pattern, limits: Limits) -> Pairs | None:
     """The pairs of a text that has exactly this form; None for any other. Fractions only where the model uses them."""
-    fractions_allowed = str(limits.convention.get("scale")) == "unit"
+    fractions_allowed = str(limits.convention.get("scale")) in coordinates.DECIMALS
     if not form.fullmatch(text) or ("." in text and not fractions_allowed):
         return None
     return [(float(first), float(second)) for first, second in _STRICT_PAIRS.findall(text)]
@@ -274,18 +275,17 @@ def _as_told(
     extent = None
     if "%" in units:
         extent = 100.0
-    elif str(convention.get("scale")) != "unit" and _are_fractions(numbers):
+    elif str(convention.get("scale")) not in coordinates.DECIMALS and _are_fractions(numbers):
         extent = 1.0
     if extent is not None:
         # To the convention's own numbers, as `coordinates.decode` takes them to pixels.
-        scale = str(convention.get("scale", "128"))
-        size = {"unit": 1.0, "1000": 1000.0, "128": 128.0, "pixels": float(limits.side)}[scale]
-        shift = 0.5 if scale in ("128", "pixels") else 0.0
+        size, is_grid = coordinates.extent(convention, limits.side)
+        shift = 0.5 if is_grid else 0.0
         pairs = [
             (min(a / extent * size - shift, size - shift), min(b / extent * size - shift, size - shift))
             for a, b in pairs
         ]
-        if scale in ("128", "pixels"):
+        if is_grid:
             pairs = [(max(0.0, min(round(a), size - 1)), max(0.0, min(round(b), size - 1))) for a, b in pairs]
     own = convention.get("order") == "x_y"
     return [pair[::-1] for pair in pairs] if x_first is not None and x_first != own else list(pairs)

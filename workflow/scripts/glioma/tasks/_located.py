@@ -10,9 +10,13 @@ import numpy as np
 
 from glioma.geometry import coordinates, shapes
 from glioma.metrics import segmentation
-from glioma.tasks import _coordinates
+from glioma.tasks import _coordinates, _forms
 from glioma.tasks._answer import Answer, Limits
 from glioma.tasks._task import QueryTask
+
+# "integers between 0 and 127", "0-127", "up to 127"; "(row, col)", "[x_min": what stands first in a pair.
+_RANGES = re.compile(r"(?:\bbetween 0 and|\bfrom 0 to|\bup to|\b0 ?[-–]|\b0 to) ?(\d{1,5})\b", re.IGNORECASE)
+_AXES = re.compile(r"[(\[] ?(row|col|x|y)(?:\d|_min|_max|\b)", re.IGNORECASE)
 
 
 class Drawing(NamedTuple):
@@ -40,6 +44,48 @@ class LocatedTask(QueryTask):
         before, after = (re.escape(part) for part in self.form.split("{}"))
         return re.compile(before + _coordinates.STRICT_LIST + after)
 
+    @property
+    @abstractmethod
+    def example(self) -> list[tuple[str, str]]:
+        """What follows the names of row and column at each point that a prompt shows."""
+
+    def shown(self, pairs: list) -> list:
+        """Those of an answer's pairs that stand in a form other than the list of pairs."""
+        return pairs
+
+    @staticmethod
+    def form_of(convention: Mapping | None) -> str:
+        """The form in which the model writes answers, one of `_forms.FORMS`."""
+        return (convention or {}).get("form", "pairs")
+
+    def wording(self, limits: Limits) -> dict[str, str]:
+        axes = coordinates.words(limits.convention, limits.side)
+        first, second = axes["first"], axes["second"]
+        x_first = limits.convention.get("order") == "x_y"
+        points = [(first + b, second + a) if x_first else (first + a, second + b) for a, b in self.example]
+        if (form := self.form_of(limits.convention)) != "pairs":
+            return axes | {"format": _forms.write(form, self.drawn, self.shown(points))}
+        pairs = [f"({a}, {b})" for a, b in points]
+        if self.drawn == "polygon":
+            pairs.insert(-1, "...")
+        return axes | {"format": self.form.format(", ".join(pairs))}
+
+    def check_prompt(self, prompt: str, limits: Limits) -> str | None:
+        fields = self.wording(limits)
+        last = coordinates.largest(limits.convention, limits.side)
+        for said in _RANGES.findall(prompt):
+            if int(said) != last:
+                return f"has numbers up to {said}, but its model's go up to {last}; write {{range}} in their place"
+        for said in _AXES.findall(prompt):
+            if said.lower() != fields["first"][: len(said)]:
+                return (
+                    f"puts {said.lower()} first, but its model's coordinates begin with {fields['first']}; write "
+                    "{format}, {first} and {second} in their place"
+                )
+        if self.form_of(limits.convention) != "pairs" and fields["format"] not in prompt:
+            return f"does not show how its model answers, {fields['format']}; write {{format}} where it belongs"
+        return None
+
     @abstractmethod
     def counts(self, limits: Limits) -> set[int]:
         """How many points an answer has."""
@@ -60,6 +106,10 @@ class LocatedTask(QueryTask):
         return False
 
     def interpret(self, text: str, mode: str, limits: Limits) -> Answer:
+        native = _forms.read(self.form_of(limits.convention), self.drawn, text)
+        if mode == "strict" and self.form_of(limits.convention) != "pairs":
+            answer = self._checked(native, limits, self.lenient_counts(limits)) if native else Answer("malformed")
+            return Answer("ok", points=self.completed(answer.points)) if answer.status == "ok" else answer
         if mode == "strict":
             pairs = _coordinates.strict(text, self.pattern, limits)
             if pairs is None:
@@ -67,7 +117,7 @@ class LocatedTask(QueryTask):
             answer = self._checked(pairs, limits, self.counts(limits))
             return Answer(self.strict_status(answer.points), points=answer.points) if answer.status == "ok" else answer
         counts = self.lenient_counts(limits)
-        pairs = _coordinates.lenient(text, limits, counts)
+        pairs = native or _coordinates.lenient(text, limits, counts)
         if pairs is None:
             return Answer("malformed")
         answer = self._checked(pairs, limits, counts)
@@ -98,6 +148,8 @@ class LocatedTask(QueryTask):
     def write(self, points: Sequence | np.ndarray, convention: Mapping | None, side: int) -> str:
         """Our points as an answer in the coordinates that a model uses."""
         pairs = coordinates.encode(points, convention, side).tolist()
+        if (form := self.form_of(convention)) != "pairs":
+            return _forms.write(form, self.drawn, self.shown(pairs))
         return self.form.format(", ".join(f"({a}, {b})" for a, b in pairs))
 
     def true_answer(self, hgg: bool, tumour: bool, mask: np.ndarray, settings: Mapping) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from glioma.geometry import coordinates
 from glioma.tasks._answer import LONGEST, MODES, Answer, Limits
 
 
@@ -67,6 +68,10 @@ class QueryTask(Task):
         self, found: Sequence[Answer], wanted: Sequence[Answer], rows: Sequence[Mapping], limits: Limits
     ) -> float:
         """What answers to validation conversations are worth, 0 to 1; one that cannot be parsed is wrong."""
+
+    def wording(self, limits: Limits) -> dict[str, str]:
+        """What the fields of a prompt stand for, {field: words}."""
+        return {"size": coordinates.words(limits.convention, limits.side)["size"]}
 
     def check_prompt(self, prompt: str, limits: Limits) -> str | None:
         """What a prompt asks for that the parser does not accept, in words; None where they agree."""

@@ -14,6 +14,14 @@ from glioma.tasks._located import RegionTask
 class BoundingBox(RegionTask):
     """The answer is "[(row, col), ...]", the corners from the top left clockwise."""
 
+    @property
+    def example(self) -> list[tuple[str, str]]:
+        return [("_min", "_min"), ("_min", "_max"), ("_max", "_max"), ("_max", "_min")]
+
+    def shown(self, pairs: list) -> list:
+        """The first corner and the one across."""
+        return pairs[::2]
+
     def counts(self, limits: Limits) -> set[int]:
         return {4}
 

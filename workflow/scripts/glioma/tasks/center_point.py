@@ -22,6 +22,10 @@ class CentrePoint(LocatedTask):
         """One pair and no list of them."""
         return re.compile(_coordinates.STRICT_PAIR)
 
+    @property
+    def example(self) -> list[tuple[str, str]]:
+        return [("", "")]
+
     def counts(self, limits: Limits) -> set[int]:
         return {1}
 

@@ -18,6 +18,10 @@ _ASKED = re.compile(r"\b(\d{1,3})\s*(?:to|-|–|and|or)\s*(\d{1,3})[- ]+(?:point
 class Polygon(RegionTask):
     """The answer is "((row, col), ...)", clockwise."""
 
+    @property
+    def example(self) -> list[tuple[str, str]]:
+        return [("1", "1"), ("2", "2"), ("N", "N")]
+
     def counts(self, limits: Limits) -> set[int]:
         return set(range(limits.polygon_points[0], limits.polygon_points[1] + 1))
 
@@ -39,7 +43,7 @@ class Polygon(RegionTask):
             if not {int(low), int(high)} <= self.counts(limits):
                 fewest, most = limits.polygon_points
                 return f"asks for {low} to {high} points, but {fewest} to {most} are parsed; make them the same"
-        return None
+        return super().check_prompt(prompt, limits)
 
 
 TASK = Polygon(name="polygon", title="Polygon", noun="polygon", output="region", position=3, form="({})")

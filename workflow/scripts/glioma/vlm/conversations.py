@@ -25,6 +25,12 @@ from glioma.vlm import prompts
 from glioma.vlm.settings import Conversations, Coordinates
 
 
+class Convention(Coordinates):
+    """The coordinates of a model, and the side of the picture that it is shown; null: that of the slices."""
+
+    shown: Count | None = None
+
+
 class Settings(Conversations):
     """What conversations depend on besides the prompt: the keys of an adapter, and what a study says of slices."""
 
@@ -32,7 +38,7 @@ class Settings(Conversations):
     tumour_pixels: Count = 1
     """Tumour pixels from which on a slice counts as one with tumour."""
     frame: Literal["square", "native"] = "square"
-    coordinates: Coordinates = Coordinates()
+    coordinates: Convention = Convention()
 
 
 def choose(
@@ -74,14 +80,15 @@ def patient_rows(
             continue  # too small to survive rendering at fewer pixels than the crop has
         name = f"{patient}-{orientation}-{index:03d}"
         path = images / f"{name}.png"
-        slices.render(slices.take(flair, orientation, index), settings["side"], settings["frame"]).save(path)
+        shown = settings["coordinates"]["shown"] or settings["side"]
+        slices.render(slices.take(flair, orientation, index), shown, settings["frame"]).save(path)
         answer = task.true_answer(grade == "HGG", tumour, drawn, settings)
         row = {
             "id": name,
             "patient": patient,
             "orientation": orientation,
             "slice": index,
-            "messages": prompts.messages(prompt, answer, settings["image_first"]),
+            "messages": prompts.messages(prompt, answer, bool(settings["image_first"])),
             "images": [str(path)],
         }
         if not task.whole_slices:

@@ -43,7 +43,8 @@ def _process(processor: ProcessorMixin, texts: Sequence[str], images: Sequence[I
     # The chat template has written the special tokens already. Nested lists say "one image for each text": Mllama would
     # take a flat list for one text with many images.
     nested = [[image] for image in images]
-    features = processor(text=list(texts), images=nested, add_special_tokens=False, return_tensors="pt")
+    told = {"images_kwargs": dict(own)} if (own := getattr(processor, "image_settings", {})) else {}
+    features = processor(text=list(texts), images=nested, add_special_tokens=False, return_tensors="pt", **told)
     return {name: value for name, value in features.items() if torch.is_tensor(value) and name != "labels"}
 
 

@@ -73,11 +73,9 @@ def load(base: Mapping, settings: Training, seed: int):
     return get_peft_model(model, config), processor
 
 
-def arguments(settings: Training, checkpoints: Path, seed: int, resuming: bool):
-    """The trainer's arguments for these settings."""
+def arguments(settings: Training, checkpoints: Path, seed: int, resuming: bool, dtype: torch.dtype):
+    """The trainer's arguments for these settings and weights in this precision."""
     from trl import SFTConfig
-
-    from glioma.vlm import models
 
     every = settings.evaluate_every
     return SFTConfig(
@@ -107,8 +105,8 @@ def arguments(settings: Training, checkpoints: Path, seed: int, resuming: bool):
         restore_callback_states_from_checkpoint=True,
         seed=seed,
         use_cpu=not torch.cuda.is_available(),
-        bf16=models.precision() == torch.bfloat16,
-        fp16=models.precision() == torch.float16,
+        bf16=dtype == torch.bfloat16,
+        fp16=dtype == torch.float16,
         # The collator makes all the tensors from a row's number.
         max_length=None,
         remove_unused_columns=False,
@@ -188,7 +186,7 @@ def finetune(
     resumed = last_checkpoint(checkpoints)
     if resumed is None or not _state(resumed)["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"]:
         evaluator = _evaluator(processor, queried, parsing, settings) if queried else None
-        trainer = _trainer(model, processor, train, validation, evaluator, settings, checkpoints, seed)
+        trainer = _trainer(base, model, processor, train, validation, evaluator, settings, checkpoints, seed)
         trainer.train(resume_from_checkpoint=resumed)
     last = last_checkpoint(checkpoints)
     curve = history(_state(last)["log_history"])
@@ -223,7 +221,15 @@ def _evaluator(processor, rows: list, parsing: Mapping, settings: Training):
 
 
 def _trainer(
-    model, processor, train: list, validation: list, evaluator, settings: Training, checkpoints: Path, seed: int
+    base: Mapping,
+    model,
+    processor,
+    train: list,
+    validation: list,
+    evaluator,
+    settings: Training,
+    checkpoints: Path,
+    seed: int,
 ):
     """The trainer of a model; with an evaluator, what an evaluation finds includes the score of the model's answers."""
     from datasets import Dataset
@@ -245,7 +251,7 @@ def _trainer(
     numbers = list(range(len(train) + len(validation)))
     return Trainer(
         model=model,
-        args=arguments(settings, checkpoints, seed, resuming=last_checkpoint(checkpoints) is not None),
+        args=arguments(settings, checkpoints, seed, last_checkpoint(checkpoints) is not None, models.precision(base)),
         train_dataset=Dataset.from_dict({"row": numbers[: len(train)]}),
         eval_dataset=Dataset.from_dict({"row": numbers[len(train) :]}) if validation else None,
         processing_class=processor,

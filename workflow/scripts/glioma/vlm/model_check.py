@@ -24,6 +24,7 @@ def check(base: Mapping, side: int) -> dict[str, int]:
     """
     models.check_weights(base)
     processor = processors.load(base)
+    processors.prepare(processor, base)
     picture = Image.new("RGB", (side, side))
     with _in_time():
         try:

@@ -1,6 +1,7 @@
 """Base models, their processors and adapters, from folders as `save_pretrained` writes them."""
 
 import hashlib
+import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,9 +20,9 @@ from transformers import (
 )
 
 from glioma.base.errors import UserError
-from glioma.base.files import read_json
+from glioma.base.files import find, read_json
 from glioma.vlm import layers, processors
-from glioma.vlm.settings import ADAPTER_FILES
+from glioma.vlm.settings import ADAPTER_FILES, ENTRY
 
 
 def device() -> torch.device:
@@ -35,8 +36,11 @@ def device() -> torch.device:
     return chosen
 
 
-def precision() -> torch.dtype:
-    """What weights are loaded in: bfloat16 on a GPU that has it, float16 on one that has not, float32 on the CPU."""
+def precision(base: Mapping | None = None) -> torch.dtype:
+    """What weights are loaded in: what a model entry says, else bfloat16 on a GPU that has it, float16 on one that has
+    not, float32 on the CPU."""
+    if (said := (base or {}).get("precision", "auto")) != "auto":
+        return getattr(torch, said)
     if not torch.cuda.is_available():
         return torch.float32
     # Without the argument an older GPU says yes as well, and is slow.
@@ -79,15 +83,14 @@ def load(
 ) -> tuple[PreTrainedModel | PeftModel, ProcessorMixin]:
     """A model in evaluation mode on the best device, and its processor; with a PEFT adapter's folder, adapted.
 
-    `base` is a model entry: `name`, `path` (a `save_pretrained` folder) and `quantisation` ("none" or "4bit").
+    `base` is a model entry: `name`, `path` (a `save_pretrained` folder) and what else it says of loading and encoding.
     `pretrained` makes model and processor of it in place of transformers. Whoever makes them, the model's own files do
     not say how it decodes, and an adapter applies whole or is refused.
     """
     check_weights(base)
     model, processor = (pretrained or _pretrained)(base)
     model.generation_config = neutral(model.generation_config)
-    if processor.tokenizer.pad_token is None:
-        processor.tokenizer.pad_token = processor.tokenizer.eos_token
+    processors.prepare(processor, base)
     if adapter is not None:
         model = _adapted(model, Path(adapter))
     return model.eval(), processor
@@ -98,8 +101,10 @@ def _pretrained(base: Mapping) -> tuple[PreTrainedModel, ProcessorMixin]:
 
     Weights are in `precision`, and go to a GPU as they are read: 11 billion of them need not fit in main memory first.
     """
-    where, dtype, path = device(), precision(), folder(base)
-    quantisation = _quantisation(base, where, dtype)
+    where, dtype, path = device(), precision(base), folder(base)
+    told = _quantisation(base, where, dtype)
+    if (attention := base.get("attention", "auto")) != "auto":
+        told["attn_implementation"] = attention
     try:
         loaded: Any = AutoModelForImageTextToText.from_pretrained(
             path,
@@ -108,7 +113,7 @@ def _pretrained(base: Mapping) -> tuple[PreTrainedModel, ProcessorMixin]:
             device_map={"": 0} if where.type == "cuda" else None,
             use_safetensors=True,
             trust_remote_code=False,
-            **quantisation,
+            **told,
         )
         model, found = loaded
     # A model's files are foreign, and libraries raise what they please over them.
@@ -199,8 +204,11 @@ def _adapted(model: PreTrainedModel, adapter: Path) -> PeftModel:
 
 
 def fingerprint(base: Mapping, adapter: str | Path | None = None) -> dict[str, str]:
-    """What determines the model: its quantisation and a digest of every file by name."""
-    digests = {"quantisation": str(base.get("quantisation", "none"))} | _digests("base", folder(base))
+    """What determines the model: what its entry says, and a digest of every file by name, its template's too."""
+    said = {key: json.dumps(base[key], sort_keys=True) for key in ENTRY if key in base}
+    digests = said | _digests("base", folder(base))
+    if template := base.get("chat", {}).get("template"):
+        digests["template"] = hashlib.sha256(Path(find(template)).read_bytes()).hexdigest()
     return digests if adapter is None else digests | _digests("adapter", Path(adapter), ADAPTER_FILES)
 
 

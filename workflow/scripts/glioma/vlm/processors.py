@@ -40,7 +40,7 @@ if not is_torchvision_available():
 
 
 def load(base: Mapping) -> ProcessorMixin:
-    """The processor of a model entry: `name`, `path`, and what its `chat` says of the template, if it does."""
+    """The processor of a model entry (`name`, `path`), see `prepare`."""
     path, name = Path(base["path"]).expanduser(), base["name"]
     try:
         processor = AutoProcessor.from_pretrained(path, trust_remote_code=False)
@@ -48,9 +48,17 @@ def load(base: Mapping) -> ProcessorMixin:
         raise UserError(f"model {name}: no usable processor in {path} ({reason(error)})") from error
     if not isinstance(processor, ProcessorMixin):
         raise UserError(f"model {name}: {path} has no processor of images and text; name a model that sees")
-    if template := base.get("chat", {}).get("template"):
-        processor.chat_template = Path(find(template)).read_text(encoding="utf-8")
     return processor
+
+
+def prepare(processor: ProcessorMixin, base: Mapping) -> None:
+    """Tell a processor what its model's entry says of templates and images; give it a padding token if it has none."""
+    if processor.tokenizer.pad_token is None:
+        processor.tokenizer.pad_token = processor.tokenizer.eos_token
+    chat = base.get("chat", {})
+    if template := chat.get("template"):
+        processor.chat_template = Path(find(template)).read_text(encoding="utf-8")
+    vars(processor).update(chat_arguments=chat.get("arguments", {}), image_settings=base.get("processor", {}))
 
 
 def reason(error: Exception) -> str:
@@ -68,6 +76,7 @@ def chat(processor: ProcessorMixin, messages: Sequence[dict], answers: bool = Fa
     if "strftime_now" in template:
         template = _FIXED_DATE + template
     told: dict[str, Any] = {"date_string": DATE} if "date_string" in template else {}
+    told |= getattr(processor, "chat_arguments", {})
     # The tokenizer's: processors' own add settings of videos.
     return processor.tokenizer.apply_chat_template(
         list(messages), chat_template=template, add_generation_prompt=answers, tokenize=False, **told

@@ -1,6 +1,7 @@
 """Prompts are files: one file, one prompt, exactly as the model gets it, with one image."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from glioma.base.errors import UserError
@@ -10,8 +11,10 @@ LONGEST = 20_000
 _SPECIAL = re.compile(r"<\|[^|<>\s]{1,40}\|>|<(?:image|img|bos|eos|pad|s|/s)>|\[/?INST\]", re.IGNORECASE)
 
 
-def read(path: str | Path) -> str:
+def read(path: str | Path, fields: Mapping[str, str] | None = None) -> str:
     """The prompt in a UTF-8 file, without white space (and a byte-order mark) around it.
+
+    `fields` are what {size}, {range}, {format} and their like in it stand for, see the `wording` of a task.
 
     `UserError` for a prompt that is none: empty, far too long, or with tokens that steer a chat template: those are the
     template's to write, and a second image token asks for an image that is not there.
@@ -28,6 +31,8 @@ def read(path: str | Path) -> str:
         raise UserError(f"{path}: the prompt has {len(prompt)} characters; keep it to {LONGEST}")
     if found := _SPECIAL.search(prompt):
         raise UserError(f"{path}: {found[0]!r} steers a model's chat template; write the question without it")
+    for name, words in (fields or {}).items():
+        prompt = prompt.replace(f"{{{name}}}", words)
     return prompt
 
 

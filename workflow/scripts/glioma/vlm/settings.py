@@ -10,6 +10,9 @@ from glioma.geometry.shapes import Components
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 """What PEFT saves of an adapter, and loads."""
 
+ENTRY = ("attention", "chat", "precision", "processor", "quantisation")
+"""Keys of a model's entry that determine how it is loaded and asked, besides its files."""
+
 Orientation = Literal["axial", "coronal", "sagittal"]
 
 
@@ -27,7 +30,19 @@ class Coordinates(Section):
     """The coordinates that a model uses, see `geometry.coordinates`."""
 
     order: Literal["row_col", "x_y"] = "row_col"
-    scale: Annotated[Literal["128", "pixels", "1000", "unit"], BeforeValidator(str)] = "128"
+    scale: Annotated[Literal["128", "1024", "pixels", "1000", "percent", "unit"], BeforeValidator(str)] = "128"
+    form: Literal["pairs", "json", "tags", "loc", "points"] = "pairs"
+    """How it writes points and boxes: the study's list of pairs, or a form that it was trained to write, see
+    `tasks._forms`."""
+
+
+class Chat(Section):
+    """How a model's conversations are written."""
+
+    template: str | None = None
+    """A file with a chat template in place of the model's own."""
+    arguments: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    """What the template is told, such as enable_thinking: false."""
 
 
 class Conversations(Section):
@@ -43,8 +58,8 @@ class Conversations(Section):
     """Share of tumour-free slices among a patient's."""
     balance: bool = True
     """Repeat rows of the rarer grade in training."""
-    image_first: bool = False
-    """Order of image and text."""
+    image_first: bool | None = None
+    """Order of image and text; null: as the model's entry says."""
     box: Literal["rectangle", "square"] = "rectangle"
     """Form of true boxes."""
     components: Components = "all"
@@ -119,7 +134,7 @@ class Generation(Section):
     top_p: Annotated[float, Field(gt=0, le=1), BeforeValidator(float)] = 1.0
     min_p: Share = 0.0
     image_first: bool | None = None
-    """Order of image and text; null: as the adapter was trained, text first without one."""
+    """Order of image and text; null: as the adapter was trained, or as the model's entry says."""
 
 
 class Responses(Generation):
@@ -130,6 +145,6 @@ class Responses(Generation):
     """The task's: what is scored by log-probabilities besides the free answer. Values, not the task's name: parsing and
     scoring may change without a model being asked again."""
     side: Count
-    """Of the square image, in pixels."""
+    """Of the square image that is shown, in pixels."""
     frame: Literal["square", "native"] = "square"
     """native: coronal and sagittal slices as they are, not padded."""

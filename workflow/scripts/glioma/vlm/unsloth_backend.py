@@ -34,12 +34,13 @@ def pretrained(base: Mapping, checkpointing: str | bool = False) -> tuple:
     prepare()
     from unsloth import FastVisionModel  # must be imported before transformers, which it patches
 
-    from glioma.vlm.models import folder
+    from glioma.vlm.models import folder, precision
 
     try:
         return FastVisionModel.from_pretrained(
             str(folder(base)),
             load_in_4bit=base.get("quantisation") == "4bit",
+            dtype=None if base.get("precision", "auto") == "auto" else precision(base),
             use_gradient_checkpointing=checkpointing,
         )
     except (OSError, RuntimeError, NotImplementedError) as error:
@@ -61,9 +62,10 @@ def load(base: Mapping, settings: Training, seed: int):
     model, processor = pretrained(base, _checkpointing(settings))
     from unsloth import FastVisionModel
 
-    from glioma.vlm.models import neutral
+    from glioma.vlm import models, processors
 
-    model.generation_config = neutral(model.generation_config)
+    model.generation_config = models.neutral(model.generation_config)
+    processors.prepare(processor, base)
     model = FastVisionModel.get_peft_model(
         model,
         r=settings.rank,

@@ -52,7 +52,7 @@ class Transformers(Backend):
     def fingerprint(self) -> dict[str, str]:
         """The quantisation, the precision here, a digest of every file, and the versions of libraries."""
         known = {f"version/{name}": version(name) for name in VERSIONS}
-        return known | {"precision": str(models.precision())} | models.fingerprint(self.base, self.adapter)
+        return known | {"precision": str(models.precision(self.base))} | models.fingerprint(self.base, self.adapter)
 
     # Not inference_mode: what a model caches there could not be trained with afterwards.
     @torch.no_grad()
