@@ -114,6 +114,7 @@ def write(folder: Path, files: bool = False) -> Path:
     build.write(
         folder / "page.html", data, files=files, cards=cards, title=HOSTILE, phantom=True, cohort="phantom cohort",
         patients_line="6 patients", browser_line="6 of 6.", truth_help=["one line"],
+        constraint_help=["another line"],
         localisers=follows.localisers(summary()), tables=[build.table(folder / "t.html")],
         figures=[build.figure(folder / "a_figure.png", "<p>caption</p>")], methods="<p>methods</p>",
         provenance=[("workflow", "abc")], configuration=HOSTILE,

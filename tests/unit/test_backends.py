@@ -150,6 +150,13 @@ def test_transformers_is_used_by_backends_and_fine_tuning_alone():
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
             if {name.split(".")[0] for name in names} & {"transformers", "peft", "trl"}:
                 users.add(path.relative_to(PACKAGE).as_posix())
-    shared = {"vlm/models.py", "vlm/processors.py", "vlm/encode.py", "vlm/sampling.py", "vlm/backends/transformers.py"}
+    shared = {
+        "vlm/models.py",
+        "vlm/processors.py",
+        "vlm/encode.py",
+        "vlm/sampling.py",
+        "vlm/constraint.py",
+        "vlm/backends/transformers.py",
+    }
     training = {"vlm/finetune.py", "vlm/collate.py"}
     assert {name for name in users if not name.startswith("demo/")} == shared | training

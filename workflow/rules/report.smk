@@ -129,6 +129,7 @@ rule report:
         label=COHORT_LABEL,
         phantom=IS_PHANTOM,
         pairs=config["comparisons"],
+        constrained=settings.constrained_pairs(config),
         margins=ordered(config["report"]["margins"]),
         patients=config["report"]["patients"],
         confidence=config["scores"]["confidence"],

@@ -101,6 +101,7 @@ with job(snakemake):
         + f" Pictures of the last {len(others)} lie in the folder patients/ beside this file." * bool(others),
         files=bool(others),
         truth_help=answer.help_of_truth(audit),
+        constraint_help=answer.help_of_constraint(comparisons, summary, params.constrained),
         localisers=follows.localisers(summary),
         tables=[build.table(path) for path in given.tables],
         figures=[build.figure(path, methods.caption(Path(path), config)) for path in given.figures],

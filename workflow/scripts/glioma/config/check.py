@@ -165,9 +165,7 @@ def _prompts(config: dict[str, Any]) -> None:
     """Prompts ask for what is parsed, and adapters are trained on it."""
     for name, run in config["runs"].items():
         task, points = tasks.get(run["task"]), run["polygon_points"]
-        limits = tasks.Limits(
-            config["slices"]["side"], tuple(points), settings.coordinates(config, run["model"]), tuple(run["choices"])
-        )
+        limits = settings.limits(config, run)
         words = task.wording(limits)
         asked = {f"runs.{name}.prompt": run["prompt"]}
         if run["adapter"] is not None:

@@ -1,5 +1,6 @@
 """The complete configuration in narrow pieces: what a rule hands to its job, and so what an edit makes again."""
 
+import json
 import re
 import shutil
 from collections.abc import Iterable
@@ -101,6 +102,31 @@ def coordinates(config: dict[str, Any], model: str) -> dict[str, Any]:
     """The coordinates that a model uses; where they are pixels, they are those of the picture that it is shown."""
     entry = config["models"][model]
     return ordered(entry["coordinates"] | {"shown": entry["side"]})
+
+
+def limits(config: dict[str, Any], run: dict[str, Any]) -> tasks.Limits:
+    """What an answer of a run may hold."""
+    convention = coordinates(config, run["model"])
+    return tasks.Limits(config["slices"]["side"], tuple(run["polygon_points"]), convention, tuple(run["choices"]))
+
+
+def constrained_pairs(config: dict[str, Any]) -> list[list[str]]:
+    """Pairs of runs that differ in nothing but that the first one's answers are constrained."""
+    free: dict[str, str] = {}
+    for name, run in config["runs"].items():
+        if not run["generation"]["constrained"]:
+            free.setdefault(_unconstrained(run), name)
+    return [
+        [name, free[_unconstrained(run)]]
+        for name, run in config["runs"].items()
+        if run["generation"]["constrained"] and _unconstrained(run) in free
+    ]
+
+
+def _unconstrained(run: dict[str, Any]) -> str:
+    """What two runs have in common that differ in constraint alone."""
+    generation = {key: value for key, value in run["generation"].items() if key not in ("constrained", "batch_size")}
+    return json.dumps(run | {"generation": generation, "replicates": None, "shards": None}, sort_keys=True)
 
 
 def wording(config: dict[str, Any], entry: dict[str, Any]) -> dict[str, str]:
@@ -211,5 +237,6 @@ def generation(config: dict[str, Any], run: str) -> dict[str, Any]:
         "frame": config["slices"]["frame"] if task.whole_slices else "square",
         "forced_start": task.forced_start,
         "choices": task.choices,
+        "legal": task.legal(limits(config, entry)) if entry["generation"]["constrained"] else None,
     }
     return ordered(shared | entry["generation"] | {"image_first": image_first(config, entry)})

@@ -10,7 +10,7 @@ import numpy as np
 
 from glioma.geometry import coordinates, shapes
 from glioma.metrics import segmentation
-from glioma.tasks import _coordinates, _forms
+from glioma.tasks import _coordinates, _forms, _legal
 from glioma.tasks._answer import Answer, Limits
 from glioma.tasks._task import QueryTask
 
@@ -69,6 +69,13 @@ class LocatedTask(QueryTask):
         if self.drawn == "polygon":
             pairs.insert(-1, "...")
         return axes | {"format": self.form.format(", ".join(pairs))}
+
+    def legal(self, limits: Limits) -> str:
+        form = self.form_of(limits.convention)
+        counts = sorted(self.counts(limits))
+        if form != "pairs":
+            counts = sorted({len(self.shown([None] * count)) for count in counts})
+        return _legal.listed(form, self.drawn, self.form, counts, limits.convention, limits.side)
 
     def check_prompt(self, prompt: str, limits: Limits) -> str | None:
         fields = self.wording(limits)

@@ -73,6 +73,10 @@ class QueryTask(Task):
         """What the fields of a prompt stand for, {field: words}."""
         return {"size": coordinates.words(limits.convention, limits.side)["size"]}
 
+    @abstractmethod
+    def legal(self, limits: Limits) -> str:
+        """The regular expression of the answers that strict parsing accepts, see `_legal`."""
+
     def check_prompt(self, prompt: str, limits: Limits) -> str | None:
         """What a prompt asks for that the parser does not accept, in words; None where they agree."""
         return None

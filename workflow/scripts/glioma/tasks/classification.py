@@ -77,6 +77,10 @@ _NEGATED_LATER = re.compile(
 class Classification(QueryTask):
     """The answer is "Choice: <number>", with or without reasoning behind it."""
 
+    def legal(self, limits: Limits) -> str:
+        """The choice alone: what follows it is never scored."""
+        return f"{self.forced_start}({'|'.join(self.choices)})"
+
     def interpret(self, text: str, mode: str, limits: Limits) -> Answer:
         if match := _STRICT.fullmatch(text):
             return self._choice(match[1], limits)

@@ -47,6 +47,9 @@ _UNSURE = re.compile(
 class Presence(LabelTask):
     """The answer is "Answer: yes" or "Answer: no"."""
 
+    def legal(self, limits: Limits) -> str:
+        return "Answer: (yes|no)"
+
     def interpret(self, text: str, mode: str, limits: Limits) -> Answer:
         if match := _STRICT.fullmatch(text):
             return Answer("ok", int(match[1].lower() == "yes"))

@@ -88,7 +88,9 @@ def answer(
 ) -> list[dict]:
     """One response row per request, in order: the request, text, finish, tokens, logprobs of the choices."""
     question = Prompt(prompt, bool(settings.image_first))
-    decoding = Decoding(settings.max_new_tokens, settings.temperature, settings.top_p, settings.min_p, seed)
+    decoding = Decoding(
+        settings.max_new_tokens, settings.temperature, settings.top_p, settings.min_p, seed, settings.legal
+    )
     answers = backend.answer(question, images, [request.name for request in requests], decoding)
     logprobs: list[dict[str, float] | None] = [None] * len(requests)
     if settings.choices:

@@ -39,11 +39,15 @@ class GumbelNoise(LogitsProcessor):
         return scores + (-torch.log(-torch.log(uniform))).to(scores.device)
 
 
-def processors(decoding: Decoding, names: Sequence[str], question_length: int) -> LogitsProcessorList:
-    """Temperature, then top-p, then min-p, as transformers orders them, then the noise; none at all if greedy."""
+def processors(
+    decoding: Decoding, names: Sequence[str], question_length: int, legal: LogitsProcessor | None = None
+) -> LogitsProcessorList:
+    """What is legal, temperature, top-p and min-p, as transformers orders them, then the noise; nothing but the first
+    if greedy."""
+    chain = LogitsProcessorList([] if legal is None else [legal])
     if not decoding.temperature:
-        return LogitsProcessorList()
-    chain = LogitsProcessorList([TemperatureLogitsWarper(float(decoding.temperature))])
+        return chain
+    chain.append(TemperatureLogitsWarper(float(decoding.temperature)))
     if decoding.top_p < 1:
         chain.append(TopPLogitsWarper(decoding.top_p))
     if decoding.min_p > 0:

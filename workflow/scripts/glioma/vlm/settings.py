@@ -133,6 +133,8 @@ class Generation(Section):
     """0 is greedy."""
     top_p: Annotated[float, Field(gt=0, le=1), BeforeValidator(float)] = 1.0
     min_p: Share = 0.0
+    constrained: bool = False
+    """Allow no tokens but those of a legal answer of the task."""
     image_first: bool | None = None
     """Order of image and text; null: as the adapter was trained, or as the model's entry says."""
 
@@ -146,5 +148,7 @@ class Responses(Generation):
     scoring may change without a model being asked again."""
     side: Count
     """Of the square image that is shown, in pixels."""
+    legal: str | None = None
+    """The regular expression of the answers that may be given, where they are constrained."""
     frame: Literal["square", "native"] = "square"
     """native: coronal and sagittal slices as they are, not padded."""

@@ -193,6 +193,34 @@ def _called(name: str, rows: Mapping[str, Row]) -> str:
     return f"{kinds.get(rows[name].group, '') if name in rows else ''}“{name}”"
 
 
+def help_of_constraint(comparisons: pd.DataFrame, summary: pd.DataFrame, pairs: Sequence[Sequence[str]]) -> list[str]:
+    """What constrained decoding is worth, a line each declared pair (constrained, free) of the same run."""
+    lines = []
+    primary = comparisons[comparisons["role"] == "primary"]
+    for pair in pairs:
+        for first, sign in ((pair, 1), (pair[::-1], -1)):
+            tests = _tests(primary, first)
+            if tests.empty:
+                continue
+            test = tests.iloc[0]
+            effect = sorted(sign * test[name] for name in ("effect_low", "effect_high"))
+            parsed = [_parsed(summary, name) for name in pair[::-1]]
+            lines.append(
+                f"{pair[0]}: {records.heading(str(test['metric']))} {sign * test['effect']:+.2f} "
+                f"[{effect[0]:+.2f}, {effect[1]:+.2f}] against the same answers decoded freely; "
+                f"{parsed[0]:.0%} of answers parsed become {parsed[1]:.0%} "
+                f"({test['cohort']} patients, n = {int(test['n'])})"
+            )
+            break
+    return lines
+
+
+def _parsed(summary: pd.DataFrame, run: str) -> float:
+    """The share of a run's answers that were parsed, over its widest scope."""
+    own = summary[(summary["run"] == run) & (summary["metric"] == "parsed")]
+    return float(own.sort_values("n")["value"].iloc[-1]) if len(own) else float("nan")
+
+
 def help_of_truth(audit: pd.DataFrame) -> list[str]:
     """What cropping around the true tumour is worth, a line each declared pair with a factor."""
     known = audit[audit["factor"].eq("crops") & audit["low"].notna() & audit["metric"].ne("dice_slices")]

@@ -24,6 +24,7 @@ class Decoding(NamedTuple):
     top_p: the most likely tokens with this probability together can be drawn; 1 is all.
     min_p: tokens with this share of the most likely one's probability can be drawn; 0 is all.
     seed: of the random numbers, together with each answer's name.
+    legal: a regular expression that answers keep to, token by token; None leaves them free.
     """
 
     max_new_tokens: int
@@ -31,6 +32,7 @@ class Decoding(NamedTuple):
     top_p: float = 1.0
     min_p: float = 0.0
     seed: int = 0
+    legal: str | None = None
 
 
 class Answer(NamedTuple):

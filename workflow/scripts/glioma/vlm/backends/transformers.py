@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 from PIL import Image
-from transformers import GenerationConfig
+from transformers import GenerationConfig, LogitsProcessor
 
 from glioma.vlm import models, sampling
 from glioma.vlm.backends._backend import Answer, Backend, Decoding, Prompt
@@ -33,6 +33,7 @@ class Transformers(Backend):
         super().__init__(base, adapter)
         self.model: Any = None
         self.processor: Any = None
+        self.grammar: Any = None
         self.questions: dict[tuple[Prompt, tuple[int, int]], Question] = {}
         # The last batch, because its choices are scored after it was answered. With the images, so that no other one
         # can have the id of one of them.
@@ -120,18 +121,39 @@ class Transformers(Backend):
             pad_token_id=self.processor.tokenizer.pad_token_id,
             use_cache=True,  # training with gradient checkpointing turns the model's own default off
         )
+        begun, legal = self._constraint(question, len(features), decoding.legal, ends)
+        length = question.length + len(begun)
         output = self.model.generate(
-            **question.batch(features, like=self.model),
+            **question.batch(features, begun, self.model),
             generation_config=config,
-            logits_processor=sampling.processors(decoding, names, question.length),
+            logits_processor=sampling.processors(decoding, names, length, legal),
         )
         answers = []
-        for tokens in output[:, question.length :].tolist():
+        for tokens in output[:, length:].tolist():
             length = next((n for n, token in enumerate(tokens, start=1) if token in ends), None)
             text = self.processor.tokenizer.decode(tokens[:length], skip_special_tokens=True)
             text = text.removeprefix(question.turn.lead)
             answers.append(Answer(text, "stop" if length else "length", len(tokens[:length])))
         return answers
+
+    def _constraint(
+        self, question: Question, rows: int, pattern: str | None, ends: set[int]
+    ) -> tuple[list[int], LogitsProcessor | None]:
+        """Tokens that begin every answer, and what keeps the rest of it to a pattern.
+
+        What a template writes before an answer is no part of the pattern: a space may be chosen, the end of a block of
+        thoughts is written.
+        """
+        if pattern is None:
+            return [], None
+        if self.grammar is None:
+            from glioma.vlm.constraint import Grammar
+
+            self.grammar = Grammar(self.processor.tokenizer, self.model.get_output_embeddings().out_features, ends)
+        lead = question.turn.lead
+        begun = question.reply("") if lead.strip() else []
+        before = f"({lead})?" if lead and not begun else ""
+        return begun, self.grammar.legal(f"{before}({pattern})", rows, question.length + len(begun))
 
     def _scores(
         self, question: Question, features: Sequence[Features], candidates: Sequence[Sequence[int]]
