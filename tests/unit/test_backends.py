@@ -68,6 +68,7 @@ def test_a_second_backend_is_a_module_and_a_value_of_a_key(threshold, small_crop
 def test_what_a_killed_job_left_is_gone_on_with_only_by_the_same_backend(threshold, small_crops, tmp_path):
     asked = requests.slices_of(["gli-a"], small_crops)
     base = {"name": "m", "path": "nowhere", "backend": "threshold"}
+    drawn = {**SETTINGS, "temperature": 1.0}  # two empty slices are two questions
     files = tmp_path / "out.jsonl", tmp_path / "out.timing.csv"
     calls, finished = [], threshold.answer
 
@@ -80,19 +81,19 @@ def test_what_a_killed_job_left_is_gone_on_with_only_by_the_same_backend(thresho
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(threshold, "answer", killed)
         with pytest.raises(KeyboardInterrupt):
-            respond.respond(base, None, asked, small_crops, CLASSIFY, SETTINGS, *files, 3)
+            respond.respond(base, None, asked, small_crops, CLASSIFY, drawn, *files, 3)
         assert len((tmp_path / "out.partial.jsonl").read_bytes().splitlines()) == 8
-        respond.respond(base, None, asked, small_crops, CLASSIFY, SETTINGS, *files, 3)
+        respond.respond(base, None, asked, small_crops, CLASSIFY, drawn, *files, 3)
         assert calls == [4, 4, 4, *[4] * 3]  # of 20, the third batch and those after it
 
         calls.clear()
         with pytest.raises(KeyboardInterrupt):
-            respond.respond(base, None, asked, small_crops, CLASSIFY, SETTINGS, *files, 3)
+            respond.respond(base, None, asked, small_crops, CLASSIFY, drawn, *files, 3)
         calls.clear()
         calls.append(0)
         patch.setattr(threshold, "fingerprint", lambda self: {"bright": "another"})
         with pytest.raises(KeyboardInterrupt):
-            respond.respond(base, None, asked, small_crops, CLASSIFY, SETTINGS, *files, 3)
+            respond.respond(base, None, asked, small_crops, CLASSIFY, drawn, *files, 3)
         assert len((tmp_path / "out.partial.jsonl").read_bytes().splitlines()) == 4  # begun anew
 
 

@@ -87,8 +87,19 @@ def test_a_second_run_does_nothing_and_an_edited_prompt_little(done):
     path.write_text("You are a neuroradiologist. " + before)
     planned = done.planned(*CONFIG)
     assert planned["respond"] == 8 and not {"tiny_vlm", "finetune", "train_cnn", "crop"} & set(planned)
-    path.write_text(before)
-    assert done.planned(*CONFIG) == {}
+    # Asked with the edited prompt and with the old one again: the second time no model is asked anything.
+    log = done.folder / f"{RESULTS}/logs/respond/paper-classification-general.test-0.log"
+    target = f"{RESULTS}/responses/paper-classification-general/test-0.jsonl"
+    answers = (done.folder / target).read_bytes()
+    for prompt, asked in (("edited", True), ("taken back", False)):
+        path.write_text(before if prompt == "taken back" else "You are a neuroradiologist. " + before)
+        ran = done.snakemake("--cores", "2", target, *CONFIG)
+        assert ran.returncode == 0, ran.stderr[-3000:]
+        assert (" 0 asked" not in log.read_text()) == asked, prompt
+    assert (done.folder / target).read_bytes() == answers
+    assert "respond" not in done.planned(*CONFIG)
+    held = done.snakemake("store", "--cores", "1", *CONFIG)
+    assert held.returncode == 0 and "Classify the brain scan" in held.stdout and "contexts" in held.stdout
 
 
 def test_a_brats_folder_gives_the_same_crops_and_a_broken_one_is_named(done, tmp_path):

@@ -23,4 +23,6 @@ with job(snakemake):
         snakemake.output.timing,
         snakemake.params.seed,
         snakemake.params.code,
+        # No param of the rule: an answer is the same, asked anew or kept.
+        snakemake.config["store"],
     )

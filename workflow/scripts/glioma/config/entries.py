@@ -211,6 +211,10 @@ class Study(Section):
     """Pairs of a network or run with brain crops and the same with tumour crops."""
 
 
+ELSEWHERE = ("gpus_per_job", "store", "store_days")
+"""Keys of a site that say where jobs run and not what they make."""
+
+
 class Site(Section):
     """config/config.yaml: which study, on which cohort, on which machine."""
 
@@ -220,3 +224,7 @@ class Site(Section):
     """The keys of a cohort; with any, it takes the place of the study's own."""
     gpus_per_job: Annotated[int, Field(ge=0, le=1), BeforeValidator(number)] | Literal["auto"] = "auto"
     """GPUs that training and inference ask for: 0, 1, or auto (one where the machine has any)."""
+    store: str | None = "results/store"
+    """The folder of the answer store, which all studies share; null: answers are asked anew whenever a job runs."""
+    store_days: Count = 90
+    """`prune_store` deletes what was not used for so many days."""

@@ -13,6 +13,7 @@ from glioma.base.files import find
 from glioma.base.section import ordered
 from glioma.cnn.recipe import Recipe
 from glioma.cohort import parts as cohort_parts
+from glioma.config.entries import ELSEWHERE
 from glioma.geometry.shapes import POLYGON_POINTS
 
 
@@ -223,7 +224,7 @@ def study(config: dict[str, Any]) -> dict[str, Any]:
     """The configuration in one order without where jobs run and the study's file lies: a report made elsewhere is the
     same.
     """
-    kept = {key: value for key, value in config.items() if key != "gpus_per_job"}
+    kept = {key: value for key, value in config.items() if key not in ELSEWHERE}
     return ordered(kept | {"study": Path(config["study"]).stem})
 
 

@@ -15,7 +15,7 @@ import yaml
 from glioma.base.errors import UserError
 from glioma.base.files import PROJECT, find
 from glioma.base.section import nearest
-from glioma.config.entries import Site, Study
+from glioma.config.entries import ELSEWHERE, Site, Study
 
 STUDIES, MODELS = Path("config/studies"), Path("config/models")
 ENTRIES = ("networks", "radiomics", "adapters", "runs")
@@ -92,7 +92,8 @@ def resolve(config: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     content["models"] = _models(content)
     study = _read(content, path)
     complete = study.model_dump(mode="json")
-    return {"study": site.study, "gpus_per_job": site.gpus_per_job, **complete}, path.stem
+    where = {key: getattr(site, key) for key in ELSEWHERE}
+    return {"study": site.study, **where, **complete}, path.stem
 
 
 def _read(content: Mapping[str, Any], path: Path) -> Study:

@@ -14,12 +14,14 @@ from tqdm import tqdm
 
 from glioma.base.partial import Partial, fingerprint
 from glioma.vlm import backends
-from glioma.vlm.backends import Backend, Decoding, Prompt
+from glioma.vlm.backends import Answer, Backend, Decoding, Prompt
 from glioma.vlm.images import Crops
 from glioma.vlm.requests import Request
 from glioma.vlm.settings import Responses
+from glioma.vlm.store import Store, image_digest
 
 TIMING_COLUMNS = "batch,rows,tokens,seconds"
+ANSWER = (*Answer._fields, "logprobs")
 DECIMALS = 4
 """Of log-probabilities: the last ones of float32 differ between machines."""
 
@@ -35,23 +37,24 @@ def respond(
     timing_csv: str | Path,
     seed: int,
     code: str = "",
+    kept: str | Path | None = None,
 ) -> int:
-    """Write a model's answers to `requests`, a JSON line each, and the seconds each batch took; return their number.
+    """Write a model's answers to `requests`, a JSON line each, and the seconds each batch took; return how many were
+    asked.
 
-    `base` is a model entry, `adapter` a PEFT folder or None, `settings` those of `Responses`. A killed job leaves
-    `<name>.partial.jsonl`, from which the next one goes on at the last whole batch if nothing it depends on changed,
-    the digest of the `code` that answers included.
+    `base` is a model entry, `adapter` a PEFT folder or None, `settings` those of `Responses`, `kept` the folder of the
+    answer store: what is known there is not asked, and counts for the seconds that it took when it was. A killed job
+    leaves `<name>.partial.jsonl`, from which the next one goes on at the last whole batch if nothing it depends on
+    changed, the digest of the `code` that answers included.
     """
     how = Responses.read(settings)
     volumes = Crops(crops)
     backend = backends.build(base, adapter)
+    causes = {"prompt": prompt, "seed": seed, "code": code, "backend": backend.fingerprint()}
     mark = fingerprint(
-        {
-            "prompt": prompt,
+        causes
+        | {
             "settings": how.plain(),
-            "seed": seed,
-            "code": code,
-            "backend": backend.fingerprint(),
             "requests": requests,
             "crops": {patient: volumes.digest(patient) for patient in dict.fromkeys(r.patient for r in requests)},
         }
@@ -60,22 +63,62 @@ def respond(
     size = how.batch_size
     done = rows.resume(size)
     _resume_timing(timing, done // size)
+    asked = 0
     if done < len(requests):
-        backend.load()
+        store = _store(kept, causes, how, base, adapter)
         with tqdm(total=len(requests), initial=done, desc=Path(out_jsonl).stem, unit="slice", mininterval=10) as bar:
             for start in range(done, len(requests), size):
                 batch = requests[start : start + size]
                 clock = time.perf_counter()
                 images = volumes.images(batch, how.side, how.frame)
-                answers = answer(backend, batch, images, prompt, how, seed)
-                seconds = time.perf_counter() - clock
-                rows.append([json.dumps(row) for row in answers])
+                keys = [_key(request, image, how) for request, image in zip(batch, images, strict=True)]
+                new = {key: row for row, key in enumerate(keys) if key not in store.known}
+                if new:
+                    backend.load()
+                    chosen = list(new.values())
+                    found = answer(backend, [batch[i] for i in chosen], [images[i] for i in chosen], prompt, how, seed)
+                    cost = round((time.perf_counter() - clock) / len(new), 4)
+                    store.add({key: {**_own(row), "seconds": cost} for key, row in zip(new, found, strict=True)})
+                    asked += len(new)
+                answers = [store.known[key] for key in keys]
+                seconds = sum(row["seconds"] for row in answers)
+                rows.append([_line(request, row) for request, row in zip(batch, answers, strict=True)])
                 tokens = sum(row["tokens"] for row in answers)
                 timing.append([f"{start // size},{len(batch)},{tokens},{seconds:.3f}"])
                 bar.update(len(batch))
+        store.used()
     timing.finish()
     rows.finish()
-    return len(requests)
+    print(
+        f"{len(requests)} answers: {done} of a killed job, {len(requests) - done - asked} of the store, {asked} asked"
+    )
+    return asked
+
+
+def _store(
+    kept: str | Path | None, causes: Mapping, how: Responses, base: Mapping, adapter: str | Path | None
+) -> Store:
+    """The answers of these causes. Batches are no cause, nor is the seed of greedy answers."""
+    settings = {key: value for key, value in how.plain().items() if key not in ("batch_size", "side", "frame")}
+    seed = causes["seed"] if how.temperature else None
+    about = {"model": base["name"], "prompt": causes["prompt"], "settings": settings}
+    about["adapter"] = adapter and "/".join(Path(adapter).parts[-2:])
+    return Store(kept, {**causes, "seed": seed, "settings": settings}, about)
+
+
+def _key(request: Request, image: Image.Image, how: Responses) -> str:
+    """What determines an answer within its context: the picture, and the row's name where tokens are drawn."""
+    return image_digest(image) + (f" {request.name}" if how.temperature else "")
+
+
+def _own(row: Mapping) -> dict:
+    """An answer without the question that it was given to."""
+    return {key: value for key, value in row.items() if key not in Request._fields}
+
+
+def _line(request: Request, answer: Mapping) -> str:
+    """A row of the responses."""
+    return json.dumps({**request._asdict(), **{key: answer[key] for key in ANSWER}})
 
 
 def answer(
