@@ -38,7 +38,7 @@ def threshold(monkeypatch):
 
 
 def test_a_second_backend_is_a_module_and_a_value_of_a_key(threshold, small_crops, tmp_path):
-    assert backends.names() == ("threshold", "transformers", "unsloth")
+    assert backends.names() == ("endpoint", "threshold", "transformers", "unsloth")
     entry = resolved(models={"tiny-mllama": {"backend": "threshold"}})["models"]["tiny-mllama"]
     asked = requests.slices_of(PATIENTS["patient"], small_crops, slices.ORIENTATIONS, "all", every=3)
     base = {"name": "tiny-mllama", "path": "nowhere", "quantisation": "none", "backend": entry["backend"]}
@@ -120,7 +120,9 @@ def test_unsloth_says_what_it_needs_and_is_another_cause_of_answers(tiny_mllama)
 
 
 def test_an_unknown_backend_is_named_with_those_there_are():
-    with pytest.raises(UserError, match=r"models\.tiny-mllama\.backend: 'vllm' is no backend; use one of transformers"):
+    with pytest.raises(
+        UserError, match=r"models\.tiny-mllama\.backend: 'vllm' is no backend; use one of endpoint, transformers"
+    ):
         resolved(models={"tiny-mllama": {"backend": "vllm"}})
     with pytest.raises(ValueError, match="'_backend' is no backend"):
         backends.get("_backend")

@@ -137,9 +137,11 @@ def digest(path):
 def base(name):
     """What the package needs to load and ask a model: name, folder (of a hub id, too, by then), and its entry's keys."""
     entry = config["models"][name]
+    origin = settings.origin(entry)
+    if origin == "endpoint":
+        return {"name": name, **settings.only(entry, "backend", "source", "revision", "chat", "endpoint")}
     folder = {"local": entry["source"], "embedded": f"{RESULTS}/models/{name}", "hub": f"results/models/{name}"}
-    folder = folder[settings.origin(entry)]
-    return {"name": name, "path": folder, **settings.only(entry, "backend", *ENTRY)}
+    return {"name": name, "path": folder[origin], **settings.only(entry, "backend", *ENTRY)}
 
 
 def base_files(name):
@@ -151,14 +153,18 @@ def base_files(name):
 def _weights(name):
     if name in EMBEDDED:
         return collect(f"{RESULTS}/models/{name}/{{file}}", file=tiny_vlm.FILES)
+    if settings.origin(config["models"][name]) == "endpoint":
+        return []
     if name in HUB:
         return [f"results/models/{name}/fetched.json"]
     return settings.model_files(config["models"][name]["source"])
 
 
 def usable(name):
-    """The files of a model, and the word that it can be used; that of the embedded one is its own recipe's."""
-    return [*base_files(name), *([] if name in EMBEDDED else [f"{RESULTS}/models/{name}.checked.json"])]
+    """The files of a model, and the word that it can be used; that of the embedded one is its own recipe's, that of an
+    endpoint comes with its first answer."""
+    without = name in EMBEDDED or settings.origin(config["models"][name]) == "endpoint"
+    return [*base_files(name), *([] if without else [f"{RESULTS}/models/{name}.checked.json"])]
 
 
 def adapter_folder(run, part):

@@ -149,7 +149,8 @@ rule respond:
     conda:
         "../envs/unsloth.yaml"
     resources:
-        gpu=GPU,
+        # What a server answers needs no GPU of ours.
+        gpu=lambda wildcards: 0 if settings.origin(config["models"][RUNS[wildcards.run]["model"]]) == "endpoint" else GPU,
         mem_mb=lambda wildcards, attempt: 16000 * attempt,
         runtime=lambda wildcards, attempt: 240 * attempt,
     params:

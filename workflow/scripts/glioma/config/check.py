@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from glioma import tasks
 from glioma.base.errors import UserError
@@ -39,8 +40,15 @@ def check(config: dict[str, Any]) -> None:
     segmenters = [name for name, entry in networks.items() if tasks.get(entry["task"]).output == "region"]
     for name, entry in radiomics.items():
         _known(f"radiomics.{name}.segmenter", entry["segmenter"], segmenters)
+    for name, model in config["models"].items():
+        _endpoint(config, name, model)
     for name, adapter in adapters.items():
         _known(f"adapters.{name}.model", adapter["model"], config["models"])
+        if config["models"][adapter["model"]]["endpoint"]:
+            raise UserError(
+                f"configuration, key adapters.{name}.model: {adapter['model']!r} is behind an endpoint, where nothing "
+                "can be trained; name a model with weights"
+            )
         _prompt(f"adapters.{name}.prompt", adapter["prompt"])
         if (last := max(adapter["folds"])) >= config["folds"]["count"]:
             raise UserError(
@@ -49,6 +57,12 @@ def check(config: dict[str, Any]) -> None:
             )
     for name, run in runs.items():
         _known(f"runs.{name}.model", run["model"], config["models"])
+        served = config["models"][run["model"]]["endpoint"]
+        if served and run["generation"]["constrained"] and served["server"] == "openai":
+            raise UserError(
+                f"configuration, key runs.{name}.generation.constrained: the endpoint of {run['model']!r} is not known "
+                "to constrain answers; set its endpoint.server to vllm or sglang if it is one"
+            )
         _prompt(f"runs.{name}.prompt", run["prompt"])
         if name in TAKEN:
             raise UserError(f"configuration, key runs.{name}: that name is taken in the scores; choose another")
@@ -135,6 +149,18 @@ def _outputs(config: dict[str, Any], name: str) -> set[str]:
     if name in config["radiomics"]:
         return {"grade"}
     return {tasks.get({**config["networks"], **config["runs"]}[name]["task"]).output}
+
+
+def _endpoint(config: dict[str, Any], name: str, model: dict[str, Any]) -> None:
+    """Pictures of patients leave this machine only where somebody said that they may."""
+    if not model["endpoint"] or model["endpoint"]["images_may_leave"] or config["cohort"]["layout"] == "phantom":
+        return
+    host = urlsplit(model["endpoint"]["url"]).hostname or ""
+    if host not in ("localhost", "127.0.0.1", "::1"):
+        raise UserError(
+            f"configuration, key models.{name}.endpoint.images_may_leave: pictures of patients would be sent to "
+            f"{host}; set it to true if your data's terms and your ethics approval allow that"
+        )
 
 
 def _agreement(config: dict[str, Any], name: str) -> None:

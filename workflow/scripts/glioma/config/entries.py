@@ -12,7 +12,16 @@ from glioma.demo.tiny_vlm.settings import Recipe as TinyRecipe
 from glioma.radiomics.settings import Radiomics
 from glioma.scoring.settings import Scores, Votes
 from glioma.vlm import backends
-from glioma.vlm.settings import Chat, Conversations, Coordinates, Generation, Orientation, PolygonPoints, Training
+from glioma.vlm.settings import (
+    Chat,
+    Conversations,
+    Coordinates,
+    Endpoint,
+    Generation,
+    Orientation,
+    PolygonPoints,
+    Training,
+)
 
 GRADES = ("LGG", "HGG", "no glioma")
 TAKEN = ("cnn", "baselines", "radiomics")
@@ -72,11 +81,19 @@ class Model(Section):
     """Which implementation computes it; auto: the one that transformers chooses."""
     quantisation: Literal["none", "4bit"] = "none"
     """4bit needs CUDA."""
+    endpoint: Endpoint | None = None
+    """The server of backend: endpoint."""
     backend: BackendName = backends.DEFAULT
-    """What runs it when it answers: transformers, or unsloth, which needs CUDA and its own environment. What trains an
-    adapter is training.backend."""
+    """What runs it when it answers: transformers; unsloth, which needs CUDA and its own environment; or endpoint, a
+    server. What trains an adapter is training.backend."""
     recipe: TinyRecipe = TinyRecipe()
     """Of the embedded model: how it is trained."""
+
+    @model_validator(mode="after")
+    def _served(self) -> "Model":
+        if (self.backend == "endpoint") != (self.endpoint is not None):
+            raise ValueError("backend: endpoint and the key endpoint, with its url, go together; give both or none")
+        return self
 
 
 class Publication(Section):

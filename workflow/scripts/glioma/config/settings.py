@@ -39,8 +39,10 @@ def gpus(config: dict[str, Any]) -> int:
 
 
 def origin(model: dict[str, Any]) -> str:
-    """Where a model entry comes from: "embedded", "local" (a folder) or "hub" (an id as owner/name)."""
+    """Where a model entry comes from: "embedded", "local" (a folder), "hub" (an id as owner/name), or "endpoint"."""
     source = model["source"]
+    if model["endpoint"]:
+        return "endpoint"
     if source == "embedded":
         return source
     return "local" if source.startswith((".", "/", "~")) or Path(source).is_dir() else "hub"

@@ -52,13 +52,13 @@ class Study:
         return {"job": 1.0} | (own(self, job.wildcards) if own else {"patient": float(len(self.folds))})  # type: ignore[operator]
 
     def model(self, job: Job) -> str:
-        """ "embedded" or "other": what kind of VLM the job loads; "" for none."""
+        """ "embedded", "endpoint" or "other": what kind of VLM the job loads or asks; "" for none."""
         entries = {"respond": self.config["runs"], "finetune": self.config["adapters"]}.get(job.rule)
         if entries is None:
             return ""
         entry = entries[job.wildcards["run" if job.rule == "respond" else "adapter"]]
         kind = settings.origin(self.config["models"][entry["model"]])
-        return kind if kind == "embedded" else "other"
+        return kind if kind in ("embedded", "endpoint") else "other"
 
     def answers(self, run: str, part: str) -> int:
         """Slices that a run asks about in a part of the patients."""

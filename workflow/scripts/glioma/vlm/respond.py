@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
@@ -137,8 +138,11 @@ def answer(
     answers = backend.answer(question, images, [request.name for request in requests], decoding)
     logprobs: list[dict[str, float] | None] = [None] * len(requests)
     if settings.choices:
-        found = backend.logprobs(question, images, settings.forced_start or "", settings.choices).round(DECIMALS)
-        logprobs = [dict(zip(settings.choices, row, strict=True)) for row in found.tolist()]
+        found = backend.logprobs(question, images, settings.forced_start or "", settings.choices)
+        rows = [] if found is None else found.round(DECIMALS)
+        for number, row in enumerate(rows):
+            if not np.isnan(row).any():
+                logprobs[number] = dict(zip(settings.choices, row.tolist(), strict=True))
     return [
         {**request._asdict(), **each._asdict(), "logprobs": choices}
         for request, each, choices in zip(requests, answers, logprobs, strict=True)

@@ -1,8 +1,9 @@
 """What may be said of a vision-language model, of its adapters, and of how it answers."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from glioma.base.section import Count, Number, Rate, Section, Share, Whole, number
 from glioma.geometry.shapes import Components
@@ -43,6 +44,50 @@ class Chat(Section):
     """A file with a chat template in place of the model's own."""
     arguments: dict[str, bool | int | float | str] = Field(default_factory=dict)
     """What the template is told, such as enable_thinking: false."""
+
+
+class Spending(Section):
+    """What a job may cost at an endpoint, in the currency of its prices."""
+
+    limit: Rate
+    """Of one job (a run's shard)."""
+    input: Number
+    """Price of a million tokens of questions."""
+    output: Number
+    """Price of a million tokens of answers."""
+
+
+def _address(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", value):
+        raise ValueError(f"{value!r} is no address; write such as http://127.0.0.1:8000/v1")
+    if "@" in value:  # not repeated: it may hold a password
+        raise ValueError("it holds a name or a password; export the key, and name its variable in endpoint.key")
+    return value
+
+
+class Endpoint(Section):
+    """An OpenAI-compatible server, for backend: endpoint; the model's source is its name there."""
+
+    url: Annotated[str, AfterValidator(_address)]
+    """Such as http://127.0.0.1:8000/v1."""
+    server: Literal["openai", "vllm", "sglang"] = "openai"
+    """What runs there; constrained decoding needs vllm or sglang."""
+    key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    """The environment variable that holds the key, never the key itself; null: the server wants none."""
+    images_may_leave: bool = False
+    """true: pictures of patients may be sent to a server that is not this machine."""
+    concurrency: Count = 8
+    """Requests under way at a time."""
+    requests_per_minute: Rate | None = None
+    """null: as many as concurrency allows."""
+    timeout: Rate = 120
+    """Seconds that an answer may take."""
+    retries: Whole = 6
+    """After a time-out, a broken connection, or a server that is busy (429) or fails (5xx); each waits longer."""
+    logprobs: bool = False
+    """Whether it names the probabilities of tokens."""
+    spending: Spending | None = None
+    """null: no limit."""
 
 
 class Conversations(Section):

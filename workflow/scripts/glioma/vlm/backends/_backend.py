@@ -83,8 +83,9 @@ class Backend(ABC):
     @abstractmethod
     def logprobs(
         self, prompt: Prompt, images: Sequence[Image.Image], forced_start: str, choices: Sequence[str]
-    ) -> np.ndarray:
+    ) -> np.ndarray | None:
         """Natural log-probabilities (images, choices), float64, of each choice after a forced start of the answer.
 
-        They are renormalised over the choices: the exponentials of a row add up to 1.
+        They are renormalised over the choices: the exponentials of a row add up to 1. Images are those of the last call
+        of `answer`, or others. None where the backend knows none; NaN in a row that it knows none of.
         """
