@@ -28,7 +28,7 @@ from glioma.base.provenance import digest
 
 DIGEST = f"{digest('respond')} respond"
 files = {"log": ["job.log"], "output": ["out.csv"], "input": ["prompt.txt"]}
-snakemake = SimpleNamespace(rule="respond", threads=1, params=Params({params}), **files)
+snakemake = SimpleNamespace(rule="respond", threads=1, params=Params({params}), resources={}, **files)
 """
 
 

@@ -57,6 +57,7 @@ def run(script: str, place, inputs: dict, outputs: list[str], wildcards: dict, *
         log=[place.root / "log.txt"],
         rule=script,
         threads=1,
+        resources={},
     )
     runpy.run_path(str(SCRIPTS / f"{script}.py"), init_globals={"snakemake": given})
     return {name: pd.read_csv(path) for name, path in written.items() if path.stat().st_size > 1}

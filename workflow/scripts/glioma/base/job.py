@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
-from glioma.base import provenance
+from glioma.base import gpus, provenance
 from glioma.base.errors import UserError
 
 # Read by the hub's libraries when they are imported, which scripts do within `job`.
@@ -45,6 +45,7 @@ def job(snakemake, online: bool = False) -> Iterator[None]:
         sys.stdout = sys.stderr = stream
         start = time.monotonic()
         try:
+            gpus.claim(snakemake.resources.get("gpu", 0))
             _refuse_edited_code(snakemake)
             before = _stamps(snakemake.input)
             with _no_network(online):

@@ -42,33 +42,8 @@ def check(config: dict[str, Any]) -> None:
         _known(f"radiomics.{name}.segmenter", entry["segmenter"], segmenters)
     for name, model in config["models"].items():
         _endpoint(config, name, model)
-    for name, adapter in adapters.items():
-        _known(f"adapters.{name}.model", adapter["model"], config["models"])
-        if config["models"][adapter["model"]]["endpoint"]:
-            raise UserError(
-                f"configuration, key adapters.{name}.model: {adapter['model']!r} is behind an endpoint, where nothing "
-                "can be trained; name a model with weights"
-            )
-        _prompt(f"adapters.{name}.prompt", adapter["prompt"])
-        if (last := max(adapter["folds"])) >= config["folds"]["count"]:
-            raise UserError(
-                f"configuration, key adapters.{name}.folds: no fold {last}; "
-                f"folds.count is {config['folds']['count']}, the first fold is 0"
-            )
-    for name, run in runs.items():
-        _known(f"runs.{name}.model", run["model"], config["models"])
-        served = config["models"][run["model"]]["endpoint"]
-        if served and run["generation"]["constrained"] and served["server"] == "openai":
-            raise UserError(
-                f"configuration, key runs.{name}.generation.constrained: the endpoint of {run['model']!r} is not known "
-                "to constrain answers; set its endpoint.server to vllm or sglang if it is one"
-            )
-        _prompt(f"runs.{name}.prompt", run["prompt"])
-        if name in TAKEN:
-            raise UserError(f"configuration, key runs.{name}: that name is taken in the scores; choose another")
-        if run["adapter"] is not None:
-            _known(f"runs.{name}.adapter", run["adapter"], adapters)
-            _agreement(config, name)
+    _adapters(config)
+    _runs(config)
     _prompts(config)
     published = _published_rows()
     for section, entries in (("networks", networks), ("runs", runs)):
@@ -149,6 +124,42 @@ def _outputs(config: dict[str, Any], name: str) -> set[str]:
     if name in config["radiomics"]:
         return {"grade"}
     return {tasks.get({**config["networks"], **config["runs"]}[name]["task"]).output}
+
+
+def _adapters(config: dict[str, Any]) -> None:
+    """Adapters name models that can be trained, prompts and folds that are there."""
+    for name, adapter in config["adapters"].items():
+        _known(f"adapters.{name}.model", adapter["model"], config["models"])
+        if config["models"][adapter["model"]]["endpoint"]:
+            raise UserError(
+                f"configuration, key adapters.{name}.model: {adapter['model']!r} is behind an endpoint, where nothing "
+                "can be trained; name a model with weights"
+            )
+        _prompt(f"adapters.{name}.prompt", adapter["prompt"])
+        if (last := max(adapter["folds"])) >= config["folds"]["count"]:
+            raise UserError(
+                f"configuration, key adapters.{name}.folds: no fold {last}; "
+                f"folds.count is {config['folds']['count']}, the first fold is 0"
+            )
+
+
+def _runs(config: dict[str, Any]) -> None:
+    """Runs name models, prompts and adapters that are there and can do what is asked."""
+    adapters = config["adapters"]
+    for name, run in config["runs"].items():
+        _known(f"runs.{name}.model", run["model"], config["models"])
+        served = config["models"][run["model"]]["endpoint"]
+        if served and run["generation"]["constrained"] and served["server"] == "openai":
+            raise UserError(
+                f"configuration, key runs.{name}.generation.constrained: the endpoint of {run['model']!r} is not known "
+                "to constrain answers; set its endpoint.server to vllm or sglang if it is one"
+            )
+        _prompt(f"runs.{name}.prompt", run["prompt"])
+        if name in TAKEN:
+            raise UserError(f"configuration, key runs.{name}: that name is taken in the scores; choose another")
+        if run["adapter"] is not None:
+            _known(f"runs.{name}.adapter", run["adapter"], adapters)
+            _agreement(config, name)
 
 
 def _endpoint(config: dict[str, Any], name: str, model: dict[str, Any]) -> None:
