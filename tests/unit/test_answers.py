@@ -209,6 +209,16 @@ def test_native_forms_are_read_strictly(form, text, status):
         )
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_what_a_model_thought_is_no_part_of_its_answer(mode):
+    thoughts = "<think>\nIt may be Choice: 0, or (3, 4).\n</think>\n\n"
+    assert parse(f"{thoughts}Choice: 1", "classification", mode).choice == 1
+    assert parse(f"{thoughts}(63, 70)", "center_point", mode).points.tolist() == [[63, 70]]
+    # Thoughts that never ended hold no answer that is strictly one.
+    assert parse("<think>\nIt may be Choice: 0", "classification", "strict").status == "malformed"
+    assert parse(thoughts, "classification", mode).status == "empty"
+
+
 def test_range_is_that_of_the_image():
     assert parse("(200, 20)", "center_point", "strict", Limits(side=256, convention={"scale": "pixels"})).status == "ok"
     assert parse("(63, 70)", "center_point", "strict", Limits(side=64, convention={"scale": "pixels"})).status != "ok"

@@ -141,3 +141,13 @@ def test_a_prompt_follows_the_coordinates_of_its_model(convention, point, box):
 def test_a_prompt_that_says_otherwise_than_its_model_is_refused(said, fault):
     limits = tasks.Limits(convention={"order": "x_y", "scale": "1000", "form": "json"})
     assert fault in tasks.get("center_point").check_prompt(f"Where is it? Answer {said}.", limits)
+
+
+def test_a_field_that_is_none_is_named_with_those_there_are(tmp_path):
+    path = tmp_path / "p.txt"
+    path.write_text('Where? Numbers {rnage}, as {"x": 1}.')
+    fields = tasks.get("center_point").wording(tasks.Limits())
+    with pytest.raises(UserError, match=r"unknown field \{rnage\}; did you mean range"):
+        prompts.read(path, fields)
+    path.write_text('Where? Numbers {range}, as {"x": 1}, {two words} or {}.')
+    assert prompts.read(path, fields) == 'Where? Numbers integers between 0 and 127, as {"x": 1}, {two words} or {}.'

@@ -14,6 +14,7 @@ from glioma.base.section import ordered
 from glioma.cnn import recipe
 from glioma.cnn.recipe import Recipe
 from glioma.config import check, schema, settings, study
+from glioma.demo.tiny_vlm.paper import PAPER
 from glioma.metrics import with_medpy
 from workspace import REPOSITORY
 
@@ -322,3 +323,26 @@ def test_what_needs_a_gpu_is_named_with_what_to_set_instead():
         entry = config[section][name] if len(keys) == 1 else config[section][name][keys[0]]
         entry[keys[-1]] = re.search(r"set \w+: (\w+)$", check.without_gpu(config))[1]
     assert "adapters.grade-full-epoch.training.backend" in check.without_gpu(config)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ({"coordinates": {"form": "loc", "scale": "unit"}}, "form loc has a token for each whole number"),
+        ({"coordinates": {"form": "points"}}, "set order: x_y"),
+        ({"chat": {"template": "config/none.jinja"}}, "models.tiny-mllama.chat.template: no file config/none.jinja"),
+        ({"attention": "flash"}, "attention: 'flash'"),
+    ],
+)
+def test_what_a_model_entry_cannot_be_is_refused(model, said):
+    with pytest.raises(UserError, match=re.escape(said)):
+        resolved(models={"tiny-mllama": model})
+
+
+def test_the_studys_own_words_are_refused_for_a_model_that_speaks_otherwise(tmp_path, monkeypatch):
+    prompt = tmp_path / "fixed.txt"
+    prompt.write_text(PAPER["center_point"])
+    own = settings.prompt_file
+    monkeypatch.setattr(settings, "prompt_file", lambda name: str(prompt) if "center" in name else own(name))
+    with pytest.raises(UserError, match=r"fixed\.txt puts row first, but its model's coordinates begin with x"):
+        resolved(models={"tiny-mllama": {"coordinates": {"order": "x_y"}}})

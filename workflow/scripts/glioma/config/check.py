@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from glioma import tasks
 from glioma.base.errors import UserError
+from glioma.base.files import find
 from glioma.base.section import nearest
 from glioma.cohort import parts
 from glioma.config import settings
@@ -42,6 +43,9 @@ def check(config: dict[str, Any]) -> None:
         _known(f"radiomics.{name}.segmenter", entry["segmenter"], segmenters)
     for name, model in config["models"].items():
         _endpoint(config, name, model)
+        template = model["chat"]["template"]
+        if template and not Path(find(template)).is_file():
+            raise UserError(f"configuration, key models.{name}.chat.template: no file {template}; mend the path")
     _adapters(config)
     _runs(config)
     _prompts(config)

@@ -9,6 +9,9 @@ import numpy as np
 from glioma.geometry import coordinates
 from glioma.tasks._answer import LONGEST, MODES, Answer, Limits
 
+THOUGHT = "</think>"
+"""What ends the thoughts of thinking models (Qwen3, DeepSeek-R1 and those like them)."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -47,6 +50,9 @@ class QueryTask(Task):
         """Parse one answer. Any string is legal; an unknown mode is a `ValueError`."""
         if mode not in MODES:
             raise ValueError(f"parsing {mode!r} must be one of {MODES}")
+        # What a thinking model thought is no part of its answer.
+        if THOUGHT in text:
+            text = text.rpartition(THOUGHT)[2].lstrip()
         # Strictly, what stands before the answer makes it an error, line breaks too (the study's Figure 6, slice 4).
         text = text[:LONGEST].rstrip() if mode == "strict" else text[:LONGEST].strip()
         return self.interpret(text, mode, limits or Limits()) if text else Answer("empty")

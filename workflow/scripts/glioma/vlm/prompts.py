@@ -5,16 +5,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from glioma.base.errors import UserError
+from glioma.base.section import nearest
 
 LONGEST = 20_000
 """Characters of a prompt; the study's longest has some 700."""
+_FIELD = re.compile(r"\{([a-z_]+)\}")
 _SPECIAL = re.compile(r"<\|[^|<>\s]{1,40}\|>|<(?:image|img|bos|eos|pad|s|/s)>|\[/?INST\]", re.IGNORECASE)
 
 
 def read(path: str | Path, fields: Mapping[str, str] | None = None) -> str:
     """The prompt in a UTF-8 file, without white space (and a byte-order mark) around it.
 
-    `fields` are what {size}, {range}, {format} and their like in it stand for, see the `wording` of a task.
+    `fields` are what {size}, {range}, {format} and their like in it stand for, see the `wording` of a task; with them,
+    any other is a `UserError`.
 
     `UserError` for a prompt that is none: empty, far too long, or with tokens that steer a chat template: those are the
     template's to write, and a second image token asks for an image that is not there.
@@ -31,9 +34,12 @@ def read(path: str | Path, fields: Mapping[str, str] | None = None) -> str:
         raise UserError(f"{path}: the prompt has {len(prompt)} characters; keep it to {LONGEST}")
     if found := _SPECIAL.search(prompt):
         raise UserError(f"{path}: {found[0]!r} steers a model's chat template; write the question without it")
-    for name, words in (fields or {}).items():
-        prompt = prompt.replace(f"{{{name}}}", words)
-    return prompt
+    if fields is None:
+        return prompt
+    for name in _FIELD.findall(prompt):
+        if name not in fields:
+            raise UserError(f"{path}: unknown field {{{name}}}{nearest(name, list(fields))}")
+    return _FIELD.sub(lambda match: fields[match[1]], prompt)
 
 
 def messages(prompt: str, reply: str | None = None, image_first: bool = False) -> list[dict]:

@@ -36,6 +36,14 @@ class Coordinates(Section):
     """How it writes points and boxes: the study's list of pairs, or a form that it was trained to write, see
     `tasks._forms`."""
 
+    @model_validator(mode="after")
+    def _writable(self) -> "Coordinates":
+        if self.form == "loc" and self.scale in ("percent", "unit"):
+            raise ValueError(f"form loc has a token for each whole number, scale {self.scale} has fractions; use 1024")
+        if self.form == "points" and self.order != "x_y":
+            raise ValueError("form points names its numbers x and y; set order: x_y")
+        return self
+
 
 class Chat(Section):
     """How a model's conversations are written."""
