@@ -23,6 +23,7 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/plan.smk"
 include: "workflow/rules/store.smk"
+include: "workflow/rules/workbench.smk"
 include: "workflow/rules/start.smk"
 
 

@@ -16,7 +16,7 @@ BELOW = [
     {"scoring"},
     {"compare"},
     {"report", "demo"},
-    {"config"},
+    {"config", "workbench"},
     {"planning"},
 ]
 """Packages from the ground up: those of a floor know nothing of each other and of what is above."""

@@ -140,6 +140,7 @@ def test_a_prompt_follows_the_coordinates_of_its_model(convention, point, box):
 )
 def test_a_prompt_that_says_otherwise_than_its_model_is_refused(said, fault):
     limits = tasks.Limits(convention={"order": "x_y", "scale": "1000", "form": "json"})
+    assert tasks.get("center_point").check_prompt("In up to 10 words: {format}", tasks.Limits()) is None
     assert fault in tasks.get("center_point").check_prompt(f"Where is it? Answer {said}.", limits)
 
 

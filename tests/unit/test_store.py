@@ -92,7 +92,12 @@ def test_what_a_kill_left_of_a_line_is_no_answer(ask, asked, tmp_path):
     file.write_bytes(whole[: len(whole) // 2])
     lost = len(asked) - file.read_bytes().count(b"\n")
     assert ask(asked) == (first, lost) and lost > 0
-    file.write_bytes(b"\xff\x00 no JSON\n[1]\n" + whole)
+    odd = [
+        b"\xff\x00 no JSON",
+        b"[1]",
+        *(b'{"key": ' + line[8 : line.index(b",")] + b"}" for line in whole.splitlines()),
+    ]
+    file.write_bytes(b"\n".join([*odd, whole]))
     assert ask(asked) == (first, 0)
 
 

@@ -167,6 +167,16 @@ def usable(name):
     return [*base_files(name), *([] if without else [f"{RESULTS}/models/{name}.checked.json"])]
 
 
+def gpus_of(run):
+    """GPUs that a run's jobs ask for: what a server answers needs none of ours."""
+    return 0 if settings.origin(config["models"][RUNS[run]["model"]]) == "endpoint" else GPU
+
+
+def code_of_answers(run):
+    """The code that answers depend on, that of the backend included."""
+    return code("respond", backends.module(config["models"][RUNS[run]["model"]]["backend"]))
+
+
 def adapter_folder(run, part):
     """The folder of the adapter that answers for a part of a run; None for a model off the shelf."""
     adapter = RUNS[run]["adapter"]

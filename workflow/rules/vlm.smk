@@ -149,8 +149,7 @@ rule respond:
     conda:
         "../envs/unsloth.yaml"
     resources:
-        # What a server answers needs no GPU of ours.
-        gpu=lambda wildcards: 0 if settings.origin(config["models"][RUNS[wildcards.run]["model"]]) == "endpoint" else GPU,
+        gpu=lambda wildcards: gpus_of(wildcards.run),
         mem_mb=lambda wildcards, attempt: 16000 * attempt,
         runtime=lambda wildcards, attempt: 240 * attempt,
     params:
@@ -161,9 +160,7 @@ rule respond:
         queries=lambda wildcards: settings.queries(config, wildcards.run),
         generation=lambda wildcards: settings.generation(config, wildcards.run),
         seed=config["seed"],
-        code=lambda wildcards: code(
-            "respond", backends.module(config["models"][RUNS[wildcards.run]["model"]]["backend"])
-        ),
+        code=lambda wildcards: code_of_answers(wildcards.run),
     script:
         "../scripts/respond.py"
 

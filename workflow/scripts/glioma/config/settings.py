@@ -15,6 +15,7 @@ from glioma.cnn.recipe import Recipe
 from glioma.cohort import parts as cohort_parts
 from glioma.config.entries import ELSEWHERE
 from glioma.geometry.shapes import POLYGON_POINTS
+from glioma.vlm.settings import Conversations
 
 
 def prompt_file(name: str) -> str:
@@ -160,6 +161,16 @@ def conversations(config: dict[str, Any], adapter: str) -> dict[str, Any]:
         "image_first": image_first(config, entry),
     }
     return ordered(entry["conversations"] | shared)
+
+
+def truth(config: dict[str, Any], run: str) -> dict[str, Any]:
+    """How the true answers of a run's slices are written: as its adapter was trained, or by default."""
+    entry = config["runs"][run]
+    adapter = config["adapters"].get(entry["adapter"] or "")
+    own = adapter["conversations"] if adapter else Conversations().model_dump(mode="json")
+    points = {} if adapter else {"polygon_points": entry["polygon_points"]}
+    shared = {"side": config["slices"]["side"], "coordinates": coordinates(config, entry["model"])}
+    return ordered(own | points | shared)
 
 
 def queries(config: dict[str, Any], run: str) -> dict[str, Any]:

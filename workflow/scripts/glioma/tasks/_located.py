@@ -15,7 +15,12 @@ from glioma.tasks._answer import Answer, Limits
 from glioma.tasks._task import QueryTask
 
 # "integers between 0 and 127", "0-127", "up to 127"; "(row, col)", "[x_min": what stands first in a pair.
-_RANGES = re.compile(r"(?:\bbetween 0 and|\bfrom 0 to|\bup to|\b0 ?[-–]|\b0 to) ?(\d{1,5})\b", re.IGNORECASE)
+# Not "up to 15 points".
+_RANGES = re.compile(
+    r"(?:\bbetween 0 and|\bfrom 0 to|\bup to|\b0 ?[-–]|\b0 to) ?(\d{1,5})\b"
+    r"(?!\s{0,2}(?:points?|vert|corners?|words?|characters?|tokens?|sentences?|keywords?))",
+    re.IGNORECASE,
+)
 _AXES = re.compile(r"[(\[] ?(row|col|x|y)(?:\d|_min|_max|\b)", re.IGNORECASE)
 
 

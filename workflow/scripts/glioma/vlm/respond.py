@@ -72,7 +72,7 @@ def respond(
                 batch = requests[start : start + size]
                 clock = time.perf_counter()
                 images = volumes.images(batch, how.side, how.frame)
-                keys = [_key(request, image, how) for request, image in zip(batch, images, strict=True)]
+                keys = [key_of(request, image, how) for request, image in zip(batch, images, strict=True)]
                 new = {key: row for row, key in enumerate(keys) if key not in store.known}
                 if new:
                     backend.load()
@@ -90,9 +90,7 @@ def respond(
         store.used()
     timing.finish()
     rows.finish()
-    print(
-        f"{len(requests)} answers: {done} of a killed job, {len(requests) - done - asked} of the store, {asked} asked"
-    )
+    print(f"{len(requests)} answers: {done} of a killed job, {len(requests) - done - asked} known, {asked} asked")
     return asked
 
 
@@ -100,14 +98,19 @@ def _store(
     kept: str | Path | None, causes: Mapping, how: Responses, base: Mapping, adapter: str | Path | None
 ) -> Store:
     """The answers of these causes. Batches are no cause, nor is the seed of greedy answers."""
-    settings = {key: value for key, value in how.plain().items() if key not in ("batch_size", "side", "frame")}
     seed = causes["seed"] if how.temperature else None
-    about = {"model": base["name"], "prompt": causes["prompt"], "settings": settings}
-    about["adapter"] = adapter and "/".join(Path(adapter).parts[-2:])
-    return Store(kept, {**causes, "seed": seed, "settings": settings}, about)
+    said = about(base, adapter, causes["prompt"], how)
+    return Store(kept, {**causes, "seed": seed, "settings": said["settings"]}, said, (*ANSWER, "seconds"))
 
 
-def _key(request: Request, image: Image.Image, how: Responses) -> str:
+def about(base: Mapping, adapter: str | Path | None, prompt: str, how: Responses) -> dict:
+    """What the answer store says of these answers to people."""
+    settings = {key: value for key, value in how.plain().items() if key not in ("batch_size", "side", "frame")}
+    named = adapter and "/".join(Path(adapter).parts[-2:])
+    return {"model": base["name"], "adapter": named, "prompt": prompt, "settings": settings}
+
+
+def key_of(request: Request, image: Image.Image, how: Responses) -> str:
     """What determines an answer within its context: the picture, and the row's name where tokens are drawn."""
     return image_digest(image) + (f" {request.name}" if how.temperature else "")
 

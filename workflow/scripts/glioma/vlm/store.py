@@ -18,7 +18,7 @@ import shutil
 import socket
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,17 +39,23 @@ def image_digest(image: Image.Image) -> str:
 class Store:
     """The answers of one context: those that are there, and those that are added.
 
-    `causes` determine an answer besides its own key, as JSON; `about` is what is written down for people. Without a
-    folder nothing is known and nothing kept.
+    `causes` determine an answer besides its own key, as JSON; `about` is what is written down for people; what has not
+    all of `fields` is no answer. Without a folder nothing is known and nothing kept.
     """
 
-    def __init__(self, folder: str | Path | None, causes: Mapping[str, Any], about: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        folder: str | Path | None,
+        causes: Mapping[str, Any],
+        about: Mapping[str, Any],
+        fields: Collection[str] = (),
+    ) -> None:
         self.known: dict[str, dict] = {}
         self.place = Path(folder) / fingerprint(causes) if folder else None
         self.own: Path | None = None
         if self.place is None:
             return
-        self.known = _read(self.place)
+        self.known = {key: each for key, each in read(self.place).items() if set(fields) <= each.keys()}
         self.about = dict(about)
 
     def add(self, answers: Mapping[str, dict]) -> None:
@@ -71,7 +77,8 @@ class Store:
             write_json(self.about, self.place / ABOUT)
 
 
-def _read(place: Path) -> dict[str, dict]:
+def read(place: Path) -> dict[str, dict]:
+    """All answers of a context's folder, by their keys."""
     found = {}
     for file in sorted(place.glob("*.jsonl")):
         for line in file.read_text(encoding="utf-8", errors="replace").split("\n"):
@@ -93,7 +100,7 @@ def contexts(folder: str | Path) -> list[dict[str, Any]]:
         found.append(
             {
                 "place": place,
-                "answers": len(_read(place)),
+                "answers": len(read(place)),
                 "bytes": sum(path.stat().st_size for path in files),
                 "days": (time.time() - last) / DAY,
                 "about": read_json(note) if note.exists() else {},

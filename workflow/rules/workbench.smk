@@ -1,0 +1,37 @@
+# The prompt workbench: nothing depends on it. After an edit of a run's prompt:
+# snakemake --cores 1 results/<study>/try/<run>/<patient>.html
+
+
+rule try_prompt:
+    input:
+        lambda wildcards: usable(RUNS[wildcards.run]["model"]),
+        lambda wildcards: adapter_files(wildcards.run, "test"),
+        crops=lambda wildcards: crop_table(RUNS[wildcards.run]),
+        folds=FOLDS,
+        prompt=lambda wildcards: settings.prompt_file(RUNS[wildcards.run]["prompt"]),
+    output:
+        page="<results>/try/{run}/{patient}.html",
+        responses="<results>/try/{run}/{patient}.jsonl",
+    log:
+        "<logs>/try_prompt/{run}.{patient}.log",
+    conda:
+        "../envs/unsloth.yaml"
+    resources:
+        gpu=lambda wildcards: gpus_of(wildcards.run),
+        mem_mb=16000,
+        runtime=60,
+    params:
+        base=lambda wildcards: base(RUNS[wildcards.run]["model"]),
+        adapter=lambda wildcards: adapter_folder(wildcards.run, "test"),
+        prompt=lambda wildcards: stamp(settings.prompt_file(RUNS[wildcards.run]["prompt"])),
+        wording=lambda wildcards: settings.wording(config, RUNS[wildcards.run]),
+        queries=lambda wildcards: settings.queries(config, wildcards.run),
+        generation=lambda wildcards: settings.generation(config, wildcards.run),
+        parsing=lambda wildcards: settings.parsing(config, wildcards.run),
+        truth=lambda wildcards: settings.truth(config, wildcards.run),
+        phantom=IS_PHANTOM,
+        seed=config["seed"],
+        # That of `respond`: its answers are those of the run.
+        code=lambda wildcards: code_of_answers(wildcards.run),
+    script:
+        "../scripts/try_prompt.py"

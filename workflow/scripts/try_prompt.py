@@ -1,0 +1,42 @@
+"""One patient's slices asked with a run's prompt as it stands, on a page beside what former prompts were answered."""
+
+from pathlib import Path
+
+from glioma import tasks
+from glioma.base.errors import UserError
+from glioma.base.job import job
+from glioma.cohort import folds
+from glioma.vlm import prompts, requests
+
+with job(snakemake):
+    from glioma import workbench
+    from glioma.vlm.respond import respond
+
+    given, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
+    grades, crops = folds.grades(folds.read(given.folds)), Path(given.crops).parent
+    if wildcards.patient not in grades:
+        raise UserError(f"patient {wildcards.patient}: none of this cohort; the first one is {min(grades.index)}")
+    choice = {key: params.queries[key] for key in ("orientations", "selection", "every", "tumour_pixels")}
+    bench = workbench.Bench(
+        requests=requests.slices_of([wildcards.patient], crops, **choice),
+        crops=crops,
+        task=tasks.get(params.parsing["task"]),
+        parsing=params.parsing,
+        truth=params.truth,
+        hgg=grades[wildcards.patient] == "HGG",
+        how=params.generation,
+    )
+    prompt, kept = prompts.read(given.prompt, params.wording), snakemake.config["store"]
+    out = Path(snakemake.output.responses)
+    asked = (params.base, params.adapter, bench.requests, crops, prompt, params.generation)
+    count = respond(*asked, out, out.with_suffix(".timing.csv"), params.seed, params.code, kept)
+    bench.write(
+        snakemake.output.page,
+        tasks.read_responses(out),
+        prompt,
+        workbench.former(kept, params.base, params.adapter, prompt, params.generation),
+        run=wildcards.run,
+        patient=wildcards.patient,
+        banner="Phantom patient." if params.phantom else "Not one of the report's pages: for working on a prompt.",
+        about=f"{count} of {len(bench.requests)} slices were asked now; the others were known.",
+    )
