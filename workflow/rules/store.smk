@@ -10,7 +10,6 @@ rule store:
         "../envs/main.yaml"
     params:
         folder=config["store"],
-        days=None,
     script:
         "../scripts/store.py"
 
@@ -25,4 +24,4 @@ rule prune_store:
         folder=config["store"],
         days=config["store_days"],
     script:
-        "../scripts/store.py"
+        "../scripts/prune_store.py"
