@@ -12,6 +12,7 @@ rule try_prompt:
     output:
         page="<results>/try/{run}/{patient}.html",
         responses="<results>/try/{run}/{patient}.jsonl",
+        timing="<results>/try/{run}/{patient}.timing.csv",
     log:
         "<logs>/try_prompt/{run}.{patient}.log",
     conda:

@@ -27,12 +27,12 @@ with job(snakemake):
         how=params.generation,
     )
     prompt, kept = prompts.read(given.prompt, params.wording), snakemake.config["store"]
-    out = Path(snakemake.output.responses)
+    out = snakemake.output
     asked = (params.base, params.adapter, bench.requests, crops, prompt, params.generation)
-    count = respond(*asked, out, out.with_suffix(".timing.csv"), params.seed, params.code, kept)
+    count = respond(*asked, out.responses, out.timing, params.seed, params.code, kept)
     bench.write(
-        snakemake.output.page,
-        tasks.read_responses(out),
+        out.page,
+        tasks.read_responses(out.responses),
         prompt,
         workbench.former(kept, params.base, params.adapter, prompt, params.generation),
         run=wildcards.run,
