@@ -33,8 +33,10 @@ def tried(bench, tiny_mllama, small_crops, tmp_path):
     def tried(prompt):
         out, kept = tmp_path / "try.jsonl", tmp_path / "store"
         files = out, tmp_path / "try.timing.csv"
-        count = respond(tiny_mllama, None, bench.requests, small_crops, prompt, HOW, *files, 3, "", kept)
-        others = workbench.former(kept, tiny_mllama, None, prompt, HOW)
+        count = respond(
+            tiny_mllama, None, bench.requests, small_crops, prompt, HOW, *files, 3, "", kept, "center_point"
+        )
+        others = bench.former(kept, tiny_mllama, None, prompt)
         page = tmp_path / "page.html"
         shown = {"run": "centre", "patient": "gli-e", "banner": "Phantom patient.", "about": "All."}
         bench.write(page, tasks.read_responses(out), prompt, others, **shown)
@@ -43,7 +45,8 @@ def tried(bench, tiny_mllama, small_crops, tmp_path):
     return tried
 
 
-def test_an_edited_prompt_stands_beside_the_former_one(tried, bench):
+def test_an_edited_prompt_stands_beside_the_former_one(tried, bench, tiny_mllama, tmp_path):
+    kept = tmp_path / "store"
     count, first = tried(OLD)
     assert count and "Former prompt" not in first
     count, page = tried(NEW)
@@ -58,6 +61,9 @@ def test_an_edited_prompt_stands_beside_the_former_one(tried, bench):
     assert 0 < len(scored) < len(rows) and all(len(re.findall(r">ok, [01]\.\d\d<", row)) == 2 for row in scored)
     assert "Phantom patient." in page and "Not for clinical use." in page
     assert "default-src 'none'" in page and "http" not in page.replace("http-equiv", "")
+    # What another task was asked is no former prompt of this one.
+    grade = workbench.Bench(**{**vars(bench), "task": tasks.get("classification")})
+    assert not grade.former(kept, tiny_mllama, None, NEW) and len(bench.former(kept, tiny_mllama, None, NEW)) == 1
     # Taken back, nothing is asked, and the other one is the former.
     count, again = tried(OLD)
     assert count == 0 and "<del>bright </del>" in again

@@ -157,6 +157,7 @@ rule respond:
         adapter=lambda wildcards: adapter_folder(wildcards.run, wildcards.part),
         prompt=lambda wildcards: stamp(settings.prompt_file(RUNS[wildcards.run]["prompt"])),
         wording=lambda wildcards: settings.wording(config, RUNS[wildcards.run]),
+        task=lambda wildcards: RUNS[wildcards.run]["task"],
         queries=lambda wildcards: settings.queries(config, wildcards.run),
         generation=lambda wildcards: settings.generation(config, wildcards.run),
         seed=config["seed"],

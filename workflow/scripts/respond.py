@@ -25,4 +25,5 @@ with job(snakemake):
         snakemake.params.code,
         # No param of the rule: an answer is the same, asked anew or kept.
         snakemake.config["store"],
+        snakemake.params.task,
     )

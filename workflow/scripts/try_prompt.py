@@ -29,12 +29,12 @@ with job(snakemake):
     prompt, kept = prompts.read(given.prompt, params.wording), snakemake.config["store"]
     out = snakemake.output
     asked = (params.base, params.adapter, bench.requests, crops, prompt, params.generation)
-    count = respond(*asked, out.responses, out.timing, params.seed, params.code, kept)
+    count = respond(*asked, out.responses, out.timing, params.seed, params.code, kept, bench.task.name)
     bench.write(
         out.page,
         tasks.read_responses(out.responses),
         prompt,
-        workbench.former(kept, params.base, params.adapter, prompt, params.generation),
+        bench.former(kept, params.base, params.adapter, prompt),
         run=wildcards.run,
         patient=wildcards.patient,
         banner="Phantom patient." if params.phantom else "Not one of the report's pages: for working on a prompt.",

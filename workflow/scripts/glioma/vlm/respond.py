@@ -39,12 +39,14 @@ def respond(
     seed: int,
     code: str = "",
     kept: str | Path | None = None,
+    task: str = "",
 ) -> int:
     """Write a model's answers to `requests`, a JSON line each, and the seconds each batch took; return how many were
     asked.
 
     `base` is a model entry, `adapter` a PEFT folder or None, `settings` those of `Responses`, `kept` the folder of the
-    answer store: what is known there is not asked, and counts for the seconds that it took when it was. A killed job
+    answer store: what is known there is not asked, and counts for the seconds that it took when it was; `task` is noted
+    there, for those who read. A killed job
     leaves `<name>.partial.jsonl`, from which the next one goes on at the last whole batch if nothing it depends on
     changed, the digest of the `code` that answers included.
     """
@@ -66,7 +68,7 @@ def respond(
     _resume_timing(timing, done // size)
     asked = 0
     if done < len(requests):
-        store = _store(kept, causes, how, base, adapter)
+        store = _store(kept, causes, how, about(base, adapter, prompt, how, task))
         with tqdm(total=len(requests), initial=done, desc=Path(out_jsonl).stem, unit="slice", mininterval=10) as bar:
             for start in range(done, len(requests), size):
                 batch = requests[start : start + size]
@@ -94,20 +96,17 @@ def respond(
     return asked
 
 
-def _store(
-    kept: str | Path | None, causes: Mapping, how: Responses, base: Mapping, adapter: str | Path | None
-) -> Store:
+def _store(kept: str | Path | None, causes: Mapping, how: Responses, said: Mapping) -> Store:
     """The answers of these causes. Batches are no cause, nor is the seed of greedy answers."""
     seed = causes["seed"] if how.temperature else None
-    said = about(base, adapter, causes["prompt"], how)
     return Store(kept, {**causes, "seed": seed, "settings": said["settings"]}, said, (*ANSWER, "seconds"))
 
 
-def about(base: Mapping, adapter: str | Path | None, prompt: str, how: Responses) -> dict:
+def about(base: Mapping, adapter: str | Path | None, prompt: str, how: Responses, task: str = "") -> dict:
     """What the answer store says of these answers to people."""
     settings = {key: value for key, value in how.plain().items() if key not in ("batch_size", "side", "frame")}
     named = adapter and "/".join(Path(adapter).parts[-2:])
-    return {"model": base["name"], "adapter": named, "prompt": prompt, "settings": settings}
+    return {"model": base["name"], "adapter": named, "task": task, "prompt": prompt, "settings": settings}
 
 
 def key_of(request: Request, image: Image.Image, how: Responses) -> str:

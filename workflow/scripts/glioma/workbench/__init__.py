@@ -55,22 +55,6 @@ class Row:
     given: list[Given | None] = field(default_factory=list)
 
 
-def former(
-    kept: str | Path | None, base: Mapping, adapter: str | Path | None, prompt: str, settings: Mapping
-) -> list[tuple[str, dict[str, dict]]]:
-    """The prompts that the same model was asked before in the same way, last used first: (prompt, answers by key)."""
-    if not kept:
-        return []
-    said = about(base, adapter, prompt, Responses.read(settings))
-    alike = [
-        context
-        for context in sorted(store.contexts(kept), key=lambda each: each["days"])
-        if {**context["about"], "prompt": None} == {**json.loads(json.dumps(said)), "prompt": None}
-        and context["about"].get("prompt") != prompt
-    ]
-    return [(context["about"]["prompt"], store.read(context["place"])) for context in alike[:MOST]]
-
-
 @dataclass
 class Bench:
     """What a page shows besides prompts: the slices of one patient, their truth, and how answers to them are read.
@@ -91,6 +75,22 @@ class Bench:
         """What an answer may hold."""
         points, choices = (tuple(self.parsing[key]) for key in ("polygon_points", "choices"))
         return tasks.Limits(self.parsing["side"], points, self.parsing["coordinates"], choices)
+
+    def former(
+        self, kept: str | Path | None, base: Mapping, adapter: str | Path | None, prompt: str
+    ) -> list[tuple[str, dict[str, dict]]]:
+        """The prompts that the same model was asked before, for the same task and in the same way, last used first:
+        (prompt, answers by key)."""
+        if not kept:
+            return []
+        said = json.loads(json.dumps(about(base, adapter, prompt, Responses.read(self.how), self.task.name)))
+        alike = [
+            context
+            for context in sorted(store.contexts(kept), key=lambda each: each["days"])
+            if {**context["about"], "prompt": None} == {**said, "prompt": None}
+            and context["about"].get("prompt") != prompt
+        ]
+        return [(context["about"]["prompt"], store.read(context["place"])) for context in alike[:MOST]]
 
     def rows(self, responses: pd.DataFrame, others: Sequence[Mapping[str, dict]]) -> list[Row]:
         """A row for each slice: the answers of `responses`, one a request in order, and those of former prompts."""
@@ -148,7 +148,11 @@ def _drawing(answer: Answer, task: QueryTask) -> str:
     """The path of an answer that has points, for SVG."""
     if answer.points is None or answer.status != "ok" or not hasattr(task, "drawing"):
         return ""
-    points = answer.points[:, ::-1] + 0.5
+    points = answer.points
+    if task.drawing(points).kind == "box":
+        # Corners that do not agree are the smallest box around them.
+        points = shapes.corners_from_box(shapes.box_from_corners(points))
+    points = points[:, ::-1] + 0.5
     if len(points) == 1:
         x, y = points[0]
         return f"M{x - 3},{y}h6M{x},{y - 3}v6"
