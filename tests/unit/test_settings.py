@@ -346,3 +346,13 @@ def test_the_studys_own_words_are_refused_for_a_model_that_speaks_otherwise(tmp_
     monkeypatch.setattr(settings, "prompt_file", lambda name: str(prompt) if "center" in name else own(name))
     with pytest.raises(UserError, match=r"fixed\.txt puts row first, but its model's coordinates begin with x"):
         resolved(models={"tiny-mllama": {"coordinates": {"order": "x_y"}}})
+
+
+def test_a_constrained_run_is_paired_with_the_one_that_differs_in_nothing_else():
+    runs = {
+        "free": {"like": "paper-polygon-general"},
+        "kept": {"like": "free", "generation": {"constrained": True, "batch_size": 4}},
+        "colder": {"like": "kept", "generation": {"temperature": 0.3}},
+    }
+    pairs = settings.constrained_pairs(resolved(runs=runs))
+    assert [first for first, _ in pairs] == ["kept"] and pairs[0][1] in ("free", "paper-polygon-general")

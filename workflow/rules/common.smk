@@ -91,6 +91,7 @@ def output_of(run):
 
 GPU = settings.gpus(config)
 HUB = [name for name, entry in config["models"].items() if settings.origin(entry) == "hub"]
+SERVED = [name for name, entry in config["models"].items() if settings.origin(entry) == "endpoint"]
 EMBEDDED = [name for name, entry in config["models"].items() if settings.origin(entry) == "embedded"]
 CLASSIFICATION_RUNS = [run for run in RUNS if output_of(run) == "grade" and not RUNS[run]["repeats"]]
 CONSISTENCY_RUNS = [run for run, entry in RUNS.items() if entry["repeats"]]
@@ -137,11 +138,10 @@ def digest(path):
 def base(name):
     """What the package needs to load and ask a model: name, folder (of a hub id, too, by then), and its entry's keys."""
     entry = config["models"][name]
-    origin = settings.origin(entry)
-    if origin == "endpoint":
+    if name in SERVED:
         return {"name": name, **settings.only(entry, "backend", "source", "revision", "chat", "endpoint")}
     folder = {"local": entry["source"], "embedded": f"{RESULTS}/models/{name}", "hub": f"results/models/{name}"}
-    return {"name": name, "path": folder[origin], **settings.only(entry, "backend", *ENTRY)}
+    return {"name": name, "path": folder[settings.origin(entry)], **settings.only(entry, "backend", *ENTRY)}
 
 
 def base_files(name):
@@ -153,7 +153,7 @@ def base_files(name):
 def _weights(name):
     if name in EMBEDDED:
         return collect(f"{RESULTS}/models/{name}/{{file}}", file=tiny_vlm.FILES)
-    if settings.origin(config["models"][name]) == "endpoint":
+    if name in SERVED:
         return []
     if name in HUB:
         return [f"results/models/{name}/fetched.json"]
@@ -163,13 +163,12 @@ def _weights(name):
 def usable(name):
     """The files of a model, and the word that it can be used; that of the embedded one is its own recipe's, that of an
     endpoint comes with its first answer."""
-    without = name in EMBEDDED or settings.origin(config["models"][name]) == "endpoint"
-    return [*base_files(name), *([] if without else [f"{RESULTS}/models/{name}.checked.json"])]
+    return [*base_files(name), *([] if name in EMBEDDED + SERVED else [f"{RESULTS}/models/{name}.checked.json"])]
 
 
 def gpus_of(run):
     """GPUs that a run's jobs ask for: what a server answers needs none of ours."""
-    return 0 if settings.origin(config["models"][RUNS[run]["model"]]) == "endpoint" else GPU
+    return 0 if RUNS[run]["model"] in SERVED else GPU
 
 
 def code_of_answers(run):

@@ -34,8 +34,7 @@ def claim(wanted: int) -> None:
 
     Where there are no more than it wants, or fewer are free, all stay visible, and the log says so.
     """
-    known = devices()
-    if not wanted or len(known) <= wanted:
+    if not wanted or len(known := devices()) <= wanted:
         return
     folder = Path(tempfile.gettempdir()) / f"glioma-gpus-{os.getuid()}"
     folder.mkdir(exist_ok=True)

@@ -1,5 +1,6 @@
 """Conversations to training batches, with the loss where it belongs."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 
 import torch
@@ -54,10 +55,11 @@ class Collator:
         return batch | {name: torch.cat([image[name] for image in images]) for name in self.image_names}
 
     def _text(self, row: Mapping) -> Features:
-        question, reply = row["messages"][:-1], row["messages"][-1]["content"][0]["text"]
-        turn = processors.turn(self.processor, question)
-        key = turn, reply, image_size(row["images"][0])
+        # By the messages themselves: a template is rendered once for each, not at every step.
+        key = json.dumps(row["messages"]), image_size(row["images"][0])
         if key not in self.texts:
+            question, reply = row["messages"][:-1], row["messages"][-1]["content"][0]["text"]
+            turn = processors.turn(self.processor, question)
             image = open_image(row["images"][0])
             asked, self.image_names = text_features(self.processor, turn.question, image)
             answer = self._answer(turn, reply)

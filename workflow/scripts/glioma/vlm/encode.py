@@ -63,6 +63,7 @@ class Question:
         self.processor = processor
         self.turn = processors.turn(processor, prompts.messages(prompt, image_first=image_first))
         self.text, self.image_names = text_features(processor, self.turn.question, Image.new("RGB", size))
+        self.replies: dict[str, list[int]] = {}
 
     @property
     def length(self) -> int:
@@ -71,7 +72,9 @@ class Question:
 
     def reply(self, text: str) -> list[int]:
         """The tokens of a reply that begins with `text`, as it follows the question in training."""
-        return reply_tokens(self.processor, self.turn, text)
+        if text not in self.replies:
+            self.replies[text] = reply_tokens(self.processor, self.turn, text)
+        return self.replies[text]
 
     def batch(
         self, images: Sequence[Features], suffix: Sequence[int] = (), like: PreTrainedModel | None = None

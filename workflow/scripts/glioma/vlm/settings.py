@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from glioma.base.section import Count, Number, Rate, Section, Share, Whole, number
+from glioma.geometry.coordinates import DECIMALS
 from glioma.geometry.shapes import Components
 
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
@@ -38,7 +39,7 @@ class Coordinates(Section):
 
     @model_validator(mode="after")
     def _writable(self) -> "Coordinates":
-        if self.form == "loc" and self.scale in ("percent", "unit"):
+        if self.form == "loc" and self.scale in DECIMALS:
             raise ValueError(f"form loc has a token for each whole number, scale {self.scale} has fractions; use 1024")
         if self.form == "points" and self.order != "x_y":
             raise ValueError("form points names its numbers x and y; set order: x_y")

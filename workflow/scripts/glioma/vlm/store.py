@@ -90,8 +90,8 @@ def read(place: Path) -> dict[str, dict]:
     return found
 
 
-def contexts(folder: str | Path) -> list[dict[str, Any]]:
-    """What is in a store: for each context its `place`, `answers`, `bytes`, `days` since its last use, and `about`."""
+def uses(folder: str | Path) -> list[dict[str, Any]]:
+    """The contexts of a store, without their answers: `place`, `days` since its last use, and `about`."""
     found = []
     for place in sorted(path for path in Path(folder).glob("*") if path.is_dir()):
         files = list(place.glob("*.jsonl"))
@@ -100,13 +100,23 @@ def contexts(folder: str | Path) -> list[dict[str, Any]]:
         found.append(
             {
                 "place": place,
-                "answers": len(read(place)),
-                "bytes": sum(path.stat().st_size for path in files),
                 "days": (time.time() - last) / DAY,
                 "about": read_json(note) if note.exists() else {},
             }
         )
     return found
+
+
+def contexts(folder: str | Path) -> list[dict[str, Any]]:
+    """What is in a store: `uses`, and of each context how many `answers` it has and their `bytes`."""
+    return [
+        each
+        | {
+            "answers": len(read(each["place"])),
+            "bytes": sum(path.stat().st_size for path in each["place"].glob("*.jsonl")),
+        }
+        for each in uses(folder)
+    ]
 
 
 def prune(folder: str | Path, days: float) -> list[dict[str, Any]]:

@@ -19,9 +19,9 @@ from markupsafe import Markup, escape
 
 from glioma import tasks
 from glioma.base.files import atomic_path
+from glioma.base.uris import data_uri
 from glioma.cohort import crop_files
 from glioma.geometry import shapes, slices
-from glioma.report.page.uris import data_uri
 from glioma.tasks import Answer, QueryTask
 from glioma.vlm import store
 from glioma.vlm.images import Crops
@@ -86,7 +86,7 @@ class Bench:
         said = json.loads(json.dumps(about(base, adapter, prompt, Responses.read(self.how), self.task.name)))
         alike = [
             context
-            for context in sorted(store.contexts(kept), key=lambda each: each["days"])
+            for context in sorted(store.uses(kept), key=lambda each: each["days"])
             if {**context["about"], "prompt": None} == {**said, "prompt": None}
             and context["about"].get("prompt") != prompt
         ]

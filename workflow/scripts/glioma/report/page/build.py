@@ -15,8 +15,8 @@ from markupsafe import Markup
 from PIL import Image
 
 from glioma.base.files import atomic_path
+from glioma.base.uris import data_uri
 from glioma.report.html import TOOLS
-from glioma.report.page.uris import data_uri
 
 HERE = Path(__file__).parent
 ASSETS = ("page.html.jinja", "page.css", "page.js")

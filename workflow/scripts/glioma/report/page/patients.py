@@ -11,9 +11,9 @@ from PIL import Image
 
 from glioma import tasks
 from glioma.base.answers import LABELS
+from glioma.base.uris import data_uri
 from glioma.cohort import crop_files
 from glioma.cohort.sequences import SEQUENCES
-from glioma.report.page.uris import data_uri
 from glioma.scoring import tables
 
 COLUMNS = 10

@@ -8,8 +8,6 @@ precision equal those of the local backend.
 The key comes from the environment and stands in no file, log or message.
 """
 
-import base64
-import io
 import os
 import threading
 import time
@@ -23,6 +21,7 @@ from PIL import Image
 
 from glioma.base import seeds
 from glioma.base.errors import UserError
+from glioma.base.uris import data_uri
 from glioma.vlm.backends._backend import Answer, Backend, Decoding, Prompt
 from glioma.vlm.settings import Endpoint as Settings
 
@@ -122,7 +121,7 @@ class Endpoint(Backend):
         return Answer(text, "length" if choice.finish_reason == "length" else "stop", tokens), likely or []
 
     def _request(self, prompt: Prompt, image: Image.Image, name: str, decoding: Decoding) -> dict[str, Any]:
-        picture = {"type": "image_url", "image_url": {"url": _data_url(image)}}
+        picture = {"type": "image_url", "image_url": {"url": data_uri(image, "png")}}
         content = [{"type": "text", "text": prompt.text}, picture]
         asked: dict[str, Any] = {
             "model": self.base["source"],
@@ -174,12 +173,6 @@ class _Pace:
             start = max(now, self.next)
             self.next = start + self.gap
         time.sleep(start - now)
-
-
-def _data_url(image: Image.Image) -> str:
-    content = io.BytesIO()
-    image.save(content, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
 def _of_choices(likely: Sequence[Any], choices: Sequence[str]) -> list[float]:

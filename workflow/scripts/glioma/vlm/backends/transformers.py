@@ -122,14 +122,14 @@ class Transformers(Backend):
             use_cache=True,  # training with gradient checkpointing turns the model's own default off
         )
         begun, legal = self._constraint(question, len(features), decoding.legal, ends)
-        length = question.length + len(begun)
+        asked = question.length + len(begun)
         output = self.model.generate(
             **question.batch(features, begun, self.model),
             generation_config=config,
-            logits_processor=sampling.processors(decoding, names, length, legal),
+            logits_processor=sampling.processors(decoding, names, asked, legal),
         )
         answers = []
-        for tokens in output[:, length:].tolist():
+        for tokens in output[:, asked:].tolist():
             length = next((n for n, token in enumerate(tokens, start=1) if token in ends), None)
             text = self.processor.tokenizer.decode(tokens[:length], skip_special_tokens=True)
             text = text.removeprefix(question.turn.lead)

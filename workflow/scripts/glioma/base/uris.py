@@ -1,4 +1,4 @@
-"""Pictures as texts that a page can hold."""
+"""Pictures as texts that a page or a request can hold."""
 
 import base64
 import io
