@@ -1,7 +1,7 @@
 # make env: environment; make demo: the whole workflow on the embedded default; make test: all tests but those of
 # make test-report, which clicks through the report in Chromium, and make test-slurm, which brings up a single-node SLURM
-# (both root, Debian); make test-fast: unit tests that need neither
-# PyTorch nor Snakemake; make lint.
+# (both root, Debian); make test-unsloth: Unsloth's code without a GPU; make test-fast: unit tests that need neither PyTorch
+# nor Snakemake; make lint.
 PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= all
@@ -11,7 +11,7 @@ FAST := $(addprefix tests/unit/test_, $(addsuffix .py, answers audit baselines c
 	environments labels presence prompts provenance interpretations published scoring settings shapes slice_labels slices \
 	statistics tasks votes))
 
-.PHONY: env demo test test-fast test-report test-slurm coverage lint
+.PHONY: env demo test test-fast test-report test-slurm test-unsloth coverage lint
 
 env: .venv/.installed
 
@@ -43,6 +43,18 @@ test-report: env
 
 test-slurm: env
 	$(BIN)/python -m pytest -s tests/slurm
+
+# Unsloth's own code on a CPU, in an environment of its own (3 GB): workflow/envs/unsloth.yaml but for what needs CUDA.
+test-unsloth: .venv-unsloth/.installed
+	OMP_NUM_THREADS=1 .venv-unsloth/bin/python -m pytest tests/unsloth --confcutdir tests/unsloth
+
+# torchvision and xformers are built for CUDA, and do not load beside a torch without it.
+.venv-unsloth/.installed: workflow/envs/unsloth.yaml tests/unsloth/pins.py | env
+	$(PYTHON) -m venv .venv-unsloth
+	$(BIN)/python tests/unsloth/pins.py > .venv-unsloth/pins.txt
+	.venv-unsloth/bin/python -m pip install --quiet --disable-pip-version-check --requirement .venv-unsloth/pins.txt
+	.venv-unsloth/bin/python -m pip uninstall --quiet --yes torchvision xformers
+	@touch $@
 
 # Slower than the tests alone, so on demand: which lines and branches of the package the unit tests reach.
 coverage: env

@@ -15,10 +15,11 @@ from workspace import REPOSITORY
 def test_the_demo_is_one_graph(empty):
     planned = empty.planned()
     assert planned["phantom_patient"] == 40 and planned["crop"] == 80
-    assert planned["train_cnn"] == 12 and planned["finetune"] == 7 and planned["respond"] == 17
+    assert planned["train_cnn"] == 12 and planned["finetune"] == 10 and planned["respond"] == 21
     assert planned["tiny_vlm"] == planned["report"] == 1
     everything = empty.planned("--config", f"study={EVERYTHING}")
-    assert everything["train_cnn"] == 21 and everything["finetune"] == 9 and everything["respond"] == 22
+    assert everything["train_cnn"] == 21 and everything["finetune"] == 9 and everything["respond"] == 26
+    assert everything["examples"] == 4
 
 
 FAR = """
@@ -32,7 +33,7 @@ def test_a_model_behind_an_endpoint_needs_no_files_and_no_gpu(empty):
     path = empty.folder / "far.yaml"
     path.write_text(FAR)
     planned = empty.planned("--config", "study=far.yaml", "gpus_per_job=1")
-    assert planned["respond"] == 18 and not {"check_model", "fetch_model"} & set(planned)
+    assert planned["respond"] == 22 and not {"check_model", "fetch_model"} & set(planned)
     plan = empty.snakemake("plan", "--cores", "1", "--config", "study=far.yaml", "gpus_per_job=0")
     assert plan.returncode == 0 and "respond" in plan.stdout, plan.stderr
     path.unlink()

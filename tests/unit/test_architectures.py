@@ -17,15 +17,17 @@ from transformers import AutoModelForImageTextToText
 from transformers.quantizers.quantizers_utils import should_convert_module
 
 from glioma import tasks
+from glioma.base.errors import UserError
 from glioma.config.entries import Model
 from glioma.geometry import slices
-from glioma.vlm import backends, conversations, finetune, layers, model_check, models, processors, prompts
-from glioma.vlm.backends import Decoding, Prompt
+from glioma.vlm import backends, conversations, finetune, layers, model_check, models, pictures, processors, prompts
+from glioma.vlm.backends import Choices, Decoding, Example, Prompt
 from glioma.vlm.collate import IGNORED, Collator
-from glioma.vlm.encode import Question, image_features
+from glioma.vlm.encode import Question, image_features, sizes
 from glioma.vlm.images import Crops
 from glioma.vlm.requests import Request, slices_of
 from glioma.vlm.respond import respond
+from glioma.vlm.settings import Picture
 
 SIDE = 64
 PROMPT = Path("config/prompts/classify.txt").read_text().strip()
@@ -35,6 +37,8 @@ SETTINGS = {
     "rank": 8, "keep": "last", "select_by": "generation", "generation_rows": 2, "backend": "peft",
 }  # fmt: skip
 CHOICES = ("0", "1", "2")
+REFUSING = ("paligemma",)
+"""Models whose template takes no turns but one."""
 # What ends the labelled part of a conversation.
 ENDS = {
     "mllama": "<|eot_id|>",
@@ -142,7 +146,7 @@ def test_a_training_batch_is_the_processors_own_but_for_the_end(base, loaded, fi
     _, processor = loaded
     rows = conversations.read(files[0])
     batch = collated(loaded, rows)([{"row": 0}])
-    asked = Question(processor, PROMPT, (SIDE, SIDE))
+    asked = Question(processor, prompts.messages(PROMPT), ((SIDE, SIDE),))
     for name, value in asked.text.items():
         assert torch.equal(batch[name][:, : asked.length], value), name
     if base["name"] == "paligemma":
@@ -154,19 +158,19 @@ def test_a_training_batch_is_the_processors_own_but_for_the_end(base, loaded, fi
 def test_a_model_sees_the_same_in_training_and_when_it_answers(loaded, small_crops, tmp_path, frame):
     model, processor = loaded
     requests = [Request("gli-a", "coronal", 20), Request("gli-a", "coronal", 22)]
-    images = Crops(small_crops).images(requests, SIDE, frame)
+    images = Crops(small_crops).pictures(requests, SIDE, frame)
     rows = []
-    for number, image in enumerate(images):
+    for number, (image,) in enumerate(images):
         image.save(tmp_path / f"{number}.png")
         message = prompts.messages(PROMPT, "Choice: 1")
         rows.append({"messages": message, "images": [str(tmp_path / f"{number}.png")]})
     trained = collated(loaded, rows)([{"row": 0}, {"row": 1}])
-    question = Question(processor, PROMPT, images[0].size)
+    question = Question(processor, prompts.messages(PROMPT), sizes(images[0]))
     asked = question.batch(image_features(processor, images))
     # All at once, by the processor as it stands.
     text = processors.chat(processor, prompts.messages(PROMPT), answers=True)
     own = processor(
-        text=[text] * 2, images=[[image] for image in images], add_special_tokens=False, return_tensors="pt"
+        text=[text] * 2, images=[list(shown) for shown in images], add_special_tokens=False, return_tensors="pt"
     )
     own.pop("labels", None)
     assert asked.keys() == own.keys()
@@ -235,7 +239,7 @@ def test_batches_answer_as_one_at_a_time_and_answers_are_parsed(base, adapter, s
 def test_choices_are_scored_with_the_tokens_that_training_used(loaded, files):
     _, processor = loaded
     rows = conversations.read(files[0])
-    question = Question(processor, PROMPT, (SIDE, SIDE))
+    question = Question(processor, prompts.messages(PROMPT), ((SIDE, SIDE),))
     for choice in CHOICES:
         row = {**rows[0], "messages": prompts.messages(PROMPT, f"Choice: {choice}")}
         batch = collated(loaded, [row])([{"row": 0}])
@@ -259,20 +263,65 @@ def test_a_model_can_be_asked_as_its_entry_says(base):
     text = prompts.read("config/prompts/bounding_box.txt", task.wording(limits))
     assert task.check_prompt(text, limits) is None
     image = Image.new("RGB", (side, side))
-    assert backend.answer(Prompt(text, entry["image_first"]), [image] * 2, ["a", "b"], Decoding(3))
+    assert backend.answer(Prompt(text, entry["image_first"]), [(image,)] * 2, ["a", "b"], Decoding(3))
 
 
 def test_greedy_answers_are_those_of_transformers_alone(base, small_crops):
     backend = backends.build(base)
     backend.load()
     flair = np.load(small_crops / "gli-e.npy")[0]
-    images = [slices.render(flair[index], SIDE) for index in (9, 10, 11)]
+    images = [(slices.render(flair[index], SIDE),) for index in (9, 10, 11)]
     found = backend.answer(Prompt(PROMPT), images, ["a", "b", "c"], Decoding(6))
     text = processors.chat(backend.processor, prompts.messages(PROMPT), answers=True)
     lead = processors.turn(backend.processor, prompts.messages(PROMPT)).lead
-    for image, answer in zip(images, found, strict=True):
+    for (image,), answer in zip(images, found, strict=True):
         inputs = backend.processor(text=[text], images=[[image]], add_special_tokens=False, return_tensors="pt")
         inputs.pop("labels", None)
         output = backend.model.generate(**inputs, max_new_tokens=6, do_sample=False)[0]
         alone = backend.processor.tokenizer.decode(output[inputs["input_ids"].shape[1] :], skip_special_tokens=True)
         assert answer.text == alone.removeprefix(lead)
+
+
+def test_choices_are_scored_after_the_pass_that_answers_begin_with(base, small_crops):
+    requests = [Request("gli-e", axis, index) for axis, index in (("axial", 9), ("coronal", 20), ("axial", 11))]
+    shown = Crops(small_crops).pictures(requests, SIDE, "native")
+    choices, prompt, names = Choices("Choice: ", CHOICES), Prompt(PROMPT), ["a", "b", "c"]
+    shared, apart = backends.build(base), backends.build(base)
+    for backend in (shared, apart):
+        backend.load()
+    apart.shares_prefill = False
+    answers = [each.answer(prompt, shown, names, Decoding(6, choices=choices)) for each in (shared, apart)]
+    assert answers[0] == answers[1]
+    assert len(shared.scored[1]) == 3 and not apart.scored[1]
+    found, expected = (each.logprobs(prompt, shown, choices) for each in (shared, apart))
+    assert np.allclose(found, expected, atol=1e-5)
+
+
+def test_several_pictures_examples_and_a_system_prompt_are_asked_as_the_processor_writes_them(base, small_crops):
+    """Two pictures a slice, two answered slices before each question; alone and in a batch."""
+    backend = backends.build(base)
+    backend.load()
+    crop = np.load(small_crops / "gli-e.npy")
+    how = Picture(sequences=("flair", "t1ce"), arrange="images")
+    shown = [pictures.show(crop, "axial", index, how, SIDE, "square") for index in (5, 7, 9, 10, 11)]
+    examples = tuple(Example(shown[number], f"Choice: {number}") for number in (0, 1))
+    for system in ("Answer in one line.", None):
+        prompt = Prompt(PROMPT, True, system, examples)
+        try:
+            found = backend.answer(prompt, shown[2:], ["a", "b", "c"], Decoding(6))
+        except UserError as error:
+            # PaliGemma has no turns but one, and a system prompt is not for every template.
+            assert base["name"] in REFUSING and "take the key system or examples out" in str(error)
+            continue
+        assert base["name"] not in REFUSING or system is None
+        messages = prompt.messages(2)
+        assert [turn["role"] for turn in messages][-5:] == ["user", "assistant", "user", "assistant", "user"]
+        text = processors.chat(backend.processor, messages, answers=True)
+        assert len(re.findall(r"Choice: [01]\b", text)) == 2 and (system or "") in text
+        for slice_, answer in zip(shown[2:], found, strict=True):
+            images = [[*shown[0], *shown[1], *slice_]]
+            inputs = backend.processor(text=[text], images=images, add_special_tokens=False, return_tensors="pt")
+            inputs.pop("labels", None)
+            output = backend.model.generate(**inputs, max_new_tokens=6, do_sample=False)[0]
+            alone = backend.processor.tokenizer.decode(output[inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+            assert answer.text == alone.removeprefix(processors.turn(backend.processor, messages).lead)

@@ -106,12 +106,12 @@ def test_the_evaluator_scores_what_any_backend_answers(threshold, small_crops, t
     # The tumours of these crops are what is bright.
     assert GenerationEvaluator(rows, READING, 4, 20)(backend) == 1
     blind = GenerationEvaluator(rows, READING, 4, 20)
-    blind.images = [image.point(lambda value: value // 2) for image in blind.images]
+    blind.slices = [(image.point(lambda value: value // 2),) for (image,) in blind.slices]
     assert blind(backend) == 0
 
 
 def test_unsloth_says_what_it_needs_and_is_another_cause_of_answers(tiny_mllama):
-    """What it answers where it runs: `benchmarks/unsloth_on_a_cpu.py`, in its own environment."""
+    """What it answers where it runs: `make test-unsloth`, in its own environment."""
     base = tiny_mllama | {"backend": "unsloth"}
     backend = backends.build(base)
     assert backend.fingerprint() != backends.build(tiny_mllama).fingerprint()

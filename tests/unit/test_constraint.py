@@ -80,7 +80,7 @@ def backend(tiny_mllama):
 def test_a_model_that_knows_nothing_answers_legally_in_any_company(backend, small_crops, name, temperature):
     task, limits = tasks.get(name), tasks.Limits(SIDE)
     flair = np.load(small_crops / "gli-e.npy")[0]
-    images = [slices.render(flair[index], SIDE) for index in range(5, 15)]
+    images = [(slices.render(flair[index], SIDE),) for index in range(5, 15)]
     names = [f"row {number}" for number in range(len(images))]
     decoding = Decoding(200, temperature, seed=7, legal=task.legal(limits))
     prompt = Prompt("Where is it?")
@@ -96,7 +96,7 @@ def test_a_model_that_knows_nothing_answers_legally_in_any_company(backend, smal
 
 def test_an_answer_that_is_legal_by_itself_is_left_as_it_is(backend):
     """Greedily, under a pattern that allows it and other answers, the same is said; what is no pattern is refused."""
-    images = [slices.render(np.full((20, 20), shade, np.uint8), SIDE) for shade in (10, 60, 110, 160, 200, 250)]
+    images = [(slices.render(np.full((20, 20), shade, np.uint8), SIDE),) for shade in (10, 60, 110, 160, 200, 250)]
     names = list("abcdef")
     free = backend.answer(Prompt("Where?"), images, names, Decoding(12))
     # A pattern is of whole characters, and this model ends in the middle of some.

@@ -20,7 +20,7 @@ from configuration import resolved
 from glioma.base.errors import UserError
 from glioma.geometry import slices
 from glioma.vlm import backends, requests
-from glioma.vlm.backends import Decoding, Prompt
+from glioma.vlm.backends import Choices, Decoding, Example, Prompt
 from glioma.vlm.respond import respond
 
 PROMPT = Prompt(Path("config/prompts/classify.txt").read_text().strip())
@@ -138,7 +138,7 @@ def between(served):
 @pytest.fixture
 def images(small_crops):
     flair = np.load(small_crops / "gli-e.npy")[0]
-    return [slices.render(flair[index], SIDE) for index in range(6, 12)]
+    return [(slices.render(flair[index], SIDE),) for index in range(6, 12)]
 
 
 def entry(model, url, **more):
@@ -173,6 +173,19 @@ def test_greedy_answers_are_those_of_the_local_backend(tiny_mllama, between, ima
     first = between.seen[0]["body"]
     assert [part["type"] for part in first["messages"][0]["content"]] == ["text", "image_url"]
     assert first["temperature"] == 0 and "seed" not in first
+
+
+def test_several_pictures_examples_and_a_system_prompt_are_answered_as_by_the_local_backend(
+    tiny_mllama, between, images
+):
+    pairs = [images[number] + images[number + 1] for number in range(4)]
+    prompt = Prompt(PROMPT.text, True, "Be brief.", (Example(pairs[0], "Choice: 1"),))
+    local = backends.build(tiny_mllama)
+    local.load()
+    far = built(tiny_mllama, between.url)
+    found, expected = (each.answer(prompt, pairs, names(pairs), Decoding(8)) for each in (far, local))
+    assert found == expected
+    assert [turn["role"] for turn in between.seen[0]["body"]["messages"]] == ["system", "user", "assistant", "user"]
 
 
 def test_a_server_that_is_busy_fails_or_breaks_off_is_asked_again(tiny_mllama, between, images):
@@ -263,12 +276,12 @@ def test_probabilities_of_choices_are_those_that_the_server_names(tiny_mllama, b
     between.faults += [named, None]
     backend = built(tiny_mllama, between.url, logprobs=True, concurrency=1)
     backend.answer(PROMPT, images[:2], ["a", "b"], Decoding(4))
-    first, second = backend.logprobs(PROMPT, images[:2], "Choice: ", ("0", "1", "2"))
+    first, second = backend.logprobs(PROMPT, images[:2], Choices("Choice: ", ("0", "1", "2")))
     assert np.exp(first).sum() == pytest.approx(1)
     assert first[1] - first[0] == pytest.approx(2.4) and first[2] < -90
     assert np.isnan(second).all()  # this server names none
     assert between.seen[0]["body"]["top_logprobs"] == 20
-    assert built(tiny_mllama, between.url).logprobs(PROMPT, images[:2], "Choice: ", ("0", "1", "2")) is None
+    assert built(tiny_mllama, between.url).logprobs(PROMPT, images[:2], Choices("Choice: ", ("0", "1", "2"))) is None
 
 
 def test_a_server_killed_half_way_costs_what_was_under_way(tiny_mllama, small_crops, tmp_path):

@@ -16,6 +16,7 @@ from glioma import tasks
 from glioma.geometry import shapes
 from glioma.report import score_tables
 from glioma.report.figures import (
+    abstention,
     answer_overlays,
     calibration,
     comparison,
@@ -318,6 +319,19 @@ def test_reliability_shows_bins_with_wilson_bars_and_scores(tmp_path):
     assert f"Brier {brier:.3f}" in words(figure) and "n=45" in words(figure)
 
 
+def test_abstention_draws_the_risk_of_every_method(tmp_path):
+    sure = graded(["HGG", "LGG", "LGG", "HGG"], [0.9, 0.1, 0.2, 0.6]).assign(p_hgg=[0.9, 0.1, 0.4, 0.8])
+    told = sure.assign(p_hgg=np.nan)
+    paths = [write_run(tmp_path / name, table, name=name) for name, table in (("sure", sure), ("told", told))]
+    figure = abstention.curves(paths, LABEL, tmp_path / "f", "test")
+    assert_written(tmp_path / "f")
+    drawn = [line.get_ydata() for line in figure.axes[0].lines]
+    assert len(drawn) == 2 and all(len(line) == 4 for line in drawn)
+    grade, label = sure["grade"].to_numpy(), sure["label"].to_numpy()
+    for line in drawn:
+        assert line[-1] == pytest.approx(np.mean(grade != label))
+
+
 def test_reliability_without_probabilities_says_so(tmp_path):
     path = write_run(tmp_path / "run", graded(["HGG", "", "LGG", "HGG"], [0.9, np.nan, 0.2, 0.6]))
     assert "nothing of this kind" in words(calibration.reliability([path], LABEL, tmp_path / "f"))
@@ -430,6 +444,7 @@ def test_twelve_networks_and_many_runs_stay_readable(tmp_path, crops, monkeypatc
             for task in ("segmentation", "bounding_box", "center_point", "polygon")
         ),
     ]
+    drawn.append(abstention.curves(graders, LABEL, tmp_path / "abstention.png"))
     networks = {}
     for path in located[:12]:
         for patient in data.GRADES:
@@ -480,6 +495,7 @@ def test_a_comparison_of_many_runs_keeps_the_best_and_says_so(summary, tmp_path)
         lambda out: mask_overlays.cnn_failures({}, LABEL, out),
         lambda out: answer_overlays.answer_overlays("polygon", [], LABEL, out),
         lambda out: calibration.reliability([], LABEL, out),
+        lambda out: abstention.curves([], LABEL, out),
         lambda out: answer_overlays.shape_overlays({}, "crops", LABEL, out),
         lambda out: placement.placement([], LABEL, out),
         lambda out: mask_sizes.mask_sizes([], LABEL, out),

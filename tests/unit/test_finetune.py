@@ -17,6 +17,7 @@ from glioma.base.errors import UserError
 from glioma.base.files import read_json
 from glioma.geometry import slices
 from glioma.vlm import conversations, finetune, generation_evaluator, models
+from glioma.vlm.backends import Prompt
 from glioma.vlm.backends.transformers import Transformers
 from glioma.vlm.collate import IGNORED, Collator
 from glioma.vlm.images import Crops
@@ -366,13 +367,13 @@ def test_an_evaluator_asks_what_a_run_would_ask(tiny_mllama, files, small_crops)
 
     evaluator(Recorded.live(model, processor))
     asked = [Request(row["patient"], row["orientation"], row["slice"]) for row in rows]
-    images = Crops(small_crops).images(asked, SIDE, "square")
+    images = Crops(small_crops).pictures(asked, SIDE, "square")
     longest = max(len(processor.tokenizer(text, add_special_tokens=False).input_ids) for text in texts_of(rows))
     settings = Responses.read({"side": SIDE, "max_new_tokens": 2 * longest})
-    expected = answer(Transformers.live(model, processor), asked, images, PROMPT, settings, seed=0)
+    expected = answer(Transformers.live(model, processor), asked, images, Prompt(PROMPT), settings, seed=0)
     assert [row.text for row in seen] == [row["text"] for row in expected]
     assert [row.tokens for row in seen] == [row["tokens"] for row in expected]
-    assert all(np.array_equal(*pair) for pair in zip(evaluator.images, images, strict=True))
+    assert all(np.array_equal(*pair) for pair in zip(evaluator.slices, images, strict=True))
 
 
 def test_errors_of_the_user_are_named(tiny_mllama, files, tmp_path):

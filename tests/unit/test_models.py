@@ -33,7 +33,7 @@ def edit(path: Path, **keys) -> None:
 def answers(base: dict) -> list:
     backend = backends.build(base)
     backend.load()
-    images = [Image.new("RGB", (128, 128), (shade, shade, shade)) for shade in (20, 90, 200)]
+    images = [(Image.new("RGB", (128, 128), (shade, shade, shade)),) for shade in (20, 90, 200)]
     return backend.answer(Prompt("Where is it?"), images, ["a", "b", "c"], Decoding(24))
 
 

@@ -20,6 +20,7 @@ from glioma.vlm.settings import ADAPTER_FILES
 COMMIT = "89abcdef0123456789abcdef0123456789abcdef"
 REPOSITORY = "owner/an-adapter"
 FACTS = {
+    "system": None,
     "study": "A study", "cohort": "phantom cohort", "phantom": True, "crops": "brain", "output": "grade",
     "prompt": "Classify {this} | scan:\n<0, 1, or 2>", "numbers": {"trained on": 20, "to validate": 10},
 }  # fmt: skip
@@ -121,6 +122,10 @@ def test_the_card_says_what_the_adapter_is():
     assert FACTS["prompt"] in body and "20 trained on, 10 to validate" in body
     assert "| run-a | test | all, axial | balanced_accuracy_all | 0.654 | 0.500 to 0.800 | 10 |" in body
     assert "| specificity_all | undefined | none |" in body and "recall_all" not in body
+    assert "flair of slices (axial) of brain crops, one picture a question" in body and "system prompt" not in body
+    pack = entry() | {"picture": {"sequences": ["flair", "t2"], "neighbours": [0, 2], "arrange": "montage"}}
+    text = publish.card("grade", pack, {"source": "embedded"}, FACTS | {"system": "Be brief."}, summary()[:0])
+    assert "flair, flair +2, t2, t2 +2 of slices" in text and "as montage" in text and "Be brief." in text
     real = publish.card("grade", entry(), {"source": "embedded"}, FACTS | {"phantom": False}, summary()[:0])
     assert "Phantom" not in real and "base_model" not in real and "No run of the study asks it" in real
 

@@ -16,7 +16,7 @@ from glioma.base.errors import UserError
 from glioma.geometry import slices
 from glioma.vlm import models, prompts, requests, sampling
 from glioma.vlm import respond as responding
-from glioma.vlm.backends import Decoding, Prompt, transformers
+from glioma.vlm.backends import Choices, Decoding, Prompt, transformers
 from glioma.vlm.backends.transformers import Transformers
 from glioma.vlm.encode import Question, image_features
 from glioma.vlm.images import Crops
@@ -146,15 +146,41 @@ def test_choice_logprobs_are_those_of_each_choice_scored_alone(respond, loaded, 
 
 def test_scoring_choices_of_several_tokens_agrees_with_the_one_pass(loaded, small_crops):
     backend = Transformers.live(*loaded)
-    question = Question(backend.processor, PROMPT, (SIDE, SIDE))
+    question = Question(backend.processor, prompts.messages(PROMPT), ((SIDE, SIDE),))
     flair = np.load(small_crops / "gli-a.npy")[0]
-    images = image_features(backend.processor, [slices.render(flair[i], SIDE) for i in (6, 9)])
+    images = image_features(backend.processor, [(slices.render(flair[i], SIDE),) for i in (6, 9)])
     tokens = backend.processor.tokenizer("Choice: 12", add_special_tokens=False).input_ids
     start = len(tokens) - 2
     score = lambda candidate, known: backend._score(question, images, candidate, known)  # noqa: E731
     with torch.inference_mode():
         together, one_by_one = score(tokens, start), score(tokens[:-1], start) + score(tokens, start + 1)
     assert torch.allclose(together, one_by_one, atol=1e-5)
+
+
+@pytest.mark.parametrize("more", [{}, {"legal": "Choice: [0-2]"}, {"temperature": 1.0}], ids=["free", "legal", "drawn"])
+def test_choices_share_the_pass_over_the_question_with_the_answer(loaded, small_crops, monkeypatch, more):
+    """Scores are those of a pass of their own, answers those without any; rows of three sizes, each seen once."""
+    asked = requests.slices_of(["gli-b"], small_crops, slices.ORIENTATIONS, "tumour", every=3)
+    shown = Crops(small_crops).pictures(asked, SIDE, "native")
+    names, prompt = [request.name for request in asked], Prompt(PROMPT)
+    for choices in (Choices("Choice: ", ("0", "1", "2")), Choices("", ("yes", "no")), Choices("", ("0", "Choice: 12"))):
+        backend = Transformers.live(*loaded)
+        found = backend.answer(prompt, shown, names, Decoding(6, choices=choices, **more))
+        together = backend.logprobs(prompt, shown, choices)
+        apart = Transformers.live(*loaded)
+        assert apart.answer(prompt, shown, names, Decoding(6, **more)) == found
+        assert np.allclose(together, apart.logprobs(prompt, shown, choices), atol=1e-5)
+        assert np.allclose(np.exp(together).sum(axis=1), 1)
+    seen = []
+    pass_ = backend.model.model.vision_model.forward
+    monkeypatch.setattr(backend.model.model.vision_model, "forward", lambda *a, **k: seen.append(1) or pass_(*a, **k))
+    choices = Choices("Choice: ", ("0", "1", "2"))
+    backend.answer(prompt, shown, names, Decoding(6, choices=choices))
+    backend.logprobs(prompt, shown, choices)
+    assert len(seen) == 3  # one for each size
+    # Those of other slices are no longer known, though they may lie where these did.
+    backend.logprobs(prompt, shown[:1], Choices("Choice: ", ("0", "1")))
+    assert len(seen) == 4
 
 
 def test_repeats_differ_only_if_sampled_and_seeds_matter(respond, small_crops):
@@ -225,19 +251,20 @@ def test_each_image_is_preprocessed_once(loaded, small_crops, monkeypatch):
         lambda processor, images: seen.append(len(images)) or features(processor, images),
     )
     batch = [Request("gli-a", "axial", 7, repeat) for repeat in range(5)] + [Request("gli-a", "axial", 8)]
-    images = Crops(small_crops).images(batch, SIDE, "square")
+    images = Crops(small_crops).pictures(batch, SIDE, "square")
     backend, settings = Transformers.live(*loaded), Responses.read(GREEDY)
-    rows = responding.answer(backend, batch, images, PROMPT, settings, seed=0)
+    prompt = Prompt(PROMPT)
+    rows = responding.answer(backend, batch, images, prompt, settings, seed=0)
     assert len(rows) == 6 and all(row["logprobs"] for row in rows)
     assert seen == [2] and images[0] is images[4]
     # Other pictures are looked at anew, though they may lie where forgotten ones did.
     for index in range(5, 15):
-        image = Crops(small_crops).images([Request("gli-a", "axial", index)], SIDE, "square")
+        image = Crops(small_crops).pictures([Request("gli-a", "axial", index)], SIDE, "square")
         (fresh,) = Transformers.live(*loaded).answer(Prompt(PROMPT), image, ["x"], Decoding(3))
-        assert backend.answer(Prompt(PROMPT), image, ["x"], Decoding(3)) == [fresh]
+        assert backend.answer(prompt, image, ["x"], Decoding(3)) == [fresh]
         assert np.array_equal(
-            backend.logprobs(Prompt(PROMPT), image, "Choice: ", ("0", "1")),
-            Transformers.live(*loaded).logprobs(Prompt(PROMPT), image, "Choice: ", ("0", "1")),
+            backend.logprobs(prompt, image, Choices("Choice: ", ("0", "1"))),
+            Transformers.live(*loaded).logprobs(Prompt(PROMPT), image, Choices("Choice: ", ("0", "1"))),
         )
 
 
@@ -249,11 +276,11 @@ def test_slices_in_their_native_frame_are_answered_each_in_its_own_size(respond,
     rows, square = rows_of(whole), rows_of(respond("square", asked, GREEDY))
     assert [tuple(row[key] for key in ("patient", "orientation", "slice", "repeat")) for row in rows] == asked
     assert all(row["logprobs"] != padded["logprobs"] for row, padded in zip(rows, square, strict=True))
-    images = Crops(small_crops).images(asked, SIDE, "native")
-    assert {image.size for image in images} == {(51, 64), (64, 40), (64, 32)}
+    images = Crops(small_crops).pictures(asked, SIDE, "native")
+    assert {image.size for (image,) in images} == {(51, 64), (64, 40), (64, 32)}
     model, processor = loaded
     chat = processor.apply_chat_template(prompts.messages(PROMPT), add_generation_prompt=True, tokenize=False)
-    inputs = processor(images=images[-1], text=chat, add_special_tokens=False, return_tensors="pt")
+    inputs = processor(images=images[-1][0], text=chat, add_special_tokens=False, return_tensors="pt")
     output = model.generate(**inputs, max_new_tokens=10, do_sample=False)[0, inputs["input_ids"].shape[1] :]
     assert rows[-1]["text"] == processor.tokenizer.decode(output, skip_special_tokens=True)
 
@@ -262,14 +289,13 @@ def test_slices_in_their_native_frame_are_answered_each_in_its_own_size(respond,
 def test_a_question_equals_the_processors_own_batch(loaded, small_crops, image_first):
     processor = loaded[1]
     flair = np.load(small_crops / "gli-c.npy")[0]
-    images = [slices.render(flair[i], SIDE) for i in (5, 9, 11)]
-    chat = processor.apply_chat_template(
-        prompts.messages(PROMPT, image_first=image_first), add_generation_prompt=True, tokenize=False
-    )
+    images = [(slices.render(flair[i], SIDE),) for i in (5, 9, 11)]
+    messages = prompts.messages(PROMPT, image_first=image_first)
+    chat = processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
     expected = processor(
-        images=[[image] for image in images], text=[chat] * 3, add_special_tokens=False, return_tensors="pt"
+        images=[list(shown) for shown in images], text=[chat] * 3, add_special_tokens=False, return_tensors="pt"
     )
-    batch = Question(processor, PROMPT, (SIDE, SIDE), image_first).batch(image_features(processor, images))
+    batch = Question(processor, messages, ((SIDE, SIDE),)).batch(image_features(processor, images))
     assert set(batch) == set(expected)
     assert all(torch.equal(batch[name], expected[name]) for name in batch)
 

@@ -11,8 +11,9 @@ from PIL import Image
 from small_crops import SIDE
 
 from glioma.vlm import requests, store
+from glioma.vlm.backends import Example
 from glioma.vlm.respond import respond
-from glioma.vlm.store import Store, image_digest
+from glioma.vlm.store import Store, digest
 
 PROMPT = "Classify the brain scan as Low Grade Glioma (0), High Grade Glioma (1), or No Glioma (2)."
 GREEDY = {"forced_start": "Choice: ", "choices": ["0", "1", "2"], "side": SIDE, "max_new_tokens": 6, "batch_size": 8}
@@ -24,11 +25,11 @@ def ask(tiny_mllama, small_crops, tmp_path):
     """Ask with a store; returns the bytes of the responses and how many questions were really asked."""
     number = iter(range(100))
 
-    def ask(asked, prompt=PROMPT, settings=GREEDY, seed=3, code="", kept="store", model=tiny_mllama):
+    def ask(asked, prompt=PROMPT, settings=GREEDY, seed=3, code="", kept="store", model=tiny_mllama, **more):
         out = tmp_path / f"{next(number)}.jsonl"
         place = kept and tmp_path / kept
         timing = out.with_suffix(".timing.csv")
-        count = respond(model, None, asked, small_crops, prompt, settings, out, timing, seed, code, place)
+        count = respond(model, None, asked, small_crops, prompt, settings, out, timing, seed, code, place, **more)
         return out.read_bytes(), count
 
     return ask
@@ -67,6 +68,9 @@ def test_what_determines_an_answer_is_asked_anew(ask, asked, tiny_mllama):
         {"settings": {**GREEDY, "image_first": True}},
         {"settings": {**GREEDY, "legal": "Choice: [0-2]"}},
         {"settings": {**GREEDY, "side": SIDE // 2}},
+        {"settings": {**GREEDY, "picture": {"sequences": ["t1"]}}},
+        {"system": "Be brief."},
+        {"examples": [Example((Image.new("RGB", (SIDE, SIDE)),), "Choice: 0")]},
         {"settings": SAMPLED},
         {"code": "another digest"},
         {"model": {**tiny_mllama, "precision": "bfloat16"}},
@@ -103,6 +107,7 @@ def test_what_a_kill_left_of_a_line_is_no_answer(ask, asked, tmp_path):
 
 WRITER = """
 import sys
+from glioma.vlm.backends import Example
 from glioma.vlm.store import Store
 store = Store(sys.argv[1], {"prompt": "p"}, {"prompt": "p"})
 for number in range(200):
@@ -123,8 +128,8 @@ def test_writers_side_by_side_lose_nothing(tmp_path):
 
 def test_images_differ_by_mode_size_and_pixels():
     images = [Image.new("L", (4, 2)), Image.new("L", (2, 4)), Image.new("RGB", (4, 2)), Image.new("L", (4, 2), 1)]
-    assert len({image_digest(image) for image in images}) == 4
-    assert image_digest(images[0]) == image_digest(images[0].copy())
+    assert len({digest((image,)) for image in images} | {digest(tuple(images[:2])), digest(tuple(images[1::-1]))}) == 6
+    assert digest((images[0],)) == digest((images[0].copy(),))
 
 
 def test_the_store_says_what_it_holds_and_forgets_what_is_old(ask, asked, tmp_path):

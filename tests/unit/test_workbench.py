@@ -7,6 +7,7 @@ from small_crops import SIDE
 
 from glioma import tasks, workbench
 from glioma.vlm import requests
+from glioma.vlm.backends import Prompt
 from glioma.vlm.respond import respond
 from glioma.vlm.settings import Conversations
 
@@ -36,7 +37,7 @@ def tried(bench, tiny_mllama, small_crops, tmp_path):
         count = respond(
             tiny_mllama, None, bench.requests, small_crops, prompt, HOW, *files, 3, "", kept, "center_point"
         )
-        others = bench.former(kept, tiny_mllama, None, prompt)
+        others = bench.former(kept, tiny_mllama, None, Prompt(prompt))
         page = tmp_path / "page.html"
         shown = {"run": "centre", "patient": "gli-e", "banner": "Phantom patient.", "about": "All."}
         bench.write(page, tasks.read_responses(out), prompt, others, **shown)
@@ -63,7 +64,10 @@ def test_an_edited_prompt_stands_beside_the_former_one(tried, bench, tiny_mllama
     assert "default-src 'none'" in page and "http" not in page.replace("http-equiv", "")
     # What another task was asked is no former prompt of this one.
     grade = workbench.Bench(**{**vars(bench), "task": tasks.get("classification")})
-    assert not grade.former(kept, tiny_mllama, None, NEW) and len(bench.former(kept, tiny_mllama, None, NEW)) == 1
+    assert (
+        not grade.former(kept, tiny_mllama, None, Prompt(NEW))
+        and len(bench.former(kept, tiny_mllama, None, Prompt(NEW))) == 1
+    )
     # Taken back, nothing is asked, and the other one is the former.
     count, again = tried(OLD)
     assert count == 0 and "<del>bright </del>" in again

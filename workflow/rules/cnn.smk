@@ -48,7 +48,7 @@ rule train_cnn:
     # Beside a GPU three more processes read crops; on CPUs folds side by side are faster than threads.
     threads: 4 if GPU else 1
     resources:
-        gpu=GPU,
+        gpu=ONE_GPU,
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=lambda wildcards, attempt: 240 * attempt,
     params:
@@ -74,7 +74,7 @@ rule predict_cnn_grade:
     conda:
         "../envs/main.yaml"
     resources:
-        gpu=GPU,
+        gpu=ONE_GPU,
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=60,
     params:
@@ -103,7 +103,7 @@ rule predict_cnn_mask:
     conda:
         "../envs/main.yaml"
     resources:
-        gpu=GPU,
+        gpu=ONE_GPU,
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=60,
     params:
@@ -129,7 +129,7 @@ rule predict_cnn_slices:
     conda:
         "../envs/main.yaml"
     resources:
-        gpu=GPU,
+        gpu=ONE_GPU,
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=60,
     params:

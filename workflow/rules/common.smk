@@ -90,6 +90,8 @@ def output_of(run):
 
 
 GPU = settings.gpus(config)
+# A network has room on one.
+ONE_GPU = min(GPU, 1)
 HUB = [name for name, entry in config["models"].items() if settings.origin(entry) == "hub"]
 SERVED = [name for name, entry in config["models"].items() if settings.origin(entry) == "endpoint"]
 EMBEDDED = [name for name, entry in config["models"].items() if settings.origin(entry) == "embedded"]
@@ -180,6 +182,18 @@ def adapter_folder(run, part):
     """The folder of the adapter that answers for a part of a run; None for a model off the shelf."""
     adapter = RUNS[run]["adapter"]
     return adapter and f"{RESULTS}/adapters/{adapter}/fold{settings.adapter_fold(config, run, part)}"
+
+
+def system_of(entry):
+    """The file of the system prompt of a run or adapter, if it has one."""
+    file = settings.system_file(config, entry)
+    return [file] if file else []
+
+
+def examples_of(run, part):
+    """The file of a run's examples and their pictures, if it has any."""
+    folder = f"{RESULTS}/examples/{run}/{part}"
+    return [f"{folder}/examples.jsonl", f"{folder}/images"] if RUNS[run]["examples"] else []
 
 
 def adapter_files(run, part):

@@ -104,6 +104,7 @@ rule draw_reliability:
         graders=GRADERS,
     output:
         reliability=figure("reliability", "2 Results"),
+        abstention=figure("abstention", "2 Results"),
     log:
         "<logs>/draw_reliability.log",
     benchmark:

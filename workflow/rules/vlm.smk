@@ -73,6 +73,7 @@ rule conversations:
         crops=lambda wildcards: crop_table(ADAPTERS[wildcards.adapter]),
         folds=FOLDS,
         prompt=lambda wildcards: settings.prompt_file(ADAPTERS[wildcards.adapter]["prompt"]),
+        system=lambda wildcards: system_of(ADAPTERS[wildcards.adapter]),
     output:
         images=directory("<results>/conversations/{adapter}/images"),
         train=collect("<results>/conversations/{{adapter}}/fold{fold}/train.jsonl", fold=FOLD_NUMBERS),
@@ -91,6 +92,7 @@ rule conversations:
         task=lambda wildcards: ADAPTERS[wildcards.adapter]["task"],
         # By content, too: an older file in its place is another prompt.
         prompt=lambda wildcards: stamp(settings.prompt_file(ADAPTERS[wildcards.adapter]["prompt"])),
+        system=lambda wildcards: stamps(system_of(ADAPTERS[wildcards.adapter])),
         settings=lambda wildcards: settings.conversations(config, wildcards.adapter),
         wording=lambda wildcards: settings.wording(config, ADAPTERS[wildcards.adapter]),
         folds=FOLD_NUMBERS,
@@ -132,6 +134,30 @@ rule finetune:
         "../scripts/finetune.py"
 
 
+# Answered slices of patients whom a part does not ask about.
+rule examples:
+    input:
+        crops=lambda wildcards: crop_table(RUNS[wildcards.run]),
+        folds=FOLDS,
+    output:
+        examples="<results>/examples/{run}/{part}/examples.jsonl",
+        images=directory("<results>/examples/{run}/{part}/images"),
+    log:
+        "<logs>/examples/{run}.{part}.log",
+    benchmark:
+        "<benchmarks>/examples/{run}.{part}.tsv"
+    localrule: True
+    conda:
+        "../envs/main.yaml"
+    params:
+        task=lambda wildcards: RUNS[wildcards.run]["task"],
+        settings=lambda wildcards: settings.examples(config, wildcards.run),
+        seed=config["seed"],
+        code=lambda wildcards: code_of("examples", RUNS[wildcards.run]["task"]),
+    script:
+        "../scripts/examples.py"
+
+
 rule respond:
     input:
         lambda wildcards: usable(RUNS[wildcards.run]["model"]),
@@ -139,6 +165,8 @@ rule respond:
         crops=lambda wildcards: crop_table(RUNS[wildcards.run]),
         folds=FOLDS,
         prompt=lambda wildcards: settings.prompt_file(RUNS[wildcards.run]["prompt"]),
+        system=lambda wildcards: system_of(RUNS[wildcards.run]),
+        examples=lambda wildcards: examples_of(wildcards.run, wildcards.part),
     output:
         responses="<results>/responses/{run}/{part}-{shard}.jsonl",
         timing="<results>/responses/{run}/{part}-{shard}.timing.csv",
@@ -156,6 +184,7 @@ rule respond:
         base=lambda wildcards: base(RUNS[wildcards.run]["model"]),
         adapter=lambda wildcards: adapter_folder(wildcards.run, wildcards.part),
         prompt=lambda wildcards: stamp(settings.prompt_file(RUNS[wildcards.run]["prompt"])),
+        system=lambda wildcards: stamps(system_of(RUNS[wildcards.run])),
         wording=lambda wildcards: settings.wording(config, RUNS[wildcards.run]),
         task=lambda wildcards: RUNS[wildcards.run]["task"],
         queries=lambda wildcards: settings.queries(config, wildcards.run),
@@ -176,6 +205,7 @@ rule prepare_adapter:
         ),
         folds=FOLDS,
         prompt=lambda wildcards: settings.prompt_file(ADAPTERS[wildcards.adapter]["prompt"]),
+        system=lambda wildcards: system_of(ADAPTERS[wildcards.adapter]),
         summary=SUMMARY,
     output:
         directory("<results>/adapters/{adapter}/hub"),

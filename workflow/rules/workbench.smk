@@ -9,6 +9,8 @@ rule try_prompt:
         crops=lambda wildcards: crop_table(RUNS[wildcards.run]),
         folds=FOLDS,
         prompt=lambda wildcards: settings.prompt_file(RUNS[wildcards.run]["prompt"]),
+        system=lambda wildcards: system_of(RUNS[wildcards.run]),
+        examples=lambda wildcards: examples_of(wildcards.run, "test"),
     output:
         page="<results>/try/{run}/{patient}.html",
         responses="<results>/try/{run}/{patient}.jsonl",
@@ -25,6 +27,7 @@ rule try_prompt:
         base=lambda wildcards: base(RUNS[wildcards.run]["model"]),
         adapter=lambda wildcards: adapter_folder(wildcards.run, "test"),
         prompt=lambda wildcards: stamp(settings.prompt_file(RUNS[wildcards.run]["prompt"])),
+        system=lambda wildcards: stamps(system_of(RUNS[wildcards.run])),
         wording=lambda wildcards: settings.wording(config, RUNS[wildcards.run]),
         queries=lambda wildcards: settings.queries(config, wildcards.run),
         generation=lambda wildcards: settings.generation(config, wildcards.run),

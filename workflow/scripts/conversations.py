@@ -8,14 +8,16 @@ from glioma.cohort import folds
 from glioma.vlm import conversations, prompts
 
 with job(snakemake):
+    given, params = snakemake.input, snakemake.params
+    system = prompts.read_optional(given.system, params.wording)
     counts = conversations.write(
         Path(snakemake.output.test).parent,
-        folds.read(snakemake.input.folds),
-        Path(snakemake.input.crops).parent,
-        tasks.get(snakemake.params.task),
-        prompts.read(snakemake.input.prompt, snakemake.params.wording),
-        snakemake.params.settings,
-        snakemake.params.seed,
-        snakemake.params.folds,
+        folds.read(given.folds),
+        Path(given.crops).parent,
+        tasks.get(params.task),
+        prompts.read(given.prompt, params.wording),
+        {**params.settings, "system": system},
+        params.seed,
+        params.folds,
     )
     print(", ".join(f"{count} {part}" for part, count in counts.items()))

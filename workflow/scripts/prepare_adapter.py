@@ -16,6 +16,7 @@ with job(snakemake):
     facts = {
         **keys.facts,
         "prompt": prompts.read(given.prompt, keys.wording),
+        "system": prompts.read_optional(given.system, keys.wording),
         "output": tasks.get(entry["task"]).output,
         "numbers": {
             "trained on": len(first["train"]), "to validate": len(first["validation"]), "to test": len(first["test"])

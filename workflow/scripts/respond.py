@@ -7,23 +7,27 @@ from glioma.cohort import folds
 from glioma.vlm import prompts, requests
 
 with job(snakemake):
+    from glioma.vlm.images import read_examples
     from glioma.vlm.respond import respond
 
-    queries, wildcards = snakemake.params.queries, snakemake.wildcards
-    crops = Path(snakemake.input.crops).parent
-    questions = requests.of_run(folds.read(snakemake.input.folds), crops, queries, wildcards.part)
+    given, params = snakemake.input, snakemake.params
+    queries, wildcards = params.queries, snakemake.wildcards
+    crops = Path(given.crops).parent
+    questions = requests.of_run(folds.read(given.folds), crops, queries, wildcards.part)
     respond(
-        snakemake.params.base,
-        snakemake.params.adapter,
+        params.base,
+        params.adapter,
         requests.shard(questions, int(wildcards.shard), queries["shards"]),
         crops,
-        prompts.read(snakemake.input.prompt, snakemake.params.wording),
-        snakemake.params.generation,
+        prompts.read(given.prompt, params.wording),
+        params.generation,
         snakemake.output.responses,
         snakemake.output.timing,
-        snakemake.params.seed,
-        snakemake.params.code,
+        params.seed,
+        params.code,
         # No param of the rule: an answer is the same, asked anew or kept.
         snakemake.config["store"],
-        snakemake.params.task,
+        params.task,
+        prompts.read_optional(given.system, params.wording),
+        read_examples(given.examples),
     )

@@ -10,6 +10,8 @@ from glioma.vlm import prompts, requests
 
 with job(snakemake):
     from glioma import workbench
+    from glioma.vlm.backends import Prompt
+    from glioma.vlm.images import read_examples
     from glioma.vlm.respond import respond
 
     given, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
@@ -26,15 +28,16 @@ with job(snakemake):
         hgg=grades[wildcards.patient] == "HGG",
         how=params.generation,
     )
-    prompt, kept = prompts.read(given.prompt, params.wording), snakemake.config["store"]
-    out = snakemake.output
+    prompt, system = prompts.read(given.prompt, params.wording), prompts.read_optional(given.system, params.wording)
+    examples, kept, out = read_examples(given.examples), snakemake.config["store"], snakemake.output
     asked = (params.base, params.adapter, bench.requests, crops, prompt, params.generation)
-    count = respond(*asked, out.responses, out.timing, params.seed, params.code, kept, bench.task.name)
+    how = (params.seed, params.code, kept, bench.task.name, system, examples)
+    count = respond(*asked, out.responses, out.timing, *how)
     bench.write(
         out.page,
         tasks.read_responses(out.responses),
         prompt,
-        bench.former(kept, params.base, params.adapter, prompt),
+        bench.former(kept, params.base, params.adapter, Prompt(prompt, system=system, examples=examples)),
         run=wildcards.run,
         patient=wildcards.patient,
         banner="Phantom patient." if params.phantom else "Not one of the report's pages: for working on a prompt.",

@@ -22,7 +22,7 @@ class Threshold(Backend):
     def answer(self, prompt, images, names, decoding):
         assert self.loaded, "asked before it was loaded"
         assert len(names) == len(images)
-        return [self._answer(prompt, np.asarray(image.convert("L"))) for image in images]
+        return [self._answer(prompt, np.asarray(image.convert("L"))) for (image,) in images]
 
     def _answer(self, prompt, pixels):
         bright = np.argwhere(pixels >= BRIGHT)
@@ -33,10 +33,10 @@ class Threshold(Backend):
         row, column = ((bright.min(axis=0) + bright.max(axis=0)) / 2 * 128 / len(pixels)).round().astype(int)
         return Answer(f"({row}, {column})", "stop", 6)
 
-    def logprobs(self, prompt, images, forced_start, choices):
-        assert forced_start == "Choice: "
-        shares = np.array([(np.asarray(image.convert("L")) >= BRIGHT).mean() for image in images])
-        weights = np.stack([shares + 1, shares + 2, np.full_like(shares, 3)], axis=1)[:, : len(choices)]
+    def logprobs(self, prompt, images, choices):
+        assert choices.forced_start == "Choice: "
+        shares = np.array([(np.asarray(image.convert("L")) >= BRIGHT).mean() for (image,) in images])
+        weights = np.stack([shares + 1, shares + 2, np.full_like(shares, 3)], axis=1)[:, : len(choices.options)]
         return np.log(weights / weights.sum(axis=1, keepdims=True))
 
 

@@ -30,9 +30,9 @@ def devices() -> list[str]:
 
 
 def claim(wanted: int) -> None:
-    """Show this process so many GPUs that no other job has claimed, before PyTorch looks for any.
+    """Show this process so many GPUs that no other job has claimed, before PyTorch looks for any, and no others.
 
-    Where there are no more than it wants, or fewer are free, all stay visible, and the log says so.
+    Where fewer are free, it shares the first ones, and the log says so.
     """
     if not wanted or len(known := devices()) <= wanted:
         return
@@ -48,12 +48,15 @@ def claim(wanted: int) -> None:
             continue
         mine.append((name, file))
         if len(mine) == wanted:
-            # As the driver counts them, not by speed.
-            os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
-            os.environ[VISIBLE] = ",".join(name for name, _ in mine)
             _held.extend(file for _, file in mine)
-            print(f"GPU {os.environ[VISIBLE]} of {len(known)}")
-            return
+            return _show([name for name, _ in mine], f"of {len(known)}")
     for _, file in mine:
         file.close()
-    print(f"all {len(known)} GPUs have jobs of their own; sharing them")
+    _show(known[:wanted], f"shared: of {len(known)} fewer than {wanted} are free")
+
+
+def _show(names: list[str], why: str) -> None:
+    # As the driver counts them, not by speed.
+    os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+    os.environ[VISIBLE] = ",".join(names)
+    print(f"GPU {os.environ[VISIBLE]}, {why}")

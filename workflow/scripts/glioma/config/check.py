@@ -12,7 +12,7 @@ from glioma.base.files import find
 from glioma.base.section import nearest
 from glioma.cohort import parts
 from glioma.config import settings
-from glioma.config.entries import TAKEN
+from glioma.config.entries import GRADES, TAKEN
 from glioma.metrics import with_medpy
 from glioma.scoring.names import BASELINES, BY_SITE
 from glioma.vlm import prompts
@@ -140,6 +140,7 @@ def _adapters(config: dict[str, Any]) -> None:
                 "can be trained; name a model with weights"
             )
         _prompt(f"adapters.{name}.prompt", adapter["prompt"])
+        _shown(config, f"adapters.{name}", adapter)
         if (last := max(adapter["folds"])) >= config["folds"]["count"]:
             raise UserError(
                 f"configuration, key adapters.{name}.folds: no fold {last}; "
@@ -159,11 +160,28 @@ def _runs(config: dict[str, Any]) -> None:
                 "to constrain answers; set its endpoint.server to vllm or sglang if it is one"
             )
         _prompt(f"runs.{name}.prompt", run["prompt"])
+        _shown(config, f"runs.{name}", run)
+        if run["examples"] and run["choices"] != list(GRADES) and tasks.get(run["task"]).output == "grade":
+            raise UserError(
+                f"configuration, key runs.{name}.examples: examples are answered as 0, 1 and 2 mean by default; leave "
+                "choices out, or examples"
+            )
         if name in TAKEN:
             raise UserError(f"configuration, key runs.{name}: that name is taken in the scores; choose another")
         if run["adapter"] is not None:
             _known(f"runs.{name}.adapter", run["adapter"], adapters)
             _agreement(config, name)
+
+
+def _shown(config: dict[str, Any], key: str, entry: dict[str, Any]) -> None:
+    """The system prompt of a run or adapter is there, and where it locates, coordinates are those of one slice."""
+    if entry["system"]:
+        _prompt(f"{key}.system", entry["system"])
+    if not tasks.get(entry["task"]).whole_slices and settings.picture(config, entry)["arrange"] == "montage":
+        raise UserError(
+            f"configuration, key {key}.picture.arrange: on a montage nobody knows which tile a coordinate is in; use "
+            "colours or images"
+        )
 
 
 def _endpoint(config: dict[str, Any], name: str, model: dict[str, Any]) -> None:
@@ -187,6 +205,12 @@ def _agreement(config: dict[str, Any], name: str) -> None:
             raise UserError(
                 f"configuration, key runs.{name}.{key}: {run[key]!r}, but its adapter {run['adapter']!r} "
                 f"was made for {adapter[key]!r}; use the same {key} for both"
+            )
+    for key, of in (("picture", settings.picture), ("system", settings.system_file)):
+        if run[key] is not None and of(config, run) != of(config, adapter):
+            raise UserError(
+                f"configuration, key runs.{name}.{key}: its adapter {run['adapter']!r} was trained with another; leave "
+                "the key out, and the run follows its adapter"
             )
     trained = settings.image_first(config, adapter)
     if run["generation"]["image_first"] not in (None, trained):

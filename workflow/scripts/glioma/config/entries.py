@@ -19,6 +19,7 @@ from glioma.vlm.settings import (
     Endpoint,
     Generation,
     Orientation,
+    Picture,
     PolygonPoints,
     Training,
 )
@@ -116,6 +117,10 @@ class Adapter(Section):
     """What it is trained with: a file under config/prompts/."""
     crops: CropMode | None = None
     """brain or tumour; null: crops.mode."""
+    picture: Picture = Picture()
+    """What it is shown of a slice."""
+    system: PromptName | None = None
+    """A system prompt: a file under config/prompts/."""
     folds: tuple[Whole, ...] = (0,)
     """Which folds validate, one adapter each; test patients are judged by the first."""
     conversations: Conversations = Conversations()
@@ -142,6 +147,12 @@ class Run(Section):
     """null: the model off the shelf."""
     crops: CropMode | None = None
     """brain or tumour; null: those of its adapter, or crops.mode."""
+    picture: Picture | None = None
+    """What it is shown of a slice; null: as its adapter, or one FLAIR slice."""
+    system: PromptName | None = None
+    """A system prompt: a file under config/prompts/; null: that of its adapter, or none."""
+    examples: Count | None = None
+    """Answered slices before every question (few-shot), of patients that its part does not ask about."""
     patients: Literal["test", "all"] = "test"
     """all: the development patients too, each by an adapter that has not seen them."""
     choices: tuple[Literal["LGG", "HGG", "no glioma"], ...] = GRADES  # type: ignore[assignment]
@@ -239,8 +250,9 @@ class Site(Section):
     """A name under config/studies/, or the path of a file."""
     cohort: dict[str, Any] = Field(default_factory=dict)
     """The keys of a cohort; with any, it takes the place of the study's own."""
-    gpus_per_job: Annotated[int, Field(ge=0, le=1), BeforeValidator(number)] | Literal["auto"] = "auto"
-    """GPUs that training and inference ask for: 0, 1, or auto (one where the machine has any)."""
+    gpus_per_job: Annotated[int, Field(ge=0), BeforeValidator(number)] | Literal["auto"] = "auto"
+    """GPUs that training and inference ask for: 0, 1, or auto (one where the machine has any). More than one is for the
+    jobs of VLMs: a model that does not fit one is spread over them."""
     store: str | None = "results/store"
     """The folder of the answer store, which all studies share; null: answers are asked anew whenever a job runs."""
     store_days: Count = 90

@@ -15,7 +15,7 @@ from glioma.cnn.recipe import Recipe
 from glioma.cohort import parts as cohort_parts
 from glioma.config.entries import ELSEWHERE
 from glioma.geometry.shapes import POLYGON_POINTS
-from glioma.vlm.settings import Conversations
+from glioma.vlm.settings import Conversations, Picture
 
 
 def prompt_file(name: str) -> str:
@@ -86,12 +86,12 @@ def adapter_folds(config: dict[str, Any], adapter: str) -> list[int]:
 def parts(config: dict[str, Any], run: str) -> list[str]:
     """The parts of the cohort that a run asks about, each with one model.
 
-    They are "test"; for all patients "everyone", or with an adapter each fold besides.
+    They are "test"; for all patients "everyone", or with an adapter or examples each fold besides.
     """
     entry = config["runs"][run]
     if entry["patients"] == "test" or entry["repeats"]:
         return ["test"]
-    if entry["adapter"] is None:
+    if entry["adapter"] is None and not entry["examples"]:
         return [cohort_parts.EVERYONE]
     return ["test", *map(cohort_parts.name, range(config["folds"]["count"]))]
 
@@ -150,6 +150,23 @@ def image_first(config: dict[str, Any], entry: dict[str, Any]) -> bool:
     return image_first(config, adapter) if adapter else config["models"][entry["model"]]["image_first"]
 
 
+def _of_adapter(config: dict[str, Any], entry: dict[str, Any], key: str) -> Any:
+    """A key of a run or adapter; a run that says nothing follows its adapter."""
+    adapter = config["adapters"].get(entry.get("adapter") or "", {})
+    return entry[key] if entry[key] is not None else adapter.get(key)
+
+
+def picture(config: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+    """What the model of a run or adapter is shown of a slice."""
+    return _of_adapter(config, entry, "picture") or Picture().model_dump(mode="json")
+
+
+def system_file(config: dict[str, Any], entry: dict[str, Any]) -> str | None:
+    """The file of the system prompt of a run or adapter."""
+    name = _of_adapter(config, entry, "system")
+    return name and prompt_file(name)
+
+
 def conversations(config: dict[str, Any], adapter: str) -> dict[str, Any]:
     """What the conversations of an adapter depend on, besides its prompt."""
     entry = config["adapters"][adapter]
@@ -159,8 +176,22 @@ def conversations(config: dict[str, Any], adapter: str) -> dict[str, Any]:
         "frame": config["slices"]["frame"],
         "coordinates": coordinates(config, entry["model"]),
         "image_first": image_first(config, entry),
+        "picture": picture(config, entry),
     }
     return ordered(entry["conversations"] | shared)
+
+
+def examples(config: dict[str, Any], run: str) -> dict[str, Any]:
+    """How the examples of a run are shown and answered."""
+    entry = config["runs"][run]
+    shared = {"count": entry["examples"], "picture": picture(config, entry), "frame": _frame(config, entry)}
+    shared |= {"tumour_pixels": config["slices"]["tumour_pixels"], "orientations": entry["orientations"]}
+    return ordered(truth(config, run) | shared)
+
+
+def _frame(config: dict[str, Any], entry: dict[str, Any]) -> str:
+    """How slices are framed for a task: coordinates are pixels of a square."""
+    return config["slices"]["frame"] if tasks.get(entry["task"]).whole_slices else "square"
 
 
 def truth(config: dict[str, Any], run: str) -> dict[str, Any]:
@@ -247,8 +278,8 @@ def generation(config: dict[str, Any], run: str) -> dict[str, Any]:
     task = tasks.get(entry["task"])
     shared = {
         "side": config["models"][entry["model"]]["side"] or config["slices"]["side"],
-        # Coordinates are pixels of a square.
-        "frame": config["slices"]["frame"] if task.whole_slices else "square",
+        "frame": _frame(config, entry),
+        "picture": picture(config, entry),
         "forced_start": task.forced_start,
         "choices": task.choices,
         "legal": task.legal(limits(config, entry)) if entry["generation"]["constrained"] else None,

@@ -82,6 +82,10 @@ RECORDS = (
            empty="undefined without both grades"),
     Metric("auc_logprob", "AUC of p(HGG)", ("grade",), full="area under the ROC curve of the mean HGG probability"),
     Metric("auc_tally", "AUC of GLDR", ("grade",), full="area under the ROC curve of the share of HGG slices"),
+    *(Metric(name, label, ("grade",), better="lower", full=f"area under the risk-coverage curve, the surest first{by}")
+      for name, label, by in (
+        ("aurc", "AURC", ""), ("aurc_logprob", "AURC of p(HGG)", ", by the mean HGG probability"),
+        ("aurc_tally", "AURC of GLDR", ", by the share of HGG slices"))),
     Metric("brier", "Brier score", ("grade",), better="lower", full="mean squared error of the HGG probability"),
     Metric("ece", "ECE", ("grade",), better="lower", full="expected calibration error"),
     Metric("ece_if_calibrated", "ECE by chance", ("grade",), better="",

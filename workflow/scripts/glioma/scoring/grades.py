@@ -62,6 +62,9 @@ def _vote_rows(entry: Entry, scope: Scope, patients: pd.DataFrame, settings: Set
     rows = summaries.classification_rows(entry, scope, patients["grade"], patients["label"], settings)
     for metric, score in (("auc_logprob", "p_hgg"), ("auc_tally", "gldr")):
         rows.append(summaries.auc_row(entry, scope, metric, patients["grade"], patients[score], settings))
+    for metric, score in (("aurc_logprob", "p_hgg"), ("aurc_tally", "gldr")):
+        own = (patients["grade"], patients["label"], patients[score])
+        rows.append(summaries.aurc_row(entry, scope, metric, own, settings))
     rows += summaries.calibration_rows(entry, scope, patients["grade"], patients["p_hgg"], settings)
     for name, group in patients.groupby("grade"):
         metric = f"gldr_{name.lower()}"
@@ -89,6 +92,8 @@ def score_cnn_classifier(
         scope = Scope("volume", "volume")
         rows = summaries.classification_rows(entry, scope, patients["grade"], patients["label"], settings)
         rows.append(summaries.auc_row(entry, scope, "auc", patients["grade"], patients["p_hgg"], settings))
+        own = (patients["grade"], patients["label"], patients["p_hgg"])
+        rows.append(summaries.aurc_row(entry, scope, "aurc", own, settings))
         return rows + summaries.calibration_rows(entry, scope, patients["grade"], patients["p_hgg"], settings)
 
     return assemble(pd.DataFrame(), patients, entry, None, summarise)

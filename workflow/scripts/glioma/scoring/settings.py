@@ -12,6 +12,9 @@ from glioma.geometry.shapes import Components
 class Votes(Section):
     """How slices make a patient."""
 
+    ballot: Literal["choice", "probability"] = "choice"
+    """A slice votes for the grade that it was answered, or weighs in with its probability of HGG: then the mean over
+    slices decides, and the keys below decide nothing."""
     tie: Literal["undecided", "hgg", "lgg", "probability"] = "undecided"
     """Between the leading choices: undecided, that grade where it leads, or HGG or LGG by the mean probability."""
     no_glioma: Literal["exclude", "counts", "undecided"] = "exclude"

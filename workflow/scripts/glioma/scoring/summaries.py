@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from glioma.base import seeds
-from glioma.metrics import calibration, classification, records
+from glioma.metrics import abstention, calibration, classification, records
 from glioma.scoring.settings import Settings
 from glioma.stats import statistics
 
@@ -165,6 +165,33 @@ def auc_row(
     truth, score = truth[known], score[known]
     value = float(classification.auc(score[truth], score[~truth]))
     interval = statistics.auc_interval(value, int(truth.sum()), int((~truth).sum()), settings.confidence)
+    return row(entry, scope, metric, value, int(known.sum()), int((~known).sum()), interval)
+
+
+def aurc_row(
+    entry: Entry,
+    scope: Scope,
+    metric: str,
+    patients: tuple[Iterable[str], Iterable[str], Iterable[float]],
+    settings: Settings,
+) -> dict:
+    """Area under the risk-coverage curve of patients' (grades, labels, scores), higher for HGG.
+
+    An undecided patient is wrong and the last to be answered; one without a score counts as undecided.
+    """
+    grades, labels, score = (np.asarray(list(each), dtype=object) for each in patients)
+    score = np.where(labels == "", 0.5, score.astype(float))
+    known = np.isfinite(score)
+    wrong = (labels != grades)[known]
+    sure = abstention.confidence(labels[known], score[known])
+    value = float(abstention.aurc(wrong, sure))
+    interval = statistics.bootstrap(
+        (np.arange(len(wrong)),),
+        lambda drawn, axis=-1: abstention.aurc(wrong[drawn], sure[drawn]),
+        entry.generator(settings.seed, *asdict(scope).values(), metric),
+        settings.resamples,
+        settings.confidence,
+    )
     return row(entry, scope, metric, value, int(known.sum()), int((~known).sum()), interval)
 
 

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 import torch
 from transformers import ProcessorMixin
 
-from glioma.vlm import processors
+from glioma.vlm import processors, prompts
 from glioma.vlm.encode import Features, extend, image_features, reply_tokens, text_features
-from glioma.vlm.images import image_size, open_image
+from glioma.vlm.images import image_size, open_all
 
 IGNORED = -100  # the label PyTorch's cross entropy skips
 CACHE_BYTES = 2**30
@@ -38,7 +38,7 @@ class Collator:
         self.end = processor.tokenizer.eos_token_id
         self.ends = {*ends, self.end}
         self.room = cache_bytes
-        self.images: dict[str, Features] = {}
+        self.images: dict[tuple[str, ...], Features] = {}
         self.texts: dict[tuple, Features] = {}
         self.image_names: set[str] = set()
 
@@ -51,18 +51,16 @@ class Collator:
         batch = {
             name: torch.cat([_pad(text[name], longest, padding.get(name, 0)) for text in texts]) for name in texts[0]
         }
-        images = [self._image(row["images"][0]) for row in rows]
+        images = [self._images(tuple(row["images"])) for row in rows]
         return batch | {name: torch.cat([image[name] for image in images]) for name in self.image_names}
 
     def _text(self, row: Mapping) -> Features:
         # By the messages themselves: a template is rendered once for each, not at every step.
-        key = json.dumps(row["messages"]), image_size(row["images"][0])
+        key = json.dumps(row["messages"]), *map(image_size, row["images"])
         if key not in self.texts:
-            question, reply = row["messages"][:-1], row["messages"][-1]["content"][0]["text"]
-            turn = processors.turn(self.processor, question)
-            image = open_image(row["images"][0])
-            asked, self.image_names = text_features(self.processor, turn.question, image)
-            answer = self._answer(turn, reply)
+            turn = processors.turn(self.processor, row["messages"][:-1])
+            asked, self.image_names = text_features(self.processor, turn.question, open_all(row["images"]))
+            answer = self._answer(turn, prompts.reply_of(row["messages"]))
             features = extend(asked, answer, processors.takes_suffix(self.processor))
             labels = features["input_ids"].clone()
             known = asked["input_ids"].shape[1]
@@ -82,14 +80,14 @@ class Collator:
             return [*reply_tokens(self.processor, turn, reply), self.end]
         return tokens[: end + 1]
 
-    def _image(self, path: str) -> Features:
-        if path in self.images:
-            return self.images[path]
-        features = image_features(self.processor, [open_image(path)])[0]
+    def _images(self, paths: tuple[str, ...]) -> Features:
+        if paths in self.images:
+            return self.images[paths]
+        features = image_features(self.processor, [open_all(paths)])[0]
         size = sum(value.nbytes for value in features.values())
         if size <= self.room:
             self.room -= size
-            self.images[path] = features
+            self.images[paths] = features
         return features
 
 

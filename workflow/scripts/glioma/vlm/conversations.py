@@ -21,8 +21,8 @@ from glioma.cohort import crop_files, folds
 from glioma.cohort.sequences import SEQUENCES
 from glioma.geometry import shapes, slices
 from glioma.tasks import QueryTask
-from glioma.vlm import prompts
-from glioma.vlm.settings import Conversations, Coordinates
+from glioma.vlm import pictures, prompts
+from glioma.vlm.settings import Conversations, Coordinates, Picture
 
 
 class Convention(Coordinates):
@@ -39,6 +39,9 @@ class Settings(Conversations):
     """Tumour pixels from which on a slice counts as one with tumour."""
     frame: Literal["square", "native"] = "square"
     coordinates: Convention = Convention()
+    picture: Picture = Picture()
+    system: str | None = None
+    """The system prompt itself."""
 
 
 def choose(
@@ -71,7 +74,8 @@ def patient_rows(
     patient: str, grade: str, crops: Path, images: Path, task: QueryTask, prompt: str, settings: Mapping, seed: int
 ) -> list[dict]:
     """Write the slices of one patient as PNG files and return their conversations."""
-    flair = crop_files.load(crops, patient)[SEQUENCES.index("flair")]
+    crop = crop_files.load(crops, patient)
+    flair = crop[SEQUENCES.index("flair")]
     mask = crop_files.load_mask(crops, patient)
     rows = []
     for orientation, index, tumour in choose(flair, mask, task, settings, seeds.generator(seed, task.name, patient)):
@@ -79,23 +83,30 @@ def patient_rows(
         if tumour and not drawn.any():
             continue  # too small to survive rendering at fewer pixels than the crop has
         name = f"{patient}-{orientation}-{index:03d}"
-        path = images / f"{name}.png"
-        shown = settings["coordinates"]["shown"] or settings["side"]
-        slices.render(slices.take(flair, orientation, index), shown, settings["frame"]).save(path)
+        side = settings["coordinates"]["shown"] or settings["side"]
+        shown = pictures.show(crop, orientation, index, Picture.read(settings["picture"]), side, settings["frame"])
         answer = task.true_answer(grade == "HGG", tumour, drawn, settings)
         row = {
             "id": name,
             "patient": patient,
             "orientation": orientation,
             "slice": index,
-            "messages": prompts.messages(prompt, answer, bool(settings["image_first"])),
-            "images": [str(path)],
+            "messages": prompts.messages(prompt, answer, settings["image_first"], len(shown), settings["system"]),
+            "images": save_images(shown, images, name),
         }
         if not task.whole_slices:
             # In our pixels, whatever coordinates the answer is in.
             row["box"] = shapes.box_from_mask(shapes.parts_to_show(drawn, settings["components"]))
         rows.append(row)
     return rows
+
+
+def save_images(shown: pictures.Pictures, folder: Path, name: str) -> list[str]:
+    """Write the pictures of a slice as PNG files; return their paths."""
+    paths = [folder / (f"{name}.png" if len(shown) == 1 else f"{name}-{number}.png") for number in range(len(shown))]
+    for image, path in zip(shown, paths, strict=True):
+        image.save(path)
+    return [str(path) for path in paths]
 
 
 def check_images(path: str | Path, folder: str | Path) -> None:
@@ -184,7 +195,7 @@ def read(path: str | Path) -> list[dict]:
         for number, line in enumerate(lines, start=1):
             try:
                 row = json.loads(line)
-                row["messages"][1]["content"], row["images"][0]
+                prompts.reply_of(row["messages"]), row["images"][0]
             except (json.JSONDecodeError, KeyError, IndexError, TypeError):
                 raise UserError(
                     f"{path}, line {number}: not a conversation; delete the file to have it written again"

@@ -1,8 +1,9 @@
 """From prompts and slices to a model's input tensors.
 
-Images of one size have features of one size, and a question about them has one length: a prompt is tokenised once for
-each size, an image is preprocessed once, and no batch of one size needs padding to be answered. That is also why an
-answer cannot depend on the rows it shares a batch with.
+A row is one question with all its images, those of its examples included. Images of one size have features of one size,
+and a question about them has one length: a prompt is tokenised once for the sizes of a row's images, a row is
+preprocessed once, and no batch of such rows needs padding to be answered. That is also why an answer cannot depend on
+the rows it shares a batch with.
 """
 
 from collections.abc import Sequence
@@ -12,37 +13,44 @@ from PIL import Image
 from transformers import PreTrainedModel, ProcessorMixin
 
 from glioma.vlm import processors, prompts
+from glioma.vlm.pictures import Pictures
 
 Features = dict[str, torch.Tensor]
-# What a question is about matters nothing to its image.
-_ANY = prompts.messages("?")
+Sizes = tuple[tuple[int, int], ...]
+"""(width, height) of each image of a row."""
 
 
-def image_features(processor: ProcessorMixin, images: Sequence[Image.Image]) -> list[Features]:
-    """The processor's tensors of each image, first axis kept, for images of one size.
+def sizes(row: Pictures) -> Sizes:
+    """The sizes of a row's images."""
+    return tuple(image.size for image in row)
+
+
+def image_features(processor: ProcessorMixin, rows: Sequence[Pictures]) -> list[Features]:
+    """The processor's tensors of each row's images, first axis kept, for rows of the same sizes.
 
     The processor as a whole is asked, because what it tells its image processor (InternVL: to cut tiles) is its own.
     """
-    text = processors.chat(processor, _ANY, answers=True)
-    features = _process(processor, [text] * len(images), images)
+    # What a question is about matters nothing to its images.
+    text = processors.chat(processor, prompts.messages("?", images=len(rows[0])), answers=True)
+    features = _process(processor, [text] * len(rows), rows)
     names = set(features) - set(_of_tokens(features))
-    # Some models stack images, others concatenate their patches; either way each image has an equal share of axis 0.
-    chunks = {name: features[name].chunk(len(images)) for name in names}
-    return [{name: parts[i].clone() for name, parts in chunks.items()} for i in range(len(images))]
+    # Some models stack images, others concatenate their patches; either way each row has an equal share of axis 0.
+    chunks = {name: features[name].chunk(len(rows)) for name in names}
+    return [{name: parts[i].clone() for name, parts in chunks.items()} for i in range(len(rows))]
 
 
-def text_features(processor: ProcessorMixin, text: str, image: Image.Image) -> tuple[Features, set[str]]:
-    """Token tensors, (1, length, ...), of a chat text about one image, and the names of the image's tensors."""
-    features = _process(processor, [text], [image])
+def text_features(processor: ProcessorMixin, text: str, images: Pictures) -> tuple[Features, set[str]]:
+    """Token tensors, (1, length, ...), of a chat text about images, and the names of the images' tensors."""
+    features = _process(processor, [text], [images])
     tokens = _of_tokens(features)
     return tokens, set(features) - set(tokens)
 
 
-def _process(processor: ProcessorMixin, texts: Sequence[str], images: Sequence[Image.Image]) -> Features:
-    """All tensors of chat texts with an image each, but for labels, which are ours to make."""
-    # The chat template has written the special tokens already. Nested lists say "one image for each text": Mllama would
-    # take a flat list for one text with many images.
-    nested = [[image] for image in images]
+def _process(processor: ProcessorMixin, texts: Sequence[str], rows: Sequence[Pictures]) -> Features:
+    """All tensors of chat texts with a row of images each, but for labels, which are ours to make."""
+    # The chat template has written the special tokens already. Nested lists say which images are each text's: Mllama
+    # would take a flat list for one text with many images.
+    nested = [list(images) for images in rows]
     told = {"images_kwargs": dict(own)} if (own := getattr(processor, "image_settings", {})) else {}
     features = processor(text=list(texts), images=nested, add_special_tokens=False, return_tensors="pt", **told)
     return {name: value for name, value in features.items() if torch.is_tensor(value) and name != "labels"}
@@ -55,14 +63,13 @@ def _of_tokens(features: Features) -> Features:
 
 
 class Question:
-    """A prompt, tokenised once for images of one size, (width, height)."""
+    """Messages that end with a question, tokenised once for images of these sizes."""
 
-    def __init__(
-        self, processor: ProcessorMixin, prompt: str, size: tuple[int, int], image_first: bool = False
-    ) -> None:
+    def __init__(self, processor: ProcessorMixin, messages: Sequence[dict], sizes: Sizes) -> None:
         self.processor = processor
-        self.turn = processors.turn(processor, prompts.messages(prompt, image_first=image_first))
-        self.text, self.image_names = text_features(processor, self.turn.question, Image.new("RGB", size))
+        self.turn = processors.turn(processor, messages)
+        blank = tuple(Image.new("RGB", size) for size in sizes)
+        self.text, self.image_names = text_features(processor, self.turn.question, blank)
         self.replies: dict[str, list[int]] = {}
 
     @property
@@ -77,15 +84,15 @@ class Question:
         return self.replies[text]
 
     def batch(
-        self, images: Sequence[Features], suffix: Sequence[int] = (), like: PreTrainedModel | None = None
+        self, rows: Sequence[Features], suffix: Sequence[int] = (), like: PreTrainedModel | None = None
     ) -> Features:
-        """Inputs for one row per image, on the device and in the precision of the model `like`.
+        """Inputs for rows of image features, on the device and in the precision of the model `like`.
 
         `suffix` tokens follow every question (a forced start of the answer).
         """
         text = extend(self.text, suffix, processors.takes_suffix(self.processor))
-        inputs = {name: value.expand(len(images), *value.shape[1:]).contiguous() for name, value in text.items()}
-        inputs |= {name: torch.cat([image[name] for image in images]) for name in self.image_names}
+        inputs = {name: value.expand(len(rows), *value.shape[1:]).contiguous() for name, value in text.items()}
+        inputs |= {name: torch.cat([row[name] for row in rows]) for name in self.image_names}
         if like is None:
             return inputs
         return {

@@ -16,7 +16,7 @@ import torch
 from glioma.base import seeds
 from glioma.base.errors import UserError
 from glioma.base.files import atomic_path, read_json, write_csv, write_json
-from glioma.vlm import conversations, unsloth_backend
+from glioma.vlm import conversations, prompts, unsloth_backend
 from glioma.vlm.settings import Training
 
 CHECKPOINT_EVERY = 25  # steps, where nothing is evaluated
@@ -215,7 +215,7 @@ def _evaluator(processor, rows: list, parsing: Mapping, settings: Training):
     """What scores a model's answers to conversations; they may be a few times as long as the longest true answer."""
     from glioma.vlm.generation_evaluator import ROOM, GenerationEvaluator
 
-    true = [row["messages"][1]["content"][0]["text"] for row in rows]
+    true = [prompts.reply_of(row["messages"]) for row in rows]
     longest = max(len(processor.tokenizer(text, add_special_tokens=False).input_ids) for text in true)
     return GenerationEvaluator(rows, parsing, settings.batch_size, ROOM * longest)
 

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from glioma import tasks
 from glioma.geometry import shapes
 from glioma.tasks import QueryTask
+from glioma.vlm import prompts
 from glioma.vlm.backends import Backend, Decoding, Prompt
-from glioma.vlm.images import open_image
+from glioma.vlm.images import open_all
 from glioma.vlm.requests import Request
 
 ROOM = 2
@@ -31,18 +32,19 @@ class GenerationEvaluator:
         self.limits = tasks.Limits(parsing["side"], points, parsing["coordinates"])
         self.batch_size = batch_size
         self.decoding = Decoding(max_new_tokens)
-        question = rows[0]["messages"][0]["content"]
-        text = next(part["text"] for part in question if part["type"] == "text")
-        self.prompt = Prompt(text, image_first=question[0]["type"] == "image")
+        *before, question, _ = rows[0]["messages"]
+        text = next(part["text"] for part in question["content"] if part["type"] == "text")
+        system = before[0]["content"][0]["text"] if before else None
+        self.prompt = Prompt(text, question["content"][0]["type"] == "image", system)
         self.names = [Request(row["patient"], row["orientation"], row["slice"]).name for row in rows]
-        self.images = [open_image(row["images"][0]) for row in rows]
+        self.slices = [open_all(row["images"]) for row in rows]
 
     def __call__(self, backend: Backend) -> float:
         """The score of a model's answers, 0 to 1."""
         texts = []
         for start in range(0, len(self.rows), self.batch_size):
             batch = slice(start, start + self.batch_size)
-            found = backend.answer(self.prompt, self.images[batch], self.names[batch], self.decoding)
+            found = backend.answer(self.prompt, self.slices[batch], self.names[batch], self.decoding)
             texts += [answer.text for answer in found]
         return score(texts, self.rows, self.task, self.limits)
 
@@ -50,10 +52,5 @@ class GenerationEvaluator:
 def score(texts: Sequence[str], rows: Sequence[Mapping], task: QueryTask, limits: tasks.Limits) -> float:
     """What answers to conversations are worth, 0 to 1, see the task's `generation_score`; parsing is strict."""
     found = [task.parse(text, "strict", limits) for text in texts]
-    wanted = [task.parse(_true_answer(row), "strict", limits) for row in rows]
+    wanted = [task.parse(prompts.reply_of(row["messages"]), "strict", limits) for row in rows]
     return task.generation_score(found, wanted, rows, limits)
-
-
-def _true_answer(row: Mapping) -> str:
-    """The true answer of a conversation."""
-    return row["messages"][1]["content"][0]["text"]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from PIL import Image
 
 from glioma.base.errors import UserError
-from glioma.vlm import models, processors
+from glioma.vlm import models, processors, prompts
 from glioma.vlm.encode import Question, image_features
 
 SECONDS = 60
@@ -28,8 +28,8 @@ def check(base: Mapping, side: int) -> dict[str, int]:
     picture = Image.new("RGB", (side, side))
     with _in_time():
         try:
-            question = Question(processor, PROMPT, picture.size)
-            image_features(processor, [picture])
+            question = Question(processor, prompts.messages(PROMPT), (picture.size,))
+            image_features(processor, [(picture,)])
         except UserError as error:
             raise UserError(f"model {base['name']}: {error}") from None
         # Processors and templates are foreign, and raise what they please.

@@ -1,6 +1,5 @@
 """Base models, their processors and adapters, from folders as `save_pretrained` writes them."""
 
-import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.util import find_spec
@@ -19,10 +18,14 @@ from transformers import (
     ProcessorMixin,
 )
 
+from glioma.base.digests import sha256
 from glioma.base.errors import UserError
 from glioma.base.files import find, read_json
 from glioma.vlm import layers, processors
 from glioma.vlm.settings import ADAPTER_FILES, ENTRY
+
+DIGESTS = "results/models/digests"
+"""The folder of kept digests, beside the models that are fetched; to delete it costs time."""
 
 
 def device() -> torch.device:
@@ -55,6 +58,13 @@ def folder(base: Mapping) -> Path:
             f"model {base['name']}: no config.json in {path}; build, fetch or name a save_pretrained folder"
         )
     return path
+
+
+def _places(where: torch.device) -> str | dict | None:
+    """Where weights go: to the one GPU, or layer by layer to all that this job has (`base.gpus`)."""
+    if where.type != "cuda":
+        return None
+    return "auto" if torch.cuda.device_count() > 1 else {"": 0}
 
 
 def _quantisation(base: Mapping, where: torch.device, dtype: torch.dtype) -> dict:
@@ -110,7 +120,7 @@ def _pretrained(base: Mapping) -> tuple[PreTrainedModel, ProcessorMixin]:
             path,
             output_loading_info=True,
             dtype=dtype,
-            device_map={"": 0} if where.type == "cuda" else None,
+            device_map=_places(where),
             use_safetensors=True,
             trust_remote_code=False,
             **told,
@@ -208,7 +218,7 @@ def fingerprint(base: Mapping, adapter: str | Path | None = None) -> dict[str, s
     said = {key: json.dumps(base[key], sort_keys=True) for key in ENTRY if key in base}
     digests = said | _digests("base", folder(base))
     if template := base.get("chat", {}).get("template"):
-        digests["template"] = hashlib.sha256(Path(find(template)).read_bytes()).hexdigest()
+        digests["template"] = sha256(find(template), DIGESTS)
     return digests if adapter is None else digests | _digests("adapter", Path(adapter), ADAPTER_FILES)
 
 
@@ -216,6 +226,5 @@ def _digests(role: str, place: Path, names: tuple[str, ...] | None = None) -> di
     paths = [place / name for name in names] if names else sorted(path for path in place.iterdir() if path.is_file())
     digests = {}
     for path in paths:
-        with path.open("rb") as stream:
-            digests[f"{role}/{path.name}"] = hashlib.file_digest(stream, "sha256").hexdigest()
+        digests[f"{role}/{path.name}"] = sha256(path, DIGESTS)
     return digests

@@ -6,6 +6,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jinja2
 from transformers import AutoProcessor, ProcessorMixin
 from transformers.utils import is_torchvision_available
 
@@ -17,6 +18,7 @@ from glioma.base.files import find
 DATE = "26 Jul 2024"
 _FIXED_DATE = f"{{%- macro strftime_now(format) -%}}{DATE}{{%- endmacro -%}}"
 _REPLY = "@reply@"
+_REMEDY = "; take the key system or examples out, or give the model's entry another chat.template"
 _VIDEOS = "video_processor"
 
 
@@ -77,10 +79,18 @@ def chat(processor: ProcessorMixin, messages: Sequence[dict], answers: bool = Fa
         template = _FIXED_DATE + template
     told: dict[str, Any] = {"date_string": DATE} if "date_string" in template else {}
     told |= getattr(processor, "chat_arguments", {})
-    # The tokenizer's: processors' own add settings of videos.
-    return processor.tokenizer.apply_chat_template(
-        list(messages), chat_template=template, add_generation_prompt=answers, tokenize=False, **told
-    )
+    try:
+        # The tokenizer's: processors' own add settings of videos.
+        text = processor.tokenizer.apply_chat_template(
+            list(messages), chat_template=template, add_generation_prompt=answers, tokenize=False, **told
+        )
+    except jinja2.TemplateError as error:
+        if messages[0]["role"] == "user" and not messages[2:]:
+            raise
+        raise UserError(f"the model's chat template refuses what is asked: {reason(error)}{_REMEDY}") from None
+    if messages[0]["role"] == "system" and messages[0]["content"][0]["text"] not in text:
+        raise UserError(f"the model's chat template leaves the system prompt out{_REMEDY}")
+    return text
 
 
 class Turn(NamedTuple):

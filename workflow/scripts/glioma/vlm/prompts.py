@@ -1,7 +1,7 @@
 """Prompts are files: one file, one prompt, exactly as the model gets it, with one image."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from glioma.base.errors import UserError
@@ -42,10 +42,42 @@ def read(path: str | Path, fields: Mapping[str, str] | None = None) -> str:
     return _FIELD.sub(lambda match: fields[match[1]], prompt)
 
 
-def messages(prompt: str, reply: str | None = None, image_first: bool = False) -> list[dict]:
-    """The conversation of one slice; without a reply it ends where the model is to answer."""
-    question = [{"type": "text", "text": prompt}, {"type": "image"}]
-    turns = [{"role": "user", "content": question[::-1] if image_first else question}]
-    if reply is not None:
-        turns.append({"role": "assistant", "content": [{"type": "text", "text": reply}]})
-    return turns
+def read_optional(files: Sequence[str], fields: Mapping[str, str]) -> str | None:
+    """The prompt in the one file that may be there."""
+    return read(files[0], fields) if files else None
+
+
+def messages(
+    prompt: str,
+    reply: str | None = None,
+    image_first: bool = False,
+    images: int = 1,
+    system: str | None = None,
+    examples: Sequence[str] = (),
+) -> list[dict]:
+    """The conversation of one slice; without a reply it ends where the model is to answer.
+
+    A question has so many `images`. Before it may stand a `system` prompt, and `examples`: what was replied to the same
+    question about other slices.
+    """
+    question = [_text(prompt), *[{"type": "image"}] * images]
+    turn = {"role": "user", "content": question[::-1] if image_first else question}
+    turns = [] if system is None else [{"role": "system", "content": [_text(system)]}]
+    for said in examples:
+        turns += [turn, _reply(said)]
+    return [*turns, turn, *([] if reply is None else [_reply(reply)])]
+
+
+def _text(text: str) -> dict:
+    return {"type": "text", "text": text}
+
+
+def _reply(text: str) -> dict:
+    return {"role": "assistant", "content": [_text(text)]}
+
+
+def reply_of(turns: Sequence[Mapping]) -> str:
+    """What is replied at the end of a conversation; KeyError, IndexError or TypeError where nothing is."""
+    if turns[-1]["role"] != "assistant":
+        raise KeyError("assistant")
+    return turns[-1]["content"][0]["text"]

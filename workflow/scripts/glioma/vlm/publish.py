@@ -65,6 +65,13 @@ def card(name: str, entry: Mapping, base: Mapping, facts: Mapping, summary: pd.D
     )
     numbers = ", ".join(f"{count} {split}" for split, count in facts["numbers"].items())
     order = "image, then text" if conversations["image_first"] else "text, then image"
+    views = [
+        f"{sequence}{f' {offset:+d}' if offset else ''}"
+        for sequence in entry["picture"]["sequences"]
+        for offset in entry["picture"]["neighbours"]
+    ]
+    shown = "one picture a question" if len(views) == 1 else f"as {entry['picture']['arrange']}"
+    system = f"\nAfter the system prompt:\n\n```text\n{facts['system']}\n```\n" if facts["system"] else ""
     loss = "the answer's tokens" if training["loss"] == "answer" else "the whole conversation"
     return f"""---
 {data.to_yaml()}
@@ -76,7 +83,7 @@ def card(name: str, entry: Mapping, base: Mapping, facts: Mapping, summary: pd.D
 
 - Base model: {base["source"]}{f", revision {base['revision']}" if base.get("revision") else ""}
 - Study: {facts["study"]}. Cohort: {facts["cohort"]}; patients: {numbers} (split by patient).
-- Images: FLAIR slices ({", ".join(conversations["orientations"])}) of {facts["crops"]} crops, one a question.
+- Images: {", ".join(views)} of slices ({", ".join(conversations["orientations"])}) of {facts["crops"]} crops, {shown}.
 - Training: LoRA rank {training["rank"]}, alpha {training["alpha"]}, rate {training["learning_rate"]:g}, steps of
   {training["batch_size"]} x {training["accumulation"]} conversations, loss over {loss}, order: {order}.
 - Made by the workflow Voxels vs Tokens, which has the code, the configuration and all scores.
@@ -88,7 +95,7 @@ The prompt that it was trained with, letter for letter:
 ```text
 {facts["prompt"]}
 ```
-
+{system}
 ## Scores
 
 {_scores(summary, METRICS[facts["output"]])}

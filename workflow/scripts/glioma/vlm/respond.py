@@ -10,16 +10,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from glioma.base.partial import Partial, fingerprint
 from glioma.vlm import backends
-from glioma.vlm.backends import Answer, Backend, Decoding, Prompt
+from glioma.vlm.backends import Answer, Backend, Choices, Decoding, Example, Prompt
 from glioma.vlm.images import Crops
+from glioma.vlm.pictures import Pictures
 from glioma.vlm.requests import Request
 from glioma.vlm.settings import Responses
-from glioma.vlm.store import Store, image_digest
+from glioma.vlm.store import Store, digest
 
 TIMING_COLUMNS = "batch,rows,tokens,seconds"
 ANSWER = (*Answer._fields, "logprobs")
@@ -40,26 +40,32 @@ def respond(
     code: str = "",
     kept: str | Path | None = None,
     task: str = "",
+    system: str | None = None,
+    examples: Sequence[Example] = (),
 ) -> int:
     """Write a model's answers to `requests`, a JSON line each, and the seconds each batch took; return how many were
     asked.
 
     `base` is a model entry, `adapter` a PEFT folder or None, `settings` those of `Responses`, `kept` the folder of the
     answer store: what is known there is not asked, and counts for the seconds that it took when it was; `task` is noted
-    there, for those who read. A killed job
-    leaves `<name>.partial.jsonl`, from which the next one goes on at the last whole batch if nothing it depends on
-    changed, the digest of the `code` that answers included.
+    there, for those who read. The `system` prompt and `examples` stand before every question. A killed job leaves
+    `<name>.partial.jsonl`, from which the next one goes on at the last whole batch if nothing it depends on changed,
+    the digest of the `code` that answers included.
     """
     how = Responses.read(settings)
     volumes = Crops(crops)
     backend = backends.build(base, adapter)
-    causes = {"prompt": prompt, "seed": seed, "code": code, "backend": backend.fingerprint()}
+    asking = Prompt(prompt, bool(how.image_first), system, tuple(examples))
+    causes = {"prompt": words(asking), "seed": seed, "code": code, "backend": backend.fingerprint()}
     mark = fingerprint(
         causes
         | {
             "settings": how.plain(),
             "requests": requests,
-            "crops": {patient: volumes.digest(patient) for patient in dict.fromkeys(r.patient for r in requests)},
+            "crops": {
+                patient: volumes.digest(patient, how.picture.sequences)
+                for patient in dict.fromkeys(request.patient for request in requests)
+            },
         }
     )
     rows, timing = Partial(out_jsonl, mark), Partial(timing_csv, mark)
@@ -68,22 +74,13 @@ def respond(
     _resume_timing(timing, done // size)
     asked = 0
     if done < len(requests):
-        store = _store(kept, causes, how, about(base, adapter, prompt, how, task))
+        store = _store(kept, causes, how, about(base, adapter, asking, how, task))
         with tqdm(total=len(requests), initial=done, desc=Path(out_jsonl).stem, unit="slice", mininterval=10) as bar:
             for start in range(done, len(requests), size):
                 batch = requests[start : start + size]
-                clock = time.perf_counter()
-                images = volumes.images(batch, how.side, how.frame)
-                keys = [key_of(request, image, how) for request, image in zip(batch, images, strict=True)]
-                new = {key: row for row, key in enumerate(keys) if key not in store.known}
-                if new:
-                    backend.load()
-                    chosen = list(new.values())
-                    found = answer(backend, [batch[i] for i in chosen], [images[i] for i in chosen], prompt, how, seed)
-                    cost = round((time.perf_counter() - clock) / len(new), 4)
-                    store.add({key: {**_own(row), "seconds": cost} for key, row in zip(new, found, strict=True)})
-                    asked += len(new)
-                answers = [store.known[key] for key in keys]
+                shown = volumes.pictures(batch, how.side, how.frame, how.picture)
+                answers, new = _known_or_asked(backend, store, batch, shown, asking, how, seed)
+                asked += new
                 seconds = sum(row["seconds"] for row in answers)
                 rows.append([_line(request, row) for request, row in zip(batch, answers, strict=True)])
                 tokens = sum(row["tokens"] for row in answers)
@@ -96,22 +93,51 @@ def respond(
     return asked
 
 
+def _known_or_asked(
+    backend: Backend,
+    store: Store,
+    batch: Sequence[Request],
+    shown: Sequence[Pictures],
+    prompt: Prompt,
+    how: Responses,
+    seed: int,
+) -> tuple[list[dict], int]:
+    """The answers to a batch, and how many were asked because the store did not know them."""
+    clock = time.perf_counter()
+    keys = [key_of(request, pictures, how) for request, pictures in zip(batch, shown, strict=True)]
+    new = {key: row for row, key in enumerate(keys) if key not in store.known}
+    if new:
+        backend.load()
+        chosen = list(new.values())
+        found = answer(backend, [batch[i] for i in chosen], [shown[i] for i in chosen], prompt, how, seed)
+        cost = round((time.perf_counter() - clock) / len(new), 4)
+        store.add({key: {**_own(row), "seconds": cost} for key, row in zip(new, found, strict=True)})
+    return [store.known[key] for key in keys], len(new)
+
+
 def _store(kept: str | Path | None, causes: Mapping, how: Responses, said: Mapping) -> Store:
     """The answers of these causes. Batches are no cause, nor is the seed of greedy answers."""
     seed = causes["seed"] if how.temperature else None
     return Store(kept, {**causes, "seed": seed, "settings": said["settings"]}, said, (*ANSWER, "seconds"))
 
 
-def about(base: Mapping, adapter: str | Path | None, prompt: str, how: Responses, task: str = "") -> dict:
+def words(prompt: Prompt) -> dict:
+    """What a prompt determines of an answer besides its order, which is a setting."""
+    examples = [[digest(each.pictures), each.reply] for each in prompt.examples]
+    return {"text": prompt.text, "system": prompt.system, "examples": examples}
+
+
+def about(base: Mapping, adapter: str | Path | None, prompt: Prompt, how: Responses, task: str = "") -> dict:
     """What the answer store says of these answers to people."""
     settings = {key: value for key, value in how.plain().items() if key not in ("batch_size", "side", "frame")}
     named = adapter and "/".join(Path(adapter).parts[-2:])
-    return {"model": base["name"], "adapter": named, "task": task, "prompt": prompt, "settings": settings}
+    asked = {"prompt": prompt.text, "system": prompt.system, "examples": len(prompt.examples)}
+    return {"model": base["name"], "adapter": named, "task": task, **asked, "settings": settings}
 
 
-def key_of(request: Request, image: Image.Image, how: Responses) -> str:
-    """What determines an answer within its context: the picture, and the row's name where tokens are drawn."""
-    return image_digest(image) + (f" {request.name}" if how.temperature else "")
+def key_of(request: Request, pictures: Pictures, how: Responses) -> str:
+    """What determines an answer within its context: the pictures, and the row's name where tokens are drawn."""
+    return digest(pictures) + (f" {request.name}" if how.temperature else "")
 
 
 def _own(row: Mapping) -> dict:
@@ -127,27 +153,26 @@ def _line(request: Request, answer: Mapping) -> str:
 def answer(
     backend: Backend,
     requests: Sequence[Request],
-    images: Sequence[Image.Image],
-    prompt: str,
+    slices: Sequence[Pictures],
+    prompt: Prompt,
     settings: Responses,
     seed: int,
 ) -> list[dict]:
     """One response row per request, in order: the request, text, finish, tokens, logprobs of the choices."""
-    question = Prompt(prompt, bool(settings.image_first))
-    decoding = Decoding(
-        settings.max_new_tokens, settings.temperature, settings.top_p, settings.min_p, seed, settings.legal
-    )
-    answers = backend.answer(question, images, [request.name for request in requests], decoding)
+    choices = Choices(settings.forced_start or "", settings.choices) if settings.choices else None
+    how = (settings.max_new_tokens, settings.temperature, settings.top_p, settings.min_p, seed, settings.legal)
+    decoding = Decoding(*how, choices)
+    answers = backend.answer(prompt, slices, [request.name for request in requests], decoding)
     logprobs: list[dict[str, float] | None] = [None] * len(requests)
-    if settings.choices:
-        found = backend.logprobs(question, images, settings.forced_start or "", settings.choices)
+    if choices:
+        found = backend.logprobs(prompt, slices, choices)
         rows = [] if found is None else found.round(DECIMALS)
         for number, row in enumerate(rows):
             if not np.isnan(row).any():
                 logprobs[number] = dict(zip(settings.choices, row.tolist(), strict=True))
     return [
-        {**request._asdict(), **each._asdict(), "logprobs": choices}
-        for request, each, choices in zip(requests, answers, logprobs, strict=True)
+        {**request._asdict(), **each._asdict(), "logprobs": known}
+        for request, each, known in zip(requests, answers, logprobs, strict=True)
     ]
 
 

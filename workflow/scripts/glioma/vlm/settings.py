@@ -99,6 +99,26 @@ class Endpoint(Section):
     """null: no limit."""
 
 
+class Picture(Section):
+    """What a model is shown of a slice, see `vlm.pictures`."""
+
+    sequences: tuple[Literal["flair", "t1", "t1ce", "t2"], ...] = ("flair",)
+    neighbours: tuple[int, ...] = (0,)
+    """Of each sequence the slices so far from the one that is asked about: [-2, 0, 2]."""
+    arrange: Literal["colours", "montage", "images"] = "colours"
+    """Of several views: the colours of one picture (three of them), its tiles, or a picture each."""
+
+    @model_validator(mode="after")
+    def _arranged(self) -> "Picture":
+        for key, values in (("sequences", self.sequences), ("neighbours", self.neighbours)):
+            if not values or len(set(values)) < len(values):
+                raise ValueError(f"{key}: {list(values)}; name at least one, and each once")
+        views = len(self.sequences) * len(self.neighbours)
+        if self.arrange == "colours" and views not in (1, 3):
+            raise ValueError(f"{views} views cannot be the colours of a picture; take 3, or arrange: images or montage")
+        return self
+
+
 class Conversations(Section):
     """Which slices an adapter is trained on, and what the true answers look like."""
 
@@ -206,3 +226,4 @@ class Responses(Generation):
     """The regular expression of the answers that may be given, where they are constrained."""
     frame: Literal["square", "native"] = "square"
     """native: coronal and sagittal slices as they are, not padded."""
+    picture: Picture = Picture()

@@ -22,18 +22,20 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from glioma.base.files import read_json, write_json
 from glioma.base.partial import fingerprint
+from glioma.vlm.pictures import Pictures
 
 ABOUT = "context.json"
 DAY = 86400.0
 
 
-def image_digest(image: Image.Image) -> str:
-    """A digest of an image's mode, size and pixels."""
-    return hashlib.sha256(f"{image.mode} {image.size} ".encode() + image.tobytes()).hexdigest()
+def digest(pictures: Pictures) -> str:
+    """A digest of the mode, size and pixels of a question's pictures."""
+    found = hashlib.sha256()
+    for image in pictures:
+        found.update(f"{image.mode} {image.size} ".encode() + image.tobytes())
+    return found.hexdigest()
 
 
 class Store:

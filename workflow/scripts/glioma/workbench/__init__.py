@@ -23,7 +23,8 @@ from glioma.base.uris import data_uri
 from glioma.cohort import crop_files
 from glioma.geometry import shapes, slices
 from glioma.tasks import Answer, QueryTask
-from glioma.vlm import store
+from glioma.vlm import pictures, store
+from glioma.vlm.backends import Prompt
 from glioma.vlm.images import Crops
 from glioma.vlm.requests import Request
 from glioma.vlm.respond import about, key_of
@@ -77,7 +78,7 @@ class Bench:
         return tasks.Limits(self.parsing["side"], points, self.parsing["coordinates"], choices)
 
     def former(
-        self, kept: str | Path | None, base: Mapping, adapter: str | Path | None, prompt: str
+        self, kept: str | Path | None, base: Mapping, adapter: str | Path | None, prompt: Prompt
     ) -> list[tuple[str, dict[str, dict]]]:
         """The prompts that the same model was asked before, for the same task and in the same way, last used first:
         (prompt, answers by key)."""
@@ -88,23 +89,28 @@ class Bench:
             context
             for context in sorted(store.uses(kept), key=lambda each: each["days"])
             if {**context["about"], "prompt": None} == {**said, "prompt": None}
-            and context["about"].get("prompt") != prompt
+            and context["about"].get("prompt") != prompt.text
         ]
         return [(context["about"]["prompt"], store.read(context["place"])) for context in alike[:MOST]]
 
     def rows(self, responses: pd.DataFrame, others: Sequence[Mapping[str, dict]]) -> list[Row]:
         """A row for each slice: the answers of `responses`, one a request in order, and those of former prompts."""
         how, found = Responses.read(self.how), []
-        images = Crops(self.crops).images(self.requests, how.side, how.frame)
-        for request, image, text in zip(self.requests, images, responses["text"], strict=True):
+        slices_shown = Crops(self.crops).pictures(self.requests, how.side, how.frame, how.picture)
+        for request, shown, text in zip(self.requests, slices_shown, responses["text"], strict=True):
             mask = crop_files.load_mask(self.crops, request.patient)
             drawn = slices.render_mask(slices.take(mask, request.orientation, request.slice) > 0, self.limits.side)
             tumour = bool(drawn.any())
             truth = (
                 self.task.true_answer(self.hgg, tumour, drawn, self.truth) if tumour or self.task.whole_slices else ""
             )
-            row = Row(f"{request.orientation} {request.slice}", data_uri(image, "png"), truth, _outline(drawn))
-            key = key_of(request, image, how)
+            row = Row(
+                f"{request.orientation} {request.slice}",
+                data_uri(pictures.beside(shown), "png"),
+                truth,
+                _outline(drawn),
+            )
+            key = key_of(request, shown, how)
             for given in (text, *(each.get(key, {}).get("text") for each in others)):
                 row.given.append(None if given is None else self._given(given, truth, drawn))
             found.append(row)

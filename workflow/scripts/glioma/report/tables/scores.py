@@ -21,7 +21,10 @@ COHORT_NAMES = {
     "fold_test": "Test patients by one fold's network",
 }
 _GRADING = ("balanced_accuracy", "recall", "specificity", "precision", "f1", "mcc", "accuracy")
-_PROBABILITIES = ("auc", "auc_logprob", "auc_tally", "brier", "ece", "ece_if_calibrated")
+_PROBABILITIES = (
+    *("auc", "auc_logprob", "auc_tally", "aurc", "aurc_logprob", "aurc_tally"),
+    *("brier", "ece", "ece_if_calibrated"),
+)
 _FIRST = ("Method", "Crops", "Slices", "n", "Undecided")
 _KEY = ["task", "run", "crops", "slices", "orientation"]
 CROPS_NAMES = {"brain": "brain", "tumour": "tumour†", "": UNDEFINED}

@@ -11,9 +11,21 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
-from glioma.vlm.backends._backend import Answer, Backend, Decoding, Prompt
+from glioma.vlm.backends._backend import Answer, Backend, Choices, Decoding, Example, Prompt
 
-__all__ = ["DEFAULT", "Answer", "Backend", "Decoding", "Prompt", "build", "get", "module", "names"]
+__all__ = [
+    "DEFAULT",
+    "Answer",
+    "Backend",
+    "Choices",
+    "Decoding",
+    "Example",
+    "Prompt",
+    "build",
+    "get",
+    "module",
+    "names",
+]
 
 DEFAULT = "transformers"
 

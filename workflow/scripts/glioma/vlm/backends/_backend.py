@@ -2,18 +2,51 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
+
+from glioma.vlm import prompts
+from glioma.vlm.pictures import Pictures
 
 
-class Prompt(NamedTuple):
-    """What is asked about every image, and whether the image stands before it."""
+class Example(NamedTuple):
+    """A slice about which the same was asked before, and what was replied."""
+
+    pictures: Pictures
+    reply: str
+
+
+@dataclass(frozen=True, eq=False)
+class Prompt:
+    """What is asked about every slice: one object, as long as it is the same question.
+
+    image_first: whether the images of a question stand before its text. system: the system prompt. examples: what
+    stands before the question (few-shot).
+    """
 
     text: str
     image_first: bool = False
+    system: str | None = None
+    examples: tuple[Example, ...] = ()
+
+    def messages(self, images: int) -> list[dict]:
+        """The conversation that ends with the question about a slice of so many pictures."""
+        replies = [example.reply for example in self.examples]
+        return prompts.messages(self.text, None, self.image_first, images, self.system, replies)
+
+    def row(self, pictures: Pictures) -> Pictures:
+        """All images of the conversation about a slice, in their order."""
+        return (*(image for example in self.examples for image in example.pictures), *pictures)
+
+
+class Choices(NamedTuple):
+    """Replies of which one is to be given, after a forced start of the answer."""
+
+    forced_start: str
+    options: tuple[str, ...]
 
 
 class Decoding(NamedTuple):
@@ -25,6 +58,7 @@ class Decoding(NamedTuple):
     min_p: tokens with this share of the most likely one's probability can be drawn; 0 is all.
     seed: of the random numbers, together with each answer's name.
     legal: a regular expression that answers keep to, token by token; None leaves them free.
+    choices: those that `logprobs` is asked about next; a backend may find them on the way.
     """
 
     max_new_tokens: int
@@ -33,6 +67,7 @@ class Decoding(NamedTuple):
     min_p: float = 0.0
     seed: int = 0
     legal: str | None = None
+    choices: Choices | None = None
 
 
 class Answer(NamedTuple):
@@ -71,21 +106,19 @@ class Backend(ABC):
 
     @abstractmethod
     def answer(
-        self, prompt: Prompt, images: Sequence[Image.Image], names: Sequence[str], decoding: Decoding
+        self, prompt: Prompt, slices: Sequence[Pictures], names: Sequence[str], decoding: Decoding
     ) -> list[Answer]:
-        """The answers to a prompt about each of the RGB images, in order.
+        """The answers to a prompt about each of the slices, in order.
 
-        `names` are those of the rows, as many as images: equal names and seeds draw equal random numbers, others
-        independent ones. An image that is asked about several times may be the same object each time, and sizes may
-        differ.
+        `names` are those of the rows, as many as slices: equal names and seeds draw equal random numbers, others
+        independent ones. The pictures of a slice that is asked about several times may be the same object each time,
+        and sizes may differ.
         """
 
     @abstractmethod
-    def logprobs(
-        self, prompt: Prompt, images: Sequence[Image.Image], forced_start: str, choices: Sequence[str]
-    ) -> np.ndarray | None:
-        """Natural log-probabilities (images, choices), float64, of each choice after a forced start of the answer.
+    def logprobs(self, prompt: Prompt, slices: Sequence[Pictures], choices: Choices) -> np.ndarray | None:
+        """Natural log-probabilities (slices, options), float64, of each choice after the forced start of the answer.
 
-        They are renormalised over the choices: the exponentials of a row add up to 1. Images are those of the last call
+        They are renormalised over the options: the exponentials of a row add up to 1. Slices are those of the last call
         of `answer`, or others. None where the backend knows none; NaN in a row that it knows none of.
         """

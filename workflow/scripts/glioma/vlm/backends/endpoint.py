@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from glioma.base import seeds
 from glioma.base.errors import UserError
 from glioma.base.uris import data_uri
-from glioma.vlm.backends._backend import Answer, Backend, Decoding, Prompt
+from glioma.vlm.backends._backend import Answer, Backend, Choices, Decoding, Prompt
+from glioma.vlm.pictures import Pictures
 from glioma.vlm.settings import Endpoint as Settings
 
 MILLION = 1e6
@@ -44,7 +44,7 @@ class Endpoint(Backend):
         self.pace = _Pace(self.how.requests_per_minute)
         self.spent = 0.0
         # Of the last batch: logarithms of probabilities come with the answers, see `logprobs`.
-        self.likely: dict[int, tuple[Image.Image, list]] = {}
+        self.likely: dict[int, tuple[Pictures, list]] = {}
 
     def fingerprint(self) -> dict[str, str]:
         """The server, the model's name and revision there, and the kind of server."""
@@ -68,23 +68,22 @@ class Endpoint(Backend):
         )
 
     def answer(
-        self, prompt: Prompt, images: Sequence[Image.Image], names: Sequence[str], decoding: Decoding
+        self, prompt: Prompt, slices: Sequence[Pictures], names: Sequence[str], decoding: Decoding
     ) -> list[Answer]:
         with ThreadPoolExecutor(self.how.concurrency) as pool:
             under_way = [
-                pool.submit(self._ask, prompt, image, name, decoding) for image, name in zip(images, names, strict=True)
+                pool.submit(self._ask, prompt, pictures, name, decoding)
+                for pictures, name in zip(slices, names, strict=True)
             ]
             try:
                 found = [each.result() for each in under_way]
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-        self.likely = {id(image): (image, likely) for image, (_, likely) in zip(images, found, strict=True)}
+        self.likely = {id(pictures): (pictures, likely) for pictures, (_, likely) in zip(slices, found, strict=True)}
         return [answer for answer, _ in found]
 
-    def logprobs(
-        self, prompt: Prompt, images: Sequence[Image.Image], forced_start: str, choices: Sequence[str]
-    ) -> np.ndarray | None:
+    def logprobs(self, prompt: Prompt, slices: Sequence[Pictures], choices: Choices) -> np.ndarray | None:
         """As those of every backend, from the answers just given: at the first token that is a choice.
 
         No server is made to begin an answer, so that a row whose answer names no choice has NaN. None where the server
@@ -92,15 +91,15 @@ class Endpoint(Backend):
         """
         if not self.how.logprobs:
             return None
-        rows = [_of_choices(self.likely[id(image)][1], choices) for image in images]
+        rows = [_of_choices(self.likely[id(pictures)][1], choices.options) for pictures in slices]
         return np.array(rows, float)
 
-    def _ask(self, prompt: Prompt, image: Image.Image, name: str, decoding: Decoding) -> tuple[Answer, list]:
+    def _ask(self, prompt: Prompt, pictures: Pictures, name: str, decoding: Decoding) -> tuple[Answer, list]:
         from openai import APIConnectionError, APIStatusError, APITimeoutError, OpenAIError
 
         self.pace.wait()
         try:
-            reply = self.client.chat.completions.create(**self._request(prompt, image, name, decoding))
+            reply = self.client.chat.completions.create(**self._request(prompt, pictures, name, decoding))
         except APITimeoutError:
             raise self._fault(f"no answer within {self.how.timeout:g} s; raise endpoint.timeout") from None
         except APIConnectionError:
@@ -120,12 +119,10 @@ class Endpoint(Backend):
         likely = choice.logprobs.content if self.how.logprobs and choice.logprobs else []
         return Answer(text, "length" if choice.finish_reason == "length" else "stop", tokens), likely or []
 
-    def _request(self, prompt: Prompt, image: Image.Image, name: str, decoding: Decoding) -> dict[str, Any]:
-        picture = {"type": "image_url", "image_url": {"url": data_uri(image, "png")}}
-        content = [{"type": "text", "text": prompt.text}, picture]
+    def _request(self, prompt: Prompt, pictures: Pictures, name: str, decoding: Decoding) -> dict[str, Any]:
         asked: dict[str, Any] = {
             "model": self.base["source"],
-            "messages": [{"role": "user", "content": content[::-1] if prompt.image_first else content}],
+            "messages": _with_pictures(prompt.messages(len(pictures)), prompt.row(pictures)),
             "max_tokens": decoding.max_new_tokens,
             "temperature": float(decoding.temperature),
         }
@@ -157,6 +154,18 @@ class Endpoint(Backend):
 
     def _fault(self, what: str) -> UserError:
         return UserError(f"model {self.base['name']}: {self.how.url} {what}")
+
+
+def _with_pictures(messages: Sequence[dict], pictures: Pictures) -> list[dict]:
+    """Messages with the pictures where their places are."""
+    left = iter(pictures)
+
+    def filled(part: dict) -> dict:
+        if part["type"] != "image":
+            return part
+        return {"type": "image_url", "image_url": {"url": data_uri(next(left), "png")}}
+
+    return [{**turn, "content": [filled(part) for part in turn["content"]]} for turn in messages]
 
 
 class _Pace:

@@ -5,6 +5,7 @@ bfloat16 logit may round otherwise: the draws are the same, but where two tokens
 one may win.
 """
 
+import copy
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
@@ -13,12 +14,12 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from PIL import Image
-from transformers import GenerationConfig, LogitsProcessor
+from transformers import DynamicCache, GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from glioma.vlm import models, sampling
-from glioma.vlm.backends._backend import Answer, Backend, Decoding, Prompt
-from glioma.vlm.encode import Features, Question, image_features
+from glioma.vlm.backends._backend import Answer, Backend, Choices, Decoding, Prompt
+from glioma.vlm.encode import Features, Question, Sizes, extend, image_features, sizes
+from glioma.vlm.pictures import Pictures
 
 # BLAS multiplies a few rows by other routines than many: on a CPU the logits of batches of one and two rows differed by
 # 4e-6 from those of 4 to 32, which were equal. That is now and then the last decimal of a log-probability.
@@ -29,15 +30,20 @@ VERSIONS = ("torch", "transformers", "peft")
 class Transformers(Backend):
     """A model and its processor, from their folder or, while it is trained, as they are."""
 
+    shares_prefill = True
+    """Whether choices are scored after the same pass over image and prompt that answers begin with."""
+
     def __init__(self, base: Mapping, adapter: str | Path | None = None) -> None:
         super().__init__(base, adapter)
         self.model: Any = None
         self.processor: Any = None
         self.grammar: Any = None
-        self.questions: dict[tuple[Prompt, tuple[int, int]], Question] = {}
-        # The last batch, because its choices are scored after it was answered. With the images, so that no other one
-        # can have the id of one of them.
-        self.features: dict[int, tuple[Image.Image, Features]] = {}
+        self.questions: dict[tuple[Prompt, Sizes], Question] = {}
+        # The last batch, because its choices are scored after it was answered. With the pictures, so that no others can
+        # have the id of one of them.
+        self.features: dict[tuple[Prompt, int], tuple[Pictures, Features]] = {}
+        # Of the same pictures: the choices that were scored while they were answered.
+        self.scored: tuple[Choices | None, dict[tuple[Prompt, int], np.ndarray]] = (None, {})
 
     @classmethod
     def live(cls, model, processor) -> Self:
@@ -58,61 +64,68 @@ class Transformers(Backend):
     # Not inference_mode: what a model caches there could not be trained with afterwards.
     @torch.no_grad()
     def answer(
-        self, prompt: Prompt, images: Sequence[Image.Image], names: Sequence[str], decoding: Decoding
+        self, prompt: Prompt, slices: Sequence[Pictures], names: Sequence[str], decoding: Decoding
     ) -> list[Answer]:
         answers: dict[int, Answer] = {}
-        for question, rows, features in self._batches(prompt, images):
+        scored: dict[tuple[Prompt, int], np.ndarray] = {}
+        for question, rows, features in self._batches(prompt, slices):
             own = [names[row] for row in rows]
             own += own[-1:] * (len(features) - len(own))
-            answers |= zip(rows, self._generate(question, features, own, decoding), strict=False)
-        return [answers[row] for row in range(len(images))]
+            found, scores = self._generate(question, features, own, decoding)
+            answers |= zip(rows, found, strict=False)
+            if scores is not None:
+                scored |= zip(((prompt, id(slices[row])) for row in rows), _normalised(scores), strict=False)
+        self.scored = decoding.choices, scored
+        return [answers[row] for row in range(len(slices))]
 
     @torch.no_grad()
-    def logprobs(
-        self, prompt: Prompt, images: Sequence[Image.Image], forced_start: str, choices: Sequence[str]
-    ) -> np.ndarray:
+    def logprobs(self, prompt: Prompt, slices: Sequence[Pictures], choices: Choices) -> np.ndarray:
         """As those of every backend.
 
         Teacher forcing: the tokens all choices share are forced, and one pass scores what follows where each choice
         is one more token. Where a tokenizer splits choices otherwise, each is scored in a pass of its own.
         """
-        found = np.empty((len(images), len(choices)))
-        for question, rows, features in self._batches(prompt, images):
-            candidates = [question.reply(forced_start + choice) for choice in choices]
-            scores = self._scores(question, features, candidates)
-            found[rows] = scores.double().log_softmax(dim=1).cpu().numpy()[: len(rows)]
+        asked, known = self.scored
+        keys = [(prompt, id(pictures)) for pictures in slices]
+        if asked == choices and known.keys() >= set(keys):
+            return np.stack([known[key] for key in keys])
+        found = np.empty((len(slices), len(choices.options)))
+        for question, rows, features in self._batches(prompt, slices):
+            found[rows] = _normalised(self._scores(question, features, _candidates(question, choices)))[: len(rows)]
         return found
 
     def _batches(
-        self, prompt: Prompt, images: Sequence[Image.Image]
+        self, prompt: Prompt, slices: Sequence[Pictures]
     ) -> Iterator[tuple[Question, list[int], list[Features]]]:
-        """Question, row numbers and features of images of one size, which are answered together, without padding.
+        """Question, row numbers and features of pictures of the same sizes, which are answered together, unpadded.
 
         Features of fewer rows than `MINIMUM_ROWS` are filled up with repeats of the last one, to be dropped.
         """
-        self._see(images)
-        for size in dict.fromkeys(image.size for image in images):
-            rows = [row for row, image in enumerate(images) if image.size == size]
-            features = [self.features[id(images[row])][1] for row in rows]
-            key = prompt, size
-            if key not in self.questions:
-                self.questions[key] = Question(self.processor, prompt.text, size, prompt.image_first)
-            yield self.questions[key], rows, features + features[-1:] * (MINIMUM_ROWS - len(features))
+        self._see(prompt, slices)
+        shapes = [sizes(pictures) for pictures in slices]
+        for shape in dict.fromkeys(shapes):
+            rows = [row for row, own in enumerate(shapes) if own == shape]
+            features = [self.features[prompt, id(slices[row])][1] for row in rows]
+            if (prompt, shape) not in self.questions:
+                of_all = sizes(prompt.row(slices[rows[0]]))
+                self.questions[prompt, shape] = Question(self.processor, prompt.messages(len(shape)), of_all)
+            yield self.questions[prompt, shape], rows, features + features[-1:] * (MINIMUM_ROWS - len(features))
 
-    def _see(self, images: Sequence[Image.Image]) -> None:
-        """Preprocess images, each object once, unless they are those of the last time."""
-        unique = {id(image): image for image in images}
+    def _see(self, prompt: Prompt, slices: Sequence[Pictures]) -> None:
+        """Preprocess pictures, each object once, unless they are those of the last time."""
+        unique = {(prompt, id(pictures)): pictures for pictures in slices}
         if unique.keys() <= self.features.keys():
             return
-        self.features = {}
-        for size in dict.fromkeys(image.size for image in images):
-            alike = {key: image for key, image in unique.items() if image.size == size}
-            made = image_features(self.processor, list(alike.values()))
+        self.features, self.scored = {}, (None, {})
+        for shape in dict.fromkeys(map(sizes, slices)):
+            alike = {key: pictures for key, pictures in unique.items() if sizes(pictures) == shape}
+            made = image_features(self.processor, [prompt.row(pictures) for pictures in alike.values()])
             self.features |= zip(alike, zip(alike.values(), made, strict=True), strict=True)
 
     def _generate(
         self, question: Question, features: Sequence[Features], names: Sequence[str], decoding: Decoding
-    ) -> list[Answer]:
+    ) -> tuple[list[Answer], torch.Tensor | None]:
+        """Answers, and scores of the choices (rows, options) where they were found on the way."""
         ends = models.end_tokens(self.model, self.processor)
         config = GenerationConfig(
             do_sample=False,
@@ -123,10 +136,13 @@ class Transformers(Backend):
         )
         begun, legal = self._constraint(question, len(features), decoding.legal, ends)
         asked = question.length + len(begun)
+        choosing = sampling.processors(decoding, names, asked, legal)
+        prefill = self._prefill(question, begun, decoding.choices)
         output = self.model.generate(
             **question.batch(features, begun, self.model),
+            **({} if prefill is None else {"past_key_values": prefill.cache}),
             generation_config=config,
-            logits_processor=sampling.processors(decoding, names, asked, legal),
+            logits_processor=choosing if prefill is None else LogitsProcessorList([prefill, *choosing]),
         )
         answers = []
         for tokens in output[:, asked:].tolist():
@@ -134,7 +150,29 @@ class Transformers(Backend):
             text = self.processor.tokenizer.decode(tokens[:length], skip_special_tokens=True)
             text = text.removeprefix(question.turn.lead)
             answers.append(Answer(text, "stop" if length else "length", len(tokens[:length])))
-        return answers
+        return answers, None if prefill is None else self._after(prefill, question)
+
+    def _prefill(self, question: Question, begun: Sequence[int], choices: Choices | None) -> "Prefill | None":
+        """What keeps the pass over a question for its choices; None where it is of no use to them."""
+        if choices is None or not self.shares_prefill:
+            return None
+        shared, last = _split(_candidates(question, choices))
+        if last is None or shared[: len(begun)] != begun:
+            return None
+        return Prefill(self.model, shared[len(begun) :], last)
+
+    def _after(self, prefill: "Prefill", question: Question) -> torch.Tensor:
+        """Scores (rows, options) of choices, from the pass over their question."""
+        logits = prefill.logits
+        if prefill.forced:
+            # No mask: nothing is padded, and some classes count positions from the whole mask.
+            more = {
+                name: value[:, question.length :].expand(len(logits), -1, *value.shape[2:]).to(self.model.device)
+                for name, value in extend(question.text, prefill.forced).items()
+                if name in ("input_ids", "cross_attention_mask")
+            }
+            logits = self.model(**more, past_key_values=prefill.kept, use_cache=True, logits_to_keep=1).logits[:, -1]
+        return logits.float()[:, prefill.last]
 
     def _constraint(
         self, question: Question, rows: int, pattern: str | None, ends: set[int]
@@ -159,11 +197,9 @@ class Transformers(Backend):
         self, question: Question, features: Sequence[Features], candidates: Sequence[Sequence[int]]
     ) -> torch.Tensor:
         """Scores (rows, candidates) that are log-probabilities but for a constant of each row."""
-        shared = os.path.commonprefix(candidates)  # type: ignore[arg-type]
-        rests = [candidate[len(shared) :] for candidate in candidates]
-        if all(len(rest) == 1 for rest in rests):
-            logits = self._logits(question, features, shared, 1)[:, 0]  # type: ignore[arg-type]
-            return logits[:, [rest[0] for rest in rests]]
+        shared, last = _split(candidates)
+        if last is not None:
+            return self._logits(question, features, shared, 1)[:, 0][:, last]
         return torch.stack([self._score(question, features, candidate, len(shared)) for candidate in candidates], dim=1)
 
     def _logits(
@@ -180,6 +216,43 @@ class Transformers(Backend):
         rest = torch.tensor(candidate[known:], device=self.model.device)
         logits = self._logits(question, features, candidate, len(rest) + 1)[:, :-1].log_softmax(dim=-1)
         return logits.gather(2, rest.expand(len(features), -1)[..., None])[..., 0].sum(dim=1)
+
+
+class Prefill(LogitsProcessor):
+    """Keeps the pass over a question, as it is before the first token of the answer adds to it.
+
+    forced: the tokens that choices share; last: the one token of each that follows.
+    """
+
+    def __init__(self, model, forced: Sequence[int], last: Sequence[int]) -> None:
+        self.cache = DynamicCache(config=model.config.get_text_config(decoder=True))
+        self.forced, self.last = list(forced), list(last)
+        self.kept: Any = None
+        self.logits: Any = None
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Logits (rows, vocabulary) as they are."""
+        if self.logits is None:
+            self.logits = scores
+            self.kept = copy.deepcopy(self.cache) if self.forced else None
+        return scores
+
+
+def _candidates(question: Question, choices: Choices) -> list[list[int]]:
+    """The tokens of each choice, the forced start included."""
+    return [question.reply(choices.forced_start + option) for option in choices.options]
+
+
+def _split(candidates: Sequence[Sequence[int]]) -> tuple[list[int], list[int] | None]:
+    """The tokens that candidates share, and the one of each that follows; None where it is not one."""
+    shared: list[int] = list(os.path.commonprefix(candidates))  # type: ignore[arg-type]
+    rests = [candidate[len(shared) :] for candidate in candidates]
+    return shared, [rest[0] for rest in rests] if all(len(rest) == 1 for rest in rests) else None
+
+
+def _normalised(scores: torch.Tensor) -> np.ndarray:
+    """Natural log-probabilities over the options, (rows, options)."""
+    return scores.double().log_softmax(dim=1).cpu().numpy()
 
 
 BACKEND = Transformers

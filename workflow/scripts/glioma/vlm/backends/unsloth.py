@@ -21,6 +21,9 @@ from glioma.vlm.backends.transformers import Transformers
 class Unsloth(Transformers):
     """A model and its processor as `FastVisionModel` prepares them for inference."""
 
+    # Its own `generate` has not been seen with a cache that is handed to it.
+    shares_prefill = False
+
     def load(self) -> None:
         if self.model is not None:
             return
