@@ -88,7 +88,16 @@ PAGE_TABLES = [
 ]
 PAGE_FIGURES = [
     *("comparison", "gldr", "confusion", "reliability", "abstention", "distributions", "box_distributions"),
-    *("polygon_distributions", "centre_distances", "placement", "mask_sizes", "leak_audit", "consistency", "cnn_overlays", "cnn_failures"),
+    *(
+        "polygon_distributions",
+        "centre_distances",
+        "placement",
+        "mask_sizes",
+        "leak_audit",
+        "consistency",
+        "cnn_overlays",
+        "cnn_failures",
+    ),
     *("box_overlays", "polygon_overlays", "centre_overlays", "shape_overlays", "sample_scans", "orientations"),
     *("shapes_truth", "learning_curves_cnn", "learning_rates", "learning_curves_vlm"),
 ]
