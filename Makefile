@@ -11,7 +11,7 @@ FAST := $(addprefix tests/unit/test_, $(addsuffix .py, answers audit baselines c
 	environments labels presence prompts provenance interpretations published scoring settings shapes slice_labels slices \
 	statistics tasks votes))
 
-.PHONY: env demo test test-fast test-report test-slurm test-unsloth coverage lint
+.PHONY: env demo test test-fast test-report test-slurm test-unsloth gpu-check coverage lint
 
 env: .venv/.installed
 
@@ -55,6 +55,10 @@ test-unsloth: .venv-unsloth/.installed
 	.venv-unsloth/bin/python -m pip install --quiet --disable-pip-version-check --requirement .venv-unsloth/pins.txt
 	.venv-unsloth/bin/python -m pip uninstall --quiet --yes torchvision xformers
 	@touch $@
+
+# What a GPU makes of a study's work; prints a table. COSTS=<file> writes rows of resources/unit_costs.csv.
+gpu-check: env
+	$(BIN)/python benchmarks/gpu_check.py $(if $(COSTS),--costs $(COSTS))
 
 # Slower than the tests alone, so on demand: which lines and branches of the package the unit tests reach.
 coverage: env

@@ -18,7 +18,7 @@ def test_the_demo_is_one_graph(empty):
     assert planned["train_cnn"] == 12 and planned["finetune"] == 10 and planned["respond"] == 21
     assert planned["tiny_vlm"] == planned["report"] == 1
     everything = empty.planned("--config", f"study={EVERYTHING}")
-    assert everything["train_cnn"] == 21 and everything["finetune"] == 9 and everything["respond"] == 26
+    assert everything["train_cnn"] == 21 and everything["finetune"] == 9 and everything["respond"] == 27
     assert everything["examples"] == 4
 
 

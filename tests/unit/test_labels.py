@@ -6,6 +6,7 @@ import pytest
 
 from glioma.metrics import placement, records, segmentation
 from glioma.report import html, labels
+from glioma.scoring import samples
 
 
 def table(*rows: dict) -> pd.DataFrame:
@@ -50,7 +51,7 @@ def test_a_metric_is_known_by_its_record_wherever_it_is_shown(monkeypatch):
 
 def test_every_score_of_masks_has_a_record_and_no_other_is_claimed():
     of_masks = {*segmentation.SCORES, *segmentation.EXTENT, "dice_by_volume", "one_side_empty"} - {"true_voxels"}
-    of_answers = {*placement.METRICS, "parsed"}
+    of_answers = {*placement.METRICS, *samples.METRICS, "parsed"}
     assert set(records.names("region")) == of_masks | of_answers
     assert of_answers - {"size_correlation"} <= set(records.names("point"))
 

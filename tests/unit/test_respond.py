@@ -81,7 +81,8 @@ def test_requests_list_selected_slices_in_order(small_crops):
 
 
 def test_each_part_of_a_run_asks_about_its_own_patients(small_crops):
-    asked = {"orientations": ["axial"], "selection": "tumour", "every": 1, "tumour_pixels": 1, "repeats": None}
+    asked = {"orientations": ["axial"], "selection": "tumour", "every": 1, "tumour_pixels": 1}
+    asked |= {"repeats": None, "samples": 1}
     assert {r.patient for r in requests.of_run(PATIENTS, small_crops, asked)} == {"gli-e"}
     for part, patients in {"test": "e", "fold0": "d", "fold1": "ab", "fold2": "c"}.items():
         found = {r.patient for r in requests.of_run(PATIENTS, small_crops, asked, part)}

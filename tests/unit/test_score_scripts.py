@@ -155,7 +155,7 @@ def score_run(place, task: str, patients: pd.Series) -> dict[str, pd.DataFrame]:
     if task != "classification":
         answers = baselines.answers_from_masks(asked, tasks.get(task), masks, side=32)
     answers.to_csv(place.root / f"{task}.csv", index=False)
-    entry = {"task": task, "model": "tiny", "adapter": None, "repeats": None, "orientations": ["axial"]}
+    entry = {"task": task, "model": "tiny", "adapter": None, "repeats": None, "samples": 1, "orientations": ["axial"]}
     entry["selection"] = "tumour"
     inputs, outputs = {"answers": place.root / f"{task}.csv"}, ["slices", "patients", "summary"]
     return run("score_run", place, inputs, outputs, {"run": task}, run=entry)

@@ -46,7 +46,7 @@ rule score_run:
         runtime=30,
     params:
         run=lambda wildcards: settings.only(
-            RUNS[wildcards.run], "task", "model", "adapter", "repeats", "orientations", "selection"
+            RUNS[wildcards.run], "task", "model", "adapter", "repeats", "orientations", "samples", "selection"
         ),
         crops=lambda wildcards: crops_of(RUNS[wildcards.run]),
         settings=lambda wildcards: settings.scoring_of_run(config, wildcards.run),

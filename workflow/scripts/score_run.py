@@ -6,6 +6,7 @@ from glioma import tasks
 from glioma.base.files import write_csv
 from glioma.base.job import job
 from glioma.cohort import folds, truth
+from glioma.scoring import samples
 from glioma.scoring.grades import score_classification, score_consistency
 from glioma.scoring.outlines import score_located
 from glioma.scoring.settings import Settings
@@ -25,6 +26,8 @@ with job(snakemake):
     grades = folds.grades(table[table["patient"].isin(everyone)])
     masks = truth.masks(crops, grades.index)
     task = tasks.get(run["task"])
+    if run["samples"] > 1:
+        answers = samples.combine(answers, task, keys["side"], settings.box_maximum == "inclusive")
     if run["repeats"]:
         scores = score_consistency(answers, grades, entry, settings, cohorts)
     elif task.output == "grade":

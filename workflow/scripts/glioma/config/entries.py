@@ -168,10 +168,21 @@ class Run(Section):
     """Jobs that it is split into."""
     repeats: Count | None = None
     """A number makes it the consistency test: one HGG and one LGG slice, so often."""
+    samples: Count = 1
+    """Answers to each slice, drawn at a temperature above 0, of which one is made: the most frequent grade, or the box,
+    polygon or point that agrees most with the others. How far they agree is scored, too."""
     generation: Generation = Generation()
     replicates: Replicates = ()
     """Published rows that it stands beside: table/setting of resources/published_tables.csv, or text/setting of
     published_text.csv."""
+
+    @model_validator(mode="after")
+    def _drawn(self) -> "Run":
+        if self.samples > 1 and not self.generation.temperature:
+            raise ValueError(f"samples: {self.samples} greedy answers are one; set generation.temperature above 0")
+        if self.samples > 1 and self.repeats:
+            raise ValueError("samples and repeats ask one slice several times each; leave one of them out")
+        return self
 
     @model_validator(mode="after")
     def _lists(self) -> "Run":

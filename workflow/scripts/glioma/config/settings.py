@@ -206,7 +206,7 @@ def truth(config: dict[str, Any], run: str) -> dict[str, Any]:
 
 def queries(config: dict[str, Any], run: str) -> dict[str, Any]:
     """Which slices a run asks about."""
-    chosen = only(config["runs"][run], "orientations", "selection", "every", "shards", "repeats")
+    chosen = only(config["runs"][run], "orientations", "selection", "every", "shards", "repeats", "samples")
     return ordered(chosen | {"tumour_pixels": config["slices"]["tumour_pixels"]})
 
 

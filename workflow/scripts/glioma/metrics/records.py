@@ -126,6 +126,13 @@ RECORDS = (
         ("true_centre_jump", "True jump", "the same of the true boxes"))),
     Metric("distinct_answers", "Distinct answers", **_PLACED, decimals=0, better="", most=inf),
     Metric("commonest_answer", "Commonest answer", **_PLACED, better="", full="share of the commonest answer"),
+    # Of several samples of one answer.
+    Metric("agreement", "Agreement", ("grade", "region", "point", "label"), ("patient",), better="",
+           full="mean agreement of the samples of a slice: equal choices, intersection over union, nearness"),
+    Metric("agreement_correlation", "r of agreement", ("grade", "region", "point", "label"), ("patient",), least=-1,
+           full="Spearman's correlation over patients of the agreement of samples and the score of the answer"),
+    Metric("aurc_agreement", "AURC by agreement", ("grade", "region", "point", "label"), ("slice",), better="lower",
+           full="area under the risk-coverage curve of slices, those first whose samples agree most"),
     # Of answers, whatever the task.
     Metric("parsed", "Parsed", ("grade", "region", "point", "label"), ("slice",), full="share of answers parsed"),
 )  # fmt: skip

@@ -61,11 +61,12 @@ class Study:
         return kind if kind in ("embedded", "endpoint") else "other"
 
     def answers(self, run: str, part: str) -> int:
-        """Slices that a run asks about in a part of the patients."""
+        """Answers that a run asks for in a part of the patients."""
         entry = self.config["runs"][run]
         if entry["repeats"]:
             return 2 * entry["repeats"] * len(entry["orientations"])
-        return len(parts.rows(self.folds, part)) * self._slices(entry, settings.crops_of(self.config, entry))
+        slices = self._slices(entry, settings.crops_of(self.config, entry))
+        return len(parts.rows(self.folds, part)) * slices * entry["samples"]
 
     def _slices(self, entry: Mapping[str, Any], crops: str) -> int:
         """Slices of one patient, over all orientations."""
@@ -147,11 +148,14 @@ class Study:
     def tflop(self, network: str, training: bool) -> float:
         """TFLOP of one sample passing a network, in training forward and backward."""
         recipe = Recipe.read(settings.network_entry(self.config, network))
-        arguments = json.dumps(recipe.arguments, sort_keys=True)
-        forward, backward = _tflop(
-            recipe.task, recipe.architecture, arguments, recipe.multiple, recipe.channels, recipe.shape(self.shape)
-        )
+        forward, backward = tflop(recipe, recipe.shape(self.shape))
         return forward + backward if training else forward
+
+
+def tflop(recipe: Recipe, shape: tuple[int, ...]) -> tuple[float, float]:
+    """10^12 operations of a sample's pass forward through a network, and of the one backward."""
+    arguments = json.dumps(recipe.arguments, sort_keys=True)
+    return _tflop(recipe.task, recipe.architecture, arguments, recipe.multiple, recipe.channels, shape)
 
 
 @cache

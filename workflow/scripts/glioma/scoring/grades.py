@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import pandas as pd
 
-from glioma.scoring import summaries
+from glioma.scoring import samples, summaries
 from glioma.scoring.settings import Settings
 from glioma.scoring.summaries import Entry, Scope
 from glioma.scoring.tables import KEY, Scores, assemble, choose, scopes, status_rows, with_truth
@@ -52,7 +52,7 @@ def score_classification(
             own = patients[(patients["orientation"] == orientation) & (patients["slices"] == subset)]
             rows += _vote_rows(entry, Scope(subset, orientation), own, settings)
             rows += status_rows(entry, Scope(subset, orientation, "slice"), choose(requested, orientation, subset))
-        return rows
+        return [*rows, *samples.rows(entry, requested, settings, "correct")]
 
     return assemble(requested, patients, entry, cohorts, summarise)
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from glioma.geometry import shapes, slices
 from glioma.metrics import centre, segmentation
-from glioma.scoring import placement, summaries
+from glioma.scoring import placement, samples, summaries
 from glioma.scoring.settings import Settings
 from glioma.scoring.summaries import Entry, Scope
 from glioma.scoring.tables import Scores, assemble, choose, scopes, slice_truth, status_rows, with_truth
@@ -69,6 +69,7 @@ def score_located(
 
     def summarise(entry: Entry, requested: pd.DataFrame, patients: pd.DataFrame) -> list[dict]:
         rows = list(placement.rows(entry, requested, settings))
+        rows += samples.rows(entry, requested, settings, "in_box" if task.output == "point" else "dice")
         for orientation, subset in where:
             chosen, scope = choose(requested, orientation, subset), Scope(subset, orientation, "slice")
             n_undecided = int(chosen["status"].ne("ok").groupby(chosen["patient"]).all().sum())

@@ -7,7 +7,7 @@ import pandas as pd
 
 from glioma.metrics import classification, records
 from glioma.metrics.classification import Confusion
-from glioma.scoring import summaries
+from glioma.scoring import samples, summaries
 from glioma.scoring.settings import Settings
 from glioma.scoring.summaries import Entry, Scope
 from glioma.scoring.tables import Scores, assemble, slice_truth, status_rows, with_truth
@@ -65,6 +65,6 @@ def score_labels(
                 summaries.row(entry, scope, name, count, int(sum(total))) for name, count in total._asdict().items()
             ]
             rows += status_rows(entry, scope, chosen[chosen["orientation"] == orientation])
-        return rows
+        return [*rows, *samples.rows(entry, chosen, settings, "correct")]
 
     return assemble(own, patients, entry, cohorts, summarise)

@@ -52,6 +52,11 @@ def repeated(patients: Iterable[str], crops: str | Path, times: int, orientation
     return requests
 
 
+def sampled(requests: Iterable[Request], times: int) -> list[Request]:
+    """Each request so many times, one after the other."""
+    return [request._replace(repeat=number) for request in requests for number in range(times)]
+
+
 def shard(requests: Sequence[Request], number: int, count: int) -> list[Request]:
     """Contiguous part `number` of `count`: the parts' answers, put together in order, are the whole's."""
     return list(requests[number * len(requests) // count : (number + 1) * len(requests) // count])
@@ -73,8 +78,8 @@ def of_run(folds: pd.DataFrame, crops: str | Path, queries: Mapping, part: str =
     """The questions of a run to one part of the patients, in the order of its shards.
 
     `folds` has patient, grade, split and fold; for its parts see `cohort.parts`.
-    `queries`: orientations, selection, every, tumour_pixels, and repeats: a number makes it the consistency test, on
-    the first test patient of each grade; it has no other part.
+    `queries`: orientations, selection, every, tumour_pixels, samples (answers to each slice), and repeats: a number
+    makes it the consistency test, on the first test patient of each grade; it has no other part.
     """
     patients = parts.rows(folds, part).sort_values("patient")
     if queries["repeats"]:
@@ -91,4 +96,4 @@ def of_run(folds: pd.DataFrame, crops: str | Path, queries: Mapping, part: str =
             f"the run asks about no slice of its {len(patients)} patients ({part}): selection {choice['selection']}, "
             f"every {choice['every']}, slices.tumour_pixels {choice['tumour_pixels']}; lower one of them"
         )
-    return found
+    return sampled(found, queries["samples"])

@@ -141,7 +141,7 @@ def _grid(figure: Figure, rows: int, columns: int, nothing: str) -> np.ndarray:
 def _scored(path: str | Path, point: bool) -> pd.DataFrame:
     """The axial tumour slices of a slices.csv, indexed by patient and slice, with a column score; one row a slice."""
     table = pd.read_csv(path, dtype={"patient": str, "points": "string"})
-    chosen = table["orientation"].eq("axial") & table["tumour"].astype(bool) & table["repeat"].eq(0)
+    chosen = table["orientation"].eq("axial") & table["tumour"].astype(bool)
     column = "euclidean_distance" if point else "dice"
     # A development patient's answers may stand there once as out of fold and once as pooled.
     kept = table[chosen].drop_duplicates(["patient", "slice"]).assign(score=table[column])

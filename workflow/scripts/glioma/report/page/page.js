@@ -173,14 +173,17 @@ async function draw() {
   context.fillRect(500 - bar, 488, bar, 3);
   context.fillText("2 cm", 500 - bar, 482);
   saying($("drew"), answer, (each) => each.status !== "ok" ? `could not be parsed: ${each.status.replace(/_/g, " ")}`
-    : each.dice === undefined ? "a point" : `Dice with the true mask of this slice: ${each.dice.toFixed(2)}`);
+    : (each.dice === undefined ? "a point" : `Dice with the true mask of this slice: ${each.dice.toFixed(2)}`) + agreed(each));
   const shown = found.area[state.slice] ? "tumour" : "no tumour";
   saying($("labels"), at($("labelled").value), (each) => each.status !== "ok" ? `could not be parsed: ${each.status.replace(/_/g, " ")}`
-    : `parsed as ${each.label}; this slice shows ${shown}, the patient is ${patient().grade}`);
+    : `parsed as ${each.label}; this slice shows ${shown}, the patient is ${patient().grade}` + agreed(each));
   decided();
   strip();
   $("where").textContent = `slice ${state.slice + 1} of ${found.slices}; area of the tumour along the brain (blue: truth, green: CNN), `
     + "ticks: label of each slice asked about (purple HGG, blue LGG, grey none, black not parsed)";
+}
+function agreed(each) {
+  return each.agreement === undefined ? "" : `; its samples agree by ${each.agreement.toFixed(2)}`;
 }
 function decided() {
   const lines = verdicts(patient()).map(([name, label, chance]) => make("div",

@@ -74,15 +74,15 @@ def scans(
     return found
 
 
-def raw_texts(paths: Iterable[str | Path], patients: set[str]) -> dict[tuple[str, int], str]:
-    """(patient, slice) -> raw text of axial slices, first answers only."""
+def raw_texts(paths: Iterable[str | Path], patients: set[str]) -> dict[tuple[str, int, int], str]:
+    """(patient, slice, repeat) -> raw text of axial slices."""
     texts = {}
     for path in paths:
         with Path(path).open(encoding="utf-8") as lines:
             for line in lines:
                 row = json.loads(line)
-                if row["patient"] in patients and row["orientation"] == "axial" and row["repeat"] == 0:
-                    texts[row["patient"], row["slice"]] = row["text"]
+                if row["patient"] in patients and row["orientation"] == "axial":
+                    texts[row["patient"], row["slice"], row["repeat"]] = row["text"]
     return texts
 
 
@@ -91,7 +91,7 @@ def answers(
 ) -> dict[str, list[dict[str, Any]]]:
     """Patient -> what a run answered about its axial slices: slice, status, raw text, points or label, Dice."""
     texts = raw_texts(responses, patients)
-    own = slices[slices["orientation"].eq("axial") & slices["repeat"].eq(0) & slices["patient"].isin(patients)]
+    own = slices[slices["orientation"].eq("axial") & slices["patient"].isin(patients)]
     own = own.drop_duplicates(["patient", "slice"])
     output = tasks.get(task).output
     found: dict[str, list[dict[str, Any]]] = {}
@@ -100,12 +100,14 @@ def answers(
         entry = {
             "slice": int(row["slice"]),
             "status": row["status"],
-            "text": texts.get((row["patient"], row["slice"]), ""),
+            "text": texts.get((row["patient"], row["slice"], row["repeat"]), ""),
         }
         if points is not None:
             entry["points"] = points.tolist()
         if not pd.isna(row.get("choice")):
             entry["label"] = LABELS[int(row["choice"])] if output == "grade" else ("no", "yes")[int(row["choice"])]
+        if not pd.isna(row.get("agreement", float("nan"))):
+            entry["agreement"] = round(float(row["agreement"]), 2)
         if not pd.isna(row.get("dice", float("nan"))):
             entry["dice"] = round(float(row["dice"]), 2)
         found.setdefault(row["patient"], []).append(entry)

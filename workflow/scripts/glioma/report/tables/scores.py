@@ -23,7 +23,7 @@ COHORT_NAMES = {
 _GRADING = ("balanced_accuracy", "recall", "specificity", "precision", "f1", "mcc", "accuracy")
 _PROBABILITIES = (
     *("auc", "auc_logprob", "auc_tally", "aurc", "aurc_logprob", "aurc_tally"),
-    *("brier", "ece", "ece_if_calibrated"),
+    *("brier", "ece", "ece_if_calibrated", "agreement", "agreement_correlation"),
 )
 _FIRST = ("Method", "Crops", "Slices", "n", "Undecided")
 _KEY = ["task", "run", "crops", "slices", "orientation"]
@@ -193,11 +193,12 @@ def _cohort_sections(table: pd.DataFrame, cohort: str, hd95_unit: str) -> list[T
         ),
         _section(
             f"{cohort}: segmentation, boxes and polygons, slice by slice", shapes[~shapes["slices"].isin(AS_VOLUME)],
-            regions, hd95_unit, ("nsd",),
+            regions, hd95_unit, ("nsd", "agreement", "agreement_correlation"),
             note="As published for the VLM: each slice is scored, then averaged over the patient, then over patients.",
         ),
         _section(
             f"{cohort}: centre point", points, list(records.names("point", published=True)), hd95_unit,
+            ("agreement", "agreement_correlation"),
             note="Share of points in the true box; distances: 95th percentile over a patient's slices, averaged.",
         ),
         _section(
