@@ -108,7 +108,7 @@ DRAWN = {rule for rule in SCORES if rule.startswith("draw_")} | {"draw_cohort", 
         # Adapters are chosen by their answers' scores.
         (
             "metrics/segmentation.py",
-            {"conversations", "draw_cohort", "finetune", "draw_learning", "respond", "answers"} | SCORES,
+            {"conversations", "draw_cohort", "examples", "finetune", "draw_learning", "respond", "answers"} | SCORES,
         ),
         ("compare/declared.py", {"compare", "write_tables"} | REPORT),
         ("report/figures/style.py", DRAWN | REPORT),
