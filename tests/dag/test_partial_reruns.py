@@ -36,8 +36,9 @@ def test_an_inference_prompt_touches_its_own_runs(workspace):
     workspace.edit("config/prompts/bounding_box.txt", "Given a", "Here is a")
     planned = workspace.planned()
     assert set(planned) == {"respond", "answers", "leak_audit"} | LOCATED
-    assert planned["answers"] == planned["score_run"] == 4
+    assert planned["answers"] == planned["score_run"] == 5
     assert workspace.jobs("respond") == {
+        "run=samples, part=test, shard=0",
         "run=paper-bounding_box-general, part=test, shard=0",
         "run=paper-bounding_box-finetuned, part=test, shard=0",
         "run=bounding_box-general, part=everyone, shard=0",

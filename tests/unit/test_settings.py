@@ -85,6 +85,28 @@ def test_the_studies_are_complete_and_hold_nothing_of_each_other(name):
             {"runs": {"bounding_box-finetuned": {"generation": {"image_first": True}}}},
             "trained with image_first: false",
         ),
+        (
+            {"runs": {"bounding_box-finetuned": {"picture": {"neighbours": [-1, 0, 1]}}}},
+            r"key runs\.bounding_box-finetuned\.picture: its adapter 'bounding_box' was trained with another",
+        ),
+        (
+            {"runs": {"bounding_box-finetuned": {"system": "system/radiologist"}}},
+            r"key runs\.bounding_box-finetuned\.system: its adapter 'bounding_box' was trained with another",
+        ),
+        (
+            {"runs": {"wording-plain": {"system": "system/nobody"}}},
+            r"key runs\.wording-plain\.system: .* does not exist",
+        ),
+        (
+            {"runs": {"bounding_box-general": {"picture": {"sequences": ["flair", "t2"], "arrange": "montage"}}}},
+            r"key runs\.bounding_box-general\.picture\.arrange: on a montage nobody knows",
+        ),
+        ({"runs": {"wording-plain": {"picture": {"sequences": ["flair", "t2"]}}}}, "2 views cannot be the colours"),
+        (
+            {"runs": {"wording-permuted": {"examples": 2}}},
+            r"key runs\.wording-permuted\.examples: .* leave choices out",
+        ),
+        ({"runs": {"wording-plain": {"samples": 3}}}, "3 greedy answers are one; set generation.temperature"),
         ({"networks": {"monai-unet": {"patience": 3}}}, r"key networks\.monai-unet: keep: last does not go with"),
         ({"networks": {"wording-plain": {"like": "monai-unet"}}}, "a network has that name, too"),
         ({"radiomics": {"r": {"segmenter": "unett"}}}, r"key radiomics\.r\.segmenter: no entry 'unett'; did you mean"),

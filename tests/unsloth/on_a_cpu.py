@@ -101,11 +101,10 @@ def answer(base: dict, adapter: str | None, crops: str, prompt: str) -> dict:
     asked = slices_of(["gli-d", "gli-e"], crops, every=4)
     shown, names = Crops(crops).pictures(asked, 64, "square"), [request.name for request in asked]
     words, choices = Prompt(prompt), Choices("Choice: ", ("0", "1", "2"))
-    return {
-        "greedy": [each.text for each in made.answer(words, shown, names, Decoding(16))],
-        "drawn": [each.text for each in made.answer(words, shown, names, Decoding(16, temperature=1.0, seed=3))],
-        "logprobs": made.logprobs(words, shown, choices).tolist(),
-    }
+    drawn = made.answer(words, shown, names, Decoding(16, temperature=1.0, seed=3))
+    greedy = made.answer(words, shown, names, Decoding(16, choices=choices))
+    texts = {"greedy": [each.text for each in greedy], "drawn": [each.text for each in drawn]}
+    return texts | {"logprobs": made.logprobs(words, shown, choices).tolist()}
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from peft import PeftModel
 from transformers import DynamicCache, GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from glioma.vlm import models, sampling
@@ -165,13 +166,23 @@ class Transformers(Backend):
         """Scores (rows, options) of choices, from the pass over their question."""
         logits = prefill.logits
         if prefill.forced:
-            # No mask: nothing is padded, and some classes count positions from the whole mask.
-            more = {
-                name: value[:, question.length :].expand(len(logits), -1, *value.shape[2:]).to(self.model.device)
+            # No attention mask: nothing is padded, and some classes count positions from the whole mask. What a class
+            # wants of the rest differs between releases, and is its own to say.
+            whole = {
+                name: value.expand(len(logits), *value.shape[1:]).to(self.model.device)
                 for name, value in extend(question.text, prefill.forced).items()
                 if name in ("input_ids", "cross_attention_mask")
             }
-            logits = self.model(**more, past_key_values=prefill.kept, use_cache=True, logits_to_keep=1).logits[:, -1]
+            model: Any = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
+            inputs = model.prepare_inputs_for_generation(
+                **whole,
+                next_sequence_length=len(prefill.forced),
+                past_key_values=prefill.kept,
+                use_cache=True,
+                logits_to_keep=1,
+                is_first_iteration=False,
+            )
+            logits = model(**inputs).logits[:, -1]
         return logits.float()[:, prefill.last]
 
     def _constraint(
