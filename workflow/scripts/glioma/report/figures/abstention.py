@@ -36,11 +36,7 @@ def curves(
         return style.empty(TITLE, cohort_label, out)
     hidden = len(found) - LARGEST
     with style.styled():
-        figure = style.new_figure(
-            8.2, 4.4, TITLE,
-            f"{cohort_label}, {cohort_words(patients)}; right end: all patients answered"
-            + (f"; {hidden} more in the tables" if hidden > 0 else ""),
-        )  # fmt: skip
+        figure = style.new_figure(8.6, 4.4, TITLE, f"{cohort_label}, {cohort_words(patients)}")
         axes = figure.subplots()
         drawn: dict[str, int] = {}
         for area, group, name, risk in found[:LARGEST]:
@@ -50,7 +46,10 @@ def curves(
             label = style.wrapped(f"{name}, AURC {area:.3f}", 2.8)
             axes.plot(coverage, risk, line, color=style.GROUP_COLOURS[group], lw=1.6, label=label)
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="coverage: share of patients answered", ylabel="share of these wrong")
-        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8)
+        more = f"the {LARGEST} best; {hidden} more in the tables" if hidden > 0 else None
+        axes.legend(
+            loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8, title=more, title_fontsize=8
+        )
         return style.save(figure, out)
 
 
