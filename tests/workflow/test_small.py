@@ -86,7 +86,8 @@ def test_a_second_run_does_nothing_and_an_edited_prompt_little(done):
     before = path.read_text()
     path.write_text("You are a neuroradiologist. " + before)
     planned = done.planned(*CONFIG)
-    assert planned["respond"] == 8 and not {"tiny_vlm", "finetune", "train_cnn", "crop"} & set(planned)
+    assert planned["respond"] == 11
+    assert not {"tiny_vlm", "finetune", "train_cnn", "crop", "examples"} & set(planned)
     # Asked with the edited prompt and with the old one again: the second time no model is asked anything.
     log = done.folder / f"{RESULTS}/logs/respond/paper-classification-general.test-0.log"
     target = f"{RESULTS}/responses/paper-classification-general/test-0.jsonl"
