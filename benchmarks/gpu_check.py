@@ -224,10 +224,7 @@ def answers(report: Report, name: str, base: dict, side: int, batch: int, costs:
 
     def alone(**more) -> list[int]:
         inputs = backend.processor(text=[chat], images=[list(shown[0])], add_special_tokens=False, return_tensors="pt")
-        inputs = {key: value.to(backend.model.device) for key, value in inputs.items() if torch.is_tensor(value)}
-        inputs = {
-            key: value.to(backend.model.dtype) if value.is_floating_point() else value for key, value in inputs.items()
-        }
+        inputs = inputs.to(backend.model.device, dtype=backend.model.dtype)
         ends = {"max_new_tokens": TOKENS, "min_new_tokens": TOKENS, "do_sample": False}
         with torch.no_grad():
             return backend.model.generate(**inputs, **ends, **more)[0, inputs["input_ids"].shape[1] :].tolist()

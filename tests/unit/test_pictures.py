@@ -97,7 +97,7 @@ def test_training_and_inference_show_the_same(small_crops, tmp_path, monkeypatch
 
 def example_settings(**more):
     shared = {"side": SIDE, "coordinates": {"order": "row_col", "scale": "128", "shown": None}, "count": 2}
-    shared |= {"picture": {}, "frame": "square", "tumour_pixels": 1, "orientations": ["axial"]}
+    shared |= {"picture": {}, "frame": "square", "orientations": ["axial"]}
     return Conversations().model_dump() | shared | more
 
 

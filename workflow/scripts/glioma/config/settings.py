@@ -67,8 +67,7 @@ def network_entry(config: dict[str, Any], name: str) -> dict[str, Any]:
 
 def crops_of(config: dict[str, Any], entry: dict[str, Any]) -> str:
     """The crop set of a network, adapter or run: its own, its adapter's, or the default one."""
-    adapter = config["adapters"].get(entry.get("adapter") or "", {})
-    return entry["crops"] or adapter.get("crops") or config["crops"]["mode"]
+    return _of_adapter(config, entry, "crops") or config["crops"]["mode"]
 
 
 def crop_sets(config: dict[str, Any]) -> list[str]:
@@ -185,8 +184,7 @@ def examples(config: dict[str, Any], run: str) -> dict[str, Any]:
     """How the examples of a run are shown and answered."""
     entry = config["runs"][run]
     shared = {"count": entry["examples"], "picture": picture(config, entry), "frame": _frame(config, entry)}
-    shared |= {"tumour_pixels": config["slices"]["tumour_pixels"], "orientations": entry["orientations"]}
-    return ordered(truth(config, run) | shared)
+    return ordered(truth(config, run) | shared | {"orientations": entry["orientations"]})
 
 
 def _frame(config: dict[str, Any], entry: dict[str, Any]) -> str:

@@ -98,19 +98,19 @@ def to_voxel(
     return tuple(voxel)  # type: ignore[return-value]
 
 
-def _areas(mask: np.ndarray, orientation: str) -> np.ndarray:
-    """Number of tumour voxels in every slice of an orientation."""
+def areas(mask: np.ndarray, orientation: str) -> np.ndarray:
+    """Number of non-zero voxels in every slice of an orientation."""
     return np.count_nonzero(mask, axis=tuple(axis for axis in range(3) if axis != AXIS[orientation]))
 
 
 def tumour_slices(mask: np.ndarray, orientation: str, tumour_pixels: int = 1) -> np.ndarray:
     """Indices of the slices of a (slice, row, column) label volume with at least `tumour_pixels` tumour voxels."""
-    return np.flatnonzero(_areas(mask, orientation) >= tumour_pixels)
+    return np.flatnonzero(areas(mask, orientation) >= tumour_pixels)
 
 
 def largest(mask: np.ndarray, orientation: str) -> int:
     """Index of the slice with the most tumour voxels, the first one on ties."""
-    return int(_areas(mask, orientation).argmax())
+    return int(areas(mask, orientation).argmax())
 
 
 def select(mask: np.ndarray, orientation: str, selection: str, tumour_pixels: int = 1, every: int = 1) -> np.ndarray:

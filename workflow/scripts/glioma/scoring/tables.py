@@ -107,8 +107,7 @@ def slice_truth(
     rows = []
     for patient, mask in masks.items():
         for orientation in orientations:
-            others = tuple(axis for axis in range(3) if axis != slices.AXIS[orientation])
-            counts = np.count_nonzero(mask, axis=others)
+            counts = slices.areas(mask, orientation)
             rows += [(patient, orientation, index, int(count)) for index, count in enumerate(counts)]
     table = pd.DataFrame(rows, columns=[*KEY, "tumour_pixels"])
     return table.assign(tumour=table["tumour_pixels"] >= tumour_pixels)

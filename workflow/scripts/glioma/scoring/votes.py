@@ -37,21 +37,16 @@ def vote(answers: pd.DataFrame, policy: Votes | None = None, grades: pd.Series |
             "n_unparsed": unparsed,
             "gldr": np.divide(hgg, denominator, out=np.full(len(patients), np.nan), where=denominator > 0),
             "p_hgg": p_hgg.to_numpy(),
-            "label": _by_probability(p_hgg.to_numpy())
-            if policy.ballot == "probability"
-            else _winners(counts, p_hgg.to_numpy(), policy, None if grades is None else grades.to_numpy()),
+            "label": _winners(counts, p_hgg.to_numpy(), policy, None if grades is None else grades.to_numpy()),
         },
         index=patients,
     )
 
 
-def _by_probability(p_hgg: np.ndarray) -> np.ndarray:
-    """Labels (P,) from probabilities of HGG (P,); undecided where there is none, or one half."""
-    return np.select([p_hgg > 0.5, p_hgg < 0.5], ["HGG", "LGG"], "").astype(object)
-
-
 def _winners(counts: np.ndarray, p_hgg: np.ndarray, policy: Votes, grades: np.ndarray | None) -> np.ndarray:
-    """Labels (P,) from counts (P, 4) of LGG, HGG, no glioma and unparsed slices."""
+    """Labels (P,) from counts (P, 4) of LGG, HGG, no glioma and unparsed slices, or from probabilities of HGG (P,)."""
+    if policy.ballot == "probability":
+        return np.select([p_hgg > 0.5, p_hgg < 0.5], ["HGG", "LGG"], "").astype(object)
     ballots = counts.copy()
     if policy.no_glioma == "exclude":
         ballots[:, 2] = 0

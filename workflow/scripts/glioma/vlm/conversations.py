@@ -78,13 +78,13 @@ def patient_rows(
     flair = crop[SEQUENCES.index("flair")]
     mask = crop_files.load_mask(crops, patient)
     rows = []
+    how, side = Picture.read(settings["picture"]), settings["coordinates"]["shown"] or settings["side"]
     for orientation, index, tumour in choose(flair, mask, task, settings, seeds.generator(seed, task.name, patient)):
         drawn = slices.render_mask(slices.take(mask, orientation, index) > 0, settings["side"])
         if tumour and not drawn.any():
             continue  # too small to survive rendering at fewer pixels than the crop has
         name = f"{patient}-{orientation}-{index:03d}"
-        side = settings["coordinates"]["shown"] or settings["side"]
-        shown = pictures.show(crop, orientation, index, Picture.read(settings["picture"]), side, settings["frame"])
+        shown = pictures.show(crop, orientation, index, how, side, settings["frame"])
         answer = task.true_answer(grade == "HGG", tumour, drawn, settings)
         row = {
             "id": name,

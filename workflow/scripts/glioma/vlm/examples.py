@@ -44,7 +44,7 @@ def write(
     """Write the examples of a part of a run, with their pictures in `images/` beside the file; return their number.
 
     `settings`: count, how true answers are written (see `conversations.Conversations`), and picture, frame, side,
-    tumour_pixels, coordinates. A task that is asked about slices without tumour has such examples, one of three.
+    coordinates, orientations. A task that is asked about slices without tumour has such examples, one of three.
     """
     path = Path(path)
     images = path.parent / "images"
@@ -56,7 +56,7 @@ def write(
     for number, patient in enumerate(choose(folds, part, settings["count"], seed)):
         crop, mask = crop_files.load(crops, patient), crop_files.load_mask(crops, patient)
         tumour = not task.whole_slices or number % 3 < 2
-        index = slices.largest(mask, orientation) if tumour else _free(crop, mask, orientation, settings)
+        index = slices.largest(mask, orientation) if tumour else _free(crop, mask, orientation)
         drawn = slices.render_mask(slices.take(mask, orientation, index) > 0, settings["side"])
         name = f"{patient}-{orientation}-{index:03d}"
         row = {"id": name, "patient": patient, "orientation": orientation, "slice": index}
@@ -68,12 +68,9 @@ def write(
     return len(lines)
 
 
-def _free(crop: np.ndarray, mask: np.ndarray, orientation: str, settings: Mapping) -> int:
-    """The slice with the most brain among those without tumour, the middle one of equals; the emptiest of none."""
-    brain = np.count_nonzero(
-        np.moveaxis(crop[SEQUENCES.index("flair")], slices.AXIS[orientation], 0), axis=(1, 2)
-    ).astype(float)
-    brain[slices.tumour_slices(mask, orientation, 1)] = -1
-    if brain.max() <= 0:
+def _free(crop: np.ndarray, mask: np.ndarray, orientation: str) -> int:
+    """The slice with the most brain among those without tumour, the first one on ties."""
+    brain = np.where(slices.areas(mask, orientation), 0, slices.areas(crop[SEQUENCES.index("flair")], orientation))
+    if not brain.any():
         raise UserError("examples: a patient has tumour on every slice with brain; take other orientations")
     return int(brain.argmax())

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +23,7 @@ class Crops:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self.volumes = lru_cache(maxsize=4)(self._volumes)
-
-    def _volumes(self, patient: str) -> np.ndarray:
-        return crop_files.load(self.folder, patient)
+        self.volumes = lru_cache(maxsize=4)(partial(crop_files.load, self.folder))
 
     def digest(self, patient: str, sequences: Sequence[str] = ("flair",)) -> str:
         """A digest of a patient's volumes of these sequences."""

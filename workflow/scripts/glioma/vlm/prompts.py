@@ -1,4 +1,4 @@
-"""Prompts are files: one file, one prompt, exactly as the model gets it, with one image."""
+"""Prompts are files: one file, one prompt, exactly as the model gets it."""
 
 import re
 from collections.abc import Mapping, Sequence
