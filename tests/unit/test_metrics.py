@@ -14,7 +14,7 @@ from monai.metrics import compute_hausdorff_distance, compute_surface_dice
 from scipy import ndimage
 from sklearn import metrics as sklearn
 
-from glioma.metrics import centre, classification, segmentation
+from glioma.metrics import centre, classification, regions, segmentation
 
 PUBLISHED = pd.read_csv(Path(__file__).parents[2] / "resources" / "published_tables.csv")
 # The confusion matrices (TP, FN, TN, FP) that the published rates imply.
@@ -159,7 +159,7 @@ def test_hd95_of_volumes_equals_medpy(seed, spacing):
     if spacing is None or set(spacing) == {1.0}:
         assert ours == theirs
     else:
-        assert ours == pytest.approx(theirs, rel=1e-12)
+        assert ours == pytest.approx(theirs, rel=1e-6)
 
 
 def test_hd95_at_the_border_and_for_a_declared_empty_side():
@@ -181,6 +181,31 @@ def test_nsd_equals_monai(tolerance, spacing):
         theirs = compute_surface_dice(*one_hot, class_thresholds=[tolerance], spacing=spacing).item()
         ours = segmentation.boundary(predicted, truth, spacing, tolerance=tolerance)["nsd"]
         assert ours == pytest.approx(theirs, abs=1e-6)
+
+
+@pytest.mark.parametrize(("spacing", "digits"), [(None, 0), ((1.0, 1.0, 1.0), 0), ((3.0, 0.5, 0.7), 1e-6)])
+def test_three_ways_to_the_nearest_voxel_agree(monkeypatch, spacing, digits):
+    """By all pairs, by a tree, and by the transform of a frame, which was made for another mask."""
+    predicted, mask, frame = blobs(3), np.roll(blobs(4), 2, axis=1), np.ones((40, 64, 64), bool)
+    found = {}
+    for way, pairs, voxels in (("pairs", 10**9, 0), ("tree", 0, 0), ("transform", 0, 10**9)):
+        monkeypatch.setattr(regions, "PAIRS", pairs)
+        monkeypatch.setattr(regions, "VOXELS_A_POINT", voxels)
+        truth = regions.Region(mask, spacing)
+        if way == "transform":
+            regions.distances(regions.Region(frame, spacing), truth)
+        found[way] = np.concatenate(regions.distances(regions.Region(predicted, spacing), truth))
+    np.testing.assert_array_equal(found["pairs"], found["tree"])
+    np.testing.assert_allclose(found["transform"], found["pairs"], rtol=digits)
+
+
+def test_a_region_is_what_it_is_and_equal_pixels_are_scored_once():
+    truth, answer = blobs(1)[20], blobs(2)[20]
+    assert regions.Region.of(region := regions.Region(truth)) is region
+    rows, columns = np.nonzero(truth)
+    assert region.box == (rows.min(), columns.min(), rows.max(), columns.max())
+    assert region.size == truth.sum() and regions.Region(np.zeros_like(truth)).box is None
+    assert segmentation.scores(regions.Region(answer), region) == segmentation.scores(answer, truth)
 
 
 def test_nsd_by_hand():

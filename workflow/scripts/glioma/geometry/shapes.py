@@ -5,6 +5,8 @@ Coordinates are (row, column) integer pixels of the slice as rendered, row downw
 clockwise as the slice is seen, and stands for the pixels on it and within it.
 """
 
+import heapq
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -27,10 +29,9 @@ PIXELS_PER_POINT = 8.0
 
 def box_from_mask(mask: np.ndarray) -> Box | None:
     """The tightest box around all non-zero pixels of a 2D mask; `None` if there are none."""
-    rows, columns = np.nonzero(mask)
-    if rows.size == 0:
-        return None
-    return int(rows.min()), int(columns.min()), int(rows.max()), int(columns.max())
+    mask = np.asarray(mask)
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    return (int(rows[0]), int(columns[0]), int(rows[-1]), int(columns[-1])) if len(rows) else None
 
 
 def square_box(box: Box, shape: Sequence[int]) -> Box:
@@ -128,15 +129,21 @@ def simplify(path: np.ndarray, count: int) -> np.ndarray:
         into, out = places[index] - places[before[index]], places[after[index]] - places[index]
         return abs((into.conjugate() * out).imag) / 2 + (abs(into) + abs(out) - abs(into + out))
 
-    cost = np.array([np.inf, *map(cost_of, range(1, len(path)))])
-    left = np.ones(len(path), dtype=bool)
-    for _ in range(len(path) - count):
-        gone = int(np.argmin(cost))
-        left[gone], cost[gone] = False, np.inf
+    # What a point costs now; the heap also holds what it cost before, to be passed over.
+    cost = [math.inf, *map(cost_of, range(1, len(path)))]
+    heap = [(value, index) for index, value in enumerate(cost)]
+    heapq.heapify(heap)
+    left = len(path)
+    while left > count:
+        value, gone = heapq.heappop(heap)
+        if value != cost[gone]:
+            continue
+        left, cost[gone] = left - 1, math.nan
         after[before[gone]], before[after[gone]] = after[gone], before[gone]
         for beside in filter(None, (before[gone], after[gone])):
             cost[beside] = cost_of(beside)
-    return path[left]
+            heapq.heappush(heap, (cost[beside], beside))
+    return path[[value == value for value in cost]]
 
 
 def polygon_from_mask(
@@ -148,9 +155,10 @@ def polygon_from_mask(
     longer the outline, be it for size or for irregularity. A tumour of fewer boundary pixels than `minimum` repeats
     points: the polygon of a one-pixel tumour is that pixel, `minimum` times.
     """
-    if not np.any(mask):
+    box = box_from_mask(mask)
+    if box is None:
         return None
-    path = outline(largest_component(mask))
+    path = outline(largest_component(mask[box[0] : box[2] + 1, box[1] : box[3] + 1])) + box[:2]
     length = np.linalg.norm(path - np.roll(path, 1, axis=0), axis=1).sum()
     points = simplify(path, int(np.clip(round(length / PIXELS_PER_POINT), minimum, maximum)))
     # There and back along a line one pixel wide encloses nothing: what is left of it may turn the other way.
@@ -162,7 +170,7 @@ def mask_from_polygon(points: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     points = np.asarray(points, dtype=int)
     mask = np.zeros(tuple(shape), dtype=bool)
     mask[skimage.draw.polygon(*points.T, shape=mask.shape)] = True  # type: ignore[misc]
-    for start, end in zip(points, np.roll(points, -1, axis=0), strict=True):
-        edge = np.array(skimage.draw.line(*start, *end))
-        mask[tuple(edge[:, np.all((edge >= 0) & (edge < np.array([shape]).T), axis=0)])] = True
+    ends = zip(points.tolist(), np.roll(points, -1, axis=0).tolist(), strict=True)
+    edges = np.concatenate([skimage.draw.line(*start, *end) for start, end in ends], axis=1)
+    mask[tuple(edges[:, np.all((edges >= 0) & (edges < np.array([shape]).T), axis=0)])] = True
     return mask

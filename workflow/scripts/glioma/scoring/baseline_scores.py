@@ -4,7 +4,7 @@ Every patient is read by baselines that have not seen it: a development patient 
 test patient by those set up on all development patients. Each is scored once; the cohorts share the scores.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,11 +19,10 @@ from glioma.cohort import crop_files, folds, truth
 from glioma.cohort.sequences import SEQUENCES
 from glioma.geometry import shapes
 from glioma.metrics import centre, segmentation
-from glioma.scoring import baselines, placement, summaries
+from glioma.scoring import baselines, outlines, placement, summaries
 from glioma.scoring.grades import score_classification
 from glioma.scoring.masks import extent_rows, score_cnn_segmenter
 from glioma.scoring.names import BY_SITE, CEILING
-from glioma.scoring.outlines import score_located
 from glioma.scoring.settings import Settings
 from glioma.scoring.slice_labels import score_labels
 from glioma.scoring.summaries import Entry, Scope
@@ -82,26 +81,47 @@ def score(
     scored = score_cnn_segmenter(bright.items(), masks, owner, settings, spacings, tumour_pixels)
     parts += _by_cohort(scored, owner, members, settings)
 
-    constant = {}
-    for task in map(tasks.get, tasks.located()):
-        for name, found in _located_answers(task, requested, groups, bright, masks, settings.side).items():
-            owner = entry(task.name, run=name)
-            # Drawn, a constant polygon is the same pixels as its box; only against the true polygon does it differ.
-            if settings.truth == "mask" and name in constant and task.output == "region":
-                parts += _by_cohort(constant[name], owner, members, settings)
-                continue
-            print(f"scoring {name}, {task.name}", flush=True)
-            selection = "tumour" if name == CEILING else "all"
-            scored = score_located(task, found, masks, owner, settings, spacings, tumour_pixels, selection=selection)
-            parts += _by_cohort(scored, owner, members, settings)
-            if task.output == "region" and name not in ("FLAIR threshold", CEILING):
-                constant[name] = scored
+    asked = {
+        (task, name): outlines.requests(found, masks, tumour_pixels)
+        for task in map(tasks.get, tasks.located())
+        for name, found in _located_answers(task, requested, groups, bright, masks, settings.side).items()
+    }
+    for (task, name), scored in _located(asked, masks, spacings, entry, settings).items():
+        parts += _by_cohort(scored, entry(task.name, run=name), members, settings)
     for task in map(tasks.get, tasks.labelling()):
         for name, found in _label_answers(task, requested, bright).items():
             owner = entry(task.name, run=name)
             cohorts = {cohort: grades.index for cohort, grades in members.items()}
             parts.append(score_labels(found, masks, owner, settings, tumour_pixels, cohorts))
     return merge(part._replace(slices=pd.DataFrame()) for part in parts)
+
+
+def _located(
+    asked: Mapping[tuple[LocatedTask, str], pd.DataFrame],
+    masks: Mapping[str, np.ndarray],
+    spacings: Mapping[str, tuple[float, float, float]],
+    entry: Callable[..., Entry],
+    settings: Settings,
+) -> dict[tuple[LocatedTask, str], Scores]:
+    """Scores of localisation baselines by task and name: patient by patient, so that all share what his mask gives."""
+    of_patient = {key: dict(list(rows.groupby("patient", sort=False))) for key, rows in asked.items()}
+    found: dict[tuple[LocatedTask, str], dict] = {key: {} for key in asked}
+    for patient in tqdm(masks, desc="boxes, centres and polygons"):
+        truth = outlines.Truth(masks[patient], "axial", settings, spacings[patient])
+        for (task, name), rows in of_patient.items():
+            if patient in rows:
+                scored = outlines.score_patient(task, rows[patient], truth, _selection(name))
+                found[task, name]["axial", patient] = scored
+    return {
+        (task, name): outlines.tabulate(
+            task, rows, found[task, name], entry(task.name, run=name), settings, selection=_selection(name)
+        )
+        for (task, name), rows in asked.items()
+    }
+
+
+def _selection(name: str) -> str:
+    return "tumour" if name == CEILING else "all"
 
 
 _COHORTS = {"validation": "development", "test": "test", POOLED: None}

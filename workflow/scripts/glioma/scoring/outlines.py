@@ -1,12 +1,15 @@
 """Scores of centre points, boxes and polygons: slice by slice, and stacked to a volume."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from itertools import repeat
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from glioma.geometry import shapes, slices
 from glioma.metrics import centre, segmentation
+from glioma.metrics.regions import Region
 from glioma.scoring import placement, samples, summaries
 from glioma.scoring.settings import Settings
 from glioma.scoring.summaries import Entry, Scope
@@ -16,6 +19,89 @@ from glioma.tasks import LocatedTask, RegionTask, points_from_text
 VOLUMES = {"all": "volume", "tumour": "tumour volume"}
 """What a subset of slices is called when its answers are stacked to a volume."""
 _CENTRE_PARTS = ("in_box", "distance_to_box", "euclidean_distance")
+
+
+class Located(NamedTuple):
+    """One patient's answers in one orientation, scored.
+
+    slices: a row of scores for each answer, under its index. volumes: the scores of the answers stacked to a volume, of
+    each subset of slices; none where answers are points.
+    """
+
+    slices: pd.DataFrame
+    volumes: dict[str, dict[str, float]]
+
+
+class Truth:
+    """A patient's mask in one orientation, as his answers are held against it: each slice made once for all methods.
+
+    mask: label volume (slice, row, column). spacing: its voxels in mm, in the same order, for `hd95_unit: mm` only.
+    """
+
+    def __init__(
+        self, mask: np.ndarray, orientation: str, settings: Settings, spacing: tuple[float, float, float] | None = None
+    ):
+        if settings.hd95_unit == "mm" and spacing is None:
+            raise ValueError("hd95_unit mm needs the spacings")
+        self.mask, self.orientation, self.settings = mask, orientation, settings
+        in_mm = settings.hd95_unit == "mm"
+        self.step = _rendered_spacing(mask.shape, orientation, settings.side, spacing) if in_mm else None
+        self._regions: dict[Hashable, Region] = {}
+        self._scores: dict[Hashable, dict[str, float]] = {}
+
+    def _once(self, key: Hashable, make: Callable[[], np.ndarray]) -> Region:
+        """A region by its key; equal pixels are one region, whatever they were made of."""
+        if key not in self._regions:
+            found = make()
+            pixels = found.shape, np.packbits(found).tobytes()
+            if pixels not in self._regions:
+                self._regions[pixels] = Region(found, self.step and self.step[-found.ndim :])
+            self._regions[key] = self._regions[pixels]
+        return self._regions[key]
+
+    def shown(self, index: int) -> Region:
+        """A slice of the mask as rendered, (side, side)."""
+        side = self.settings.side
+        return self._once(
+            ("shown", index), lambda: slices.render_mask(slices.take(self.mask, self.orientation, index), side) > 0
+        )
+
+    def located(self, index: int) -> Region:
+        """What of a slice's mask a point is held against."""
+        return self._once(
+            ("located", index), lambda: shapes.parts_to_show(self.shown(index).mask, self.settings.components)
+        )
+
+    def wanted(self, task: RegionTask, index: int) -> Region:
+        """What an answer to a slice is scored against: the mask, or the pixels of its own box or polygon."""
+        shown = self.shown(index)
+        if self.settings.truth == "mask":
+            return shown
+        return self._once(("wanted", task.name, index), lambda: _true_pixels(task, shown.mask, self.settings))
+
+    def drawn(self, task: RegionTask, points: np.ndarray | None) -> Region:
+        """The pixels of an answer, (side, side); none for one that cannot be parsed (None)."""
+        key = None if points is None else points.tobytes()
+        return self._once(("drawn", task.name, key), lambda: _pixels(task, points, self.settings))
+
+    def stacked(self, parts: Iterable[tuple[int, Region]]) -> Region:
+        """Slices by their index as a volume (slice, side, side); several of one slice are joined."""
+        parts = sorted({(index, id(region)): (index, region) for index, region in parts if region.size}.items())
+
+        def fill() -> np.ndarray:
+            volume = np.zeros((slices.count(self.mask.shape, self.orientation), *[self.settings.side] * 2), dtype=bool)
+            for _, (index, region) in parts:
+                volume[index] |= region.mask
+            return volume
+
+        return self._once(("stacked", *(key for key, _ in parts)), fill)
+
+    def scores(self, predicted: Region, wanted: Region) -> dict[str, float]:
+        """`segmentation.scores` of two of these regions."""
+        key = id(predicted), id(wanted)
+        if key not in self._scores:
+            self._scores[key] = segmentation.scores(predicted, wanted, None, *self.settings.limits)
+        return self._scores[key]
 
 
 def score_located(
@@ -39,31 +125,80 @@ def score_located(
     published (centre distances: the patient's 95th percentile). Slices "volume" and "tumour volume" (boxes, polygons):
     the same answers of a patient, stacked and scored once against the true mask of those slices, as a CNN's mask is.
     """
-    if settings.hd95_unit == "mm" and spacings is None:
-        raise ValueError("hd95_unit mm needs the spacings")
-    requested = answers[answers["patient"].isin(set(masks))]
-    known = {patient: masks[patient] for patient in requested["patient"].unique()}
-    requested = with_truth(requested, slice_truth(known, requested["orientation"].unique(), tumour_pixels), masks)
+    requested = requests(answers, masks, tumour_pixels)
+    found = {
+        (orientation, patient): score_patient(
+            task, group, Truth(masks[patient], orientation, settings, (spacings or {}).get(patient)), selection
+        )
+        for (orientation, patient), group in requested.groupby(["orientation", "patient"], sort=False)
+    }
+    return tabulate(task, requested, found, entry, settings, cohorts, selection)
+
+
+def requests(answers: pd.DataFrame, masks: Mapping[str, np.ndarray], tumour_pixels: int = 1) -> pd.DataFrame:
+    """The answers of patients with a mask, with what their slices show."""
+    answers = answers[answers["patient"].isin(set(masks))]
+    known = {patient: masks[patient] for patient in answers["patient"].unique()}
+    return with_truth(answers, slice_truth(known, answers["orientation"].unique(), tumour_pixels), masks)
+
+
+def score_patient(task: LocatedTask, requested: pd.DataFrame, truth: Truth, selection: str = "all") -> Located:
+    """Score `requests` of one patient in one orientation."""
+    settings = truth.settings
+    points = [
+        points_from_text(text) if status == "ok" else None
+        for status, text in zip(requested["status"], requested["points"], strict=True)
+    ]
+    where = requested["slice"].tolist()
+    if task.output == "point":
+        scores = [
+            _score_centre(each, truth.located(index).box, settings.side)
+            | placement.of_slice(each, float("nan"), truth.shown(index))
+            for each, index in zip(points, where, strict=True)
+        ]
+        return Located(pd.DataFrame(scores, index=requested.index), {})
+    scores, volumes = [], {}
+    drawn = pd.Series(map(truth.drawn, repeat(task), points), index=requested.index, dtype=object)
+    for each, region, index in zip(points, drawn, where, strict=True):
+        wanted = truth.wanted(task, index)
+        one = truth.scores(region, wanted) | placement.of_slice(each, float(region.size), truth.shown(index))
+        scores.append(one | {"one_side_empty": (region.size > 0) != (wanted.size > 0)})
+    for orientation, subset in scopes(requested, selection):
+        chosen = _kept(choose(requested, orientation, subset), settings)
+        if len(chosen):
+            predicted = truth.stacked(zip(chosen["slice"], drawn[chosen.index], strict=True))
+            wanted = truth.stacked((index, truth.wanted(task, index)) for index in chosen["slice"])
+            volumes[subset] = truth.scores(predicted, wanted)
+    return Located(pd.DataFrame(scores, index=requested.index), volumes)
+
+
+def tabulate(
+    task: LocatedTask,
+    requested: pd.DataFrame,
+    found: Mapping[tuple[str, str], Located],
+    entry: Entry,
+    settings: Settings,
+    cohorts: Mapping[str, Collection[str]] | None = None,
+    selection: str = "all",
+) -> Scores:
+    """The tables of `requests`, from what was `found` of each (orientation, patient). `cohorts` as `assemble`."""
     names = list(centre.METRICS if task.output == "point" else segmentation.SCORES)
     where = scopes(requested, selection)
-    tables, scored = [], []
-    for orientation, of_orientation in requested.groupby("orientation", sort=False):
-        by_patient = {
-            patient: _score_patient(task, group, masks[patient], orientation, settings, (spacings or {}).get(patient))
-            for patient, group in of_orientation.groupby("patient", sort=False)
-        }
-        of_orientation = of_orientation.join(pd.concat([slice_scores for slice_scores, _ in by_patient.values()]))
-        scored.append(of_orientation)
-        for subset in (subset for scope, subset in where if scope == orientation):
-            kept = _kept(choose(of_orientation, orientation, subset), settings)
-            versions = {subset: _average(task, kept)}
-            if task.output == "region":
-                volumes = {name: by_patient[name][1](group) for name, group in kept.groupby("patient", sort=False)}
-                versions[VOLUMES[subset]] = pd.DataFrame.from_dict(volumes, orient="index", columns=names)
-            tables += [
-                table.rename_axis("patient").reset_index().assign(slices=name, orientation=orientation)
-                for name, table in versions.items()
-            ]
+    scored = requested
+    if found:
+        scored = requested.join(pd.concat([each.slices for each in found.values()]))
+        scored = pd.concat([group for _, group in scored.groupby("orientation", sort=False)])
+    tables = []
+    for orientation, subset in where:
+        kept = _kept(choose(scored, orientation, subset), settings)
+        versions = {subset: _average(task, kept)}
+        if task.output == "region":
+            volumes = {name: found[orientation, name].volumes[subset] for name in kept["patient"].unique()}
+            versions[VOLUMES[subset]] = pd.DataFrame.from_dict(volumes, orient="index", columns=names)
+        tables += [
+            table.rename_axis("patient").reset_index().assign(slices=name, orientation=orientation)
+            for name, table in versions.items()
+        ]
     columns = ["patient", "slices", "orientation", *names]
     patients = pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
@@ -82,7 +217,7 @@ def score_located(
                 rows += summaries.mean_rows(entry, Scope(version, orientation), own, names, settings, n_undecided)
         return rows
 
-    return assemble(pd.concat(scored) if scored else requested, patients, entry, cohorts, summarise)
+    return assemble(scored, patients, entry, cohorts, summarise)
 
 
 def _kept(requested: pd.DataFrame, settings: Settings) -> pd.DataFrame:
@@ -102,72 +237,24 @@ def _average(task: LocatedTask, scored: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame.from_dict(summary, orient="index", columns=list(centre.METRICS))
 
 
-def _score_patient(
-    task: LocatedTask,
-    requested: pd.DataFrame,
-    mask: np.ndarray,
-    orientation: str,
-    settings: Settings,
-    spacing: tuple[float, float, float] | None,
-) -> tuple[pd.DataFrame, Callable[[pd.DataFrame], dict[str, float]] | None]:
-    """Scores per slice (indexed as `requested`), and a function that scores some of the slices as one volume."""
-    side = settings.side
-    truths = {
-        index: slices.render_mask(slices.take(mask, orientation, index), side) > 0
-        for index in requested["slice"].unique()
-    }
-    points = {
-        key: points_from_text(text) if status == "ok" else None
-        for key, status, text in zip(requested.index, requested["status"], requested["points"], strict=True)
-    }
-    if task.output == "point":
-        scores = [
-            _score_centre(points[key], shapes.parts_to_show(truths[index], settings.components), side)
-            | placement.of_slice(points[key], float("nan"), truths[index])
-            for key, index in zip(requested.index, requested["slice"], strict=True)
-        ]
-        return pd.DataFrame(scores, index=requested.index), None
-    shown = truths
-    if settings.truth == "shape":
-        truths = {index: _true_pixels(task, truth, settings) for index, truth in truths.items()}  # type: ignore[arg-type]
-    drawn = {key: _pixels(task, points[key], side, settings) for key in requested.index}  # type: ignore[arg-type]
-    step = _rendered_spacing(mask.shape, orientation, side, spacing) if settings.hd95_unit == "mm" else None
-    scores = []
-    for key, index in zip(requested.index, requested["slice"], strict=True):
-        one = segmentation.scores(drawn[key], truths[index], step and step[1:], *settings.limits)
-        one |= placement.of_slice(points[key], float(np.count_nonzero(drawn[key])), shown[index])
-        scores.append(one | {"one_side_empty": bool(drawn[key].any() != truths[index].any())})
-
-    def score_volume(chosen: pd.DataFrame) -> dict[str, float]:
-        volume_shape = (slices.count(mask.shape, orientation), side, side)
-        predicted, truth = np.zeros(volume_shape, dtype=bool), np.zeros(volume_shape, dtype=bool)
-        for key, index in zip(chosen.index, chosen["slice"], strict=True):
-            predicted[index] |= drawn[key]
-            truth[index] = truths[index]
-        return segmentation.scores(predicted, truth, step, *settings.limits)
-
-    return pd.DataFrame(scores, index=requested.index), score_volume
-
-
-def _score_centre(points: np.ndarray | None, truth: np.ndarray, side: int) -> dict[str, float]:
-    box = shapes.box_from_mask(truth)
+def _score_centre(points: np.ndarray | None, box: shapes.Box | None, side: int) -> dict[str, float]:
     if box is None:  # Without a tumour there is no right point.
         return dict.fromkeys(_CENTRE_PARTS, float("nan"))
     return centre.scores(None if points is None else points[0], box, missing=float(np.hypot(side, side)))
 
 
-def _pixels(task: RegionTask, points: np.ndarray | None, side: int, settings: Settings) -> np.ndarray:
+def _pixels(task: RegionTask, points: np.ndarray | None, settings: Settings) -> np.ndarray:
     """The pixels of an answer; none for an answer that cannot be parsed."""
     if points is None:
-        return np.zeros((side, side), dtype=bool)
-    return task.pixels(points, side, settings.box_maximum == "inclusive")
+        return np.zeros((settings.side, settings.side), dtype=bool)
+    return task.pixels(points, settings.side, settings.box_maximum == "inclusive")
 
 
 def _true_pixels(task: RegionTask, truth: np.ndarray, settings: Settings) -> np.ndarray:
     """The pixels of the true mask's own box or polygon."""
     form = {"box": "square" if settings.square_box else "rectangle", "components": settings.components}
     points = task.of_mask(truth, form)
-    return truth if points is None else _pixels(task, points, len(truth), settings)
+    return truth if points is None else _pixels(task, points, settings)
 
 
 def _rendered_spacing(

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from glioma.geometry import shapes
 from glioma.metrics import placement, records
+from glioma.metrics.regions import Region
 from glioma.scoring import summaries
 from glioma.scoring.settings import Settings
 from glioma.scoring.summaries import Entry, Scope
@@ -16,7 +16,7 @@ COLUMNS = ("row", "column", "area", "box_top", "box_left", "box_bottom", "box_ri
 _BOX = [f"box_{edge}" for edge in ("top", "left", "bottom", "right")]
 
 
-def of_slice(points: np.ndarray | None, area: float, truth: np.ndarray) -> dict[str, float]:
+def of_slice(points: np.ndarray | None, area: float, truth: Region) -> dict[str, float]:
     """`COLUMNS` of one slice: the middle of the answer's box and its area (NaN for a point), and the true box and area.
 
     `points` (N, 2) or None for an answer that could not be parsed; `truth` the rendered mask (side, side).
@@ -25,9 +25,8 @@ def of_slice(points: np.ndarray | None, area: float, truth: np.ndarray) -> dict[
     if points is not None:
         middle = (np.min(points, axis=0) + np.max(points, axis=0)) / 2
         found |= {"row": float(middle[0]), "column": float(middle[1]), "area": area}
-    box = shapes.box_from_mask(truth)
-    if box is not None:
-        found |= dict(zip(_BOX, map(float, box), strict=True)) | {"true_area": float(np.count_nonzero(truth))}
+    if truth.box is not None:
+        found |= dict(zip(_BOX, map(float, truth.box), strict=True)) | {"true_area": float(truth.size)}
     return found
 
 
