@@ -6,6 +6,7 @@ transform's last digits: it squares in single precision, so that they are within
 voxels are cubes of side 1.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Union
 
@@ -27,16 +28,16 @@ class Region:
     mask: boolean, 2D or 3D. step: the voxel size along each axis (ndim,), 1 unless `spacing` says so.
     """
 
-    def __init__(self, mask: np.ndarray, spacing: tuple[float, ...] | None = None):
+    def __init__(self, mask: np.ndarray, spacing: Sequence[float] | None = None):
         self.mask = np.asarray(mask, dtype=bool)
         self.step = np.ones(self.mask.ndim) if spacing is None else np.asarray(spacing, dtype=float)
         self._corner = np.zeros(self.mask.ndim, dtype=int)
         self._transform = np.empty((0,) * self.mask.ndim, dtype=np.float32)
 
     @classmethod
-    def of(cls, mask: Union[np.ndarray, "Region"], spacing: tuple[float, ...] | None = None) -> "Region":
+    def of(cls, mask: Union[np.ndarray, "Region"], spacing: Sequence[float] | None = None) -> "Region":
         """A mask as a region; a region is what it is, whatever the spacing."""
-        return mask if isinstance(mask, cls) else cls(mask, spacing)
+        return mask if isinstance(mask, Region) else cls(mask, spacing)
 
     @cached_property
     def size(self) -> int:
@@ -59,9 +60,12 @@ class Region:
         return np.array([self.points.min(axis=0), self.points.max(axis=0) + 1])
 
     @cached_property
-    def box(self) -> tuple[int, ...] | None:
-        """The first and the last index along each axis, (low, low, high, high) of a slice; None of an empty mask."""
-        return (*self.extent[0].tolist(), *(self.extent[1] - 1).tolist()) if self.size else None
+    def box(self) -> tuple[int, int, int, int] | None:
+        """Of a slice: the first and the last row and column, (low, low, high, high); None of an empty mask."""
+        if not self.size:
+            return None
+        (top, left), (bottom, right) = self.extent.tolist()
+        return top, left, bottom - 1, right - 1
 
     @cached_property
     def _tree(self) -> "scipy.spatial.cKDTree":

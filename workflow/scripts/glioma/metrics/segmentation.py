@@ -80,14 +80,14 @@ def boundary(
         diagonal = float(np.linalg.norm(truth.step * truth.mask.shape))
         return {"hd95": diagonal if empty_hd95 is None else float(empty_hd95), "nsd": 0.0}
     if backend == "medpy":
-        directions = with_medpy.directed_distances(predicted.mask, truth.mask, truth.step)
+        directions = with_medpy.directed_distances(predicted.mask, truth.mask, truth.step.tolist())
     else:
         directions = regions.distances(predicted, truth)
     together = np.concatenate(directions)
     if convention == "max":
         found = max(np.percentile(each, 95) for each in directions)
     elif backend == "medpy":
-        found = with_medpy.hd95(predicted.mask, truth.mask, truth.step)
+        found = with_medpy.hd95(predicted.mask, truth.mask, truth.step.tolist())
     else:
         found = np.percentile(together, 95)
     return {"hd95": float(found), "nsd": float(np.mean(together <= tolerance * ROUNDING))}

@@ -5,6 +5,7 @@ imported here and nowhere else outside of the tests, and some fifty times slower
 gives.
 """
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 import numpy as np
@@ -39,13 +40,13 @@ def overlap(predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     }
 
 
-def hd95(predicted: np.ndarray, truth: np.ndarray, spacing: tuple[float, ...] | None) -> float:
+def hd95(predicted: np.ndarray, truth: np.ndarray, spacing: Sequence[float]) -> float:
     """The 95th percentile of both directions' surface distances together; neither mask may be empty."""
     return float(_functions().hd95(predicted, truth, voxelspacing=spacing))
 
 
 def directed_distances(
-    predicted: np.ndarray, truth: np.ndarray, spacing: tuple[float, ...] | None
+    predicted: np.ndarray, truth: np.ndarray, spacing: Sequence[float]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Distances from the prediction's surface voxels to the truth's surface, and the other way round."""
     # What its hd95, assd and asd are made of has no public name.

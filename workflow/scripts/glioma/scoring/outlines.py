@@ -1,7 +1,6 @@
 """Scores of centre points, boxes and polygons: slice by slice, and stacked to a volume."""
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
-from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -150,7 +149,7 @@ def score_patient(task: LocatedTask, requested: pd.DataFrame, truth: Truth, sele
         for status, text in zip(requested["status"], requested["points"], strict=True)
     ]
     where = requested["slice"].tolist()
-    if task.output == "point":
+    if not isinstance(task, RegionTask):
         scores = [
             _score_centre(each, truth.located(index).box, settings.side)
             | placement.of_slice(each, float("nan"), truth.shown(index))
@@ -158,7 +157,7 @@ def score_patient(task: LocatedTask, requested: pd.DataFrame, truth: Truth, sele
         ]
         return Located(pd.DataFrame(scores, index=requested.index), {})
     scores, volumes = [], {}
-    drawn = pd.Series(map(truth.drawn, repeat(task), points), index=requested.index, dtype=object)
+    drawn = pd.Series([truth.drawn(task, each) for each in points], index=requested.index, dtype=object)
     for each, region, index in zip(points, drawn, where, strict=True):
         wanted = truth.wanted(task, index)
         one = truth.scores(region, wanted) | placement.of_slice(each, float(region.size), truth.shown(index))
