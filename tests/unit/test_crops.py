@@ -1,6 +1,8 @@
 import nibabel as nib
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import ndimage
 
 from glioma.base.errors import UserError
@@ -164,3 +166,21 @@ def test_save_and_load(patient, tmp_path):
     np.testing.assert_array_equal(loaded, crop.image)
     np.testing.assert_array_equal(crop_files.load_mask(tmp_path, "p"), crop.mask)
     assert sorted(path.name for path in tmp_path.glob(".*")) == []
+
+
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=60), st.sampled_from(crops.PERCENTILES))
+def test_percentiles_of_counts_are_numpys(values, share):
+    assert crops._percentile(np.bincount(values), share) == np.percentile(values, share)
+
+
+@pytest.mark.parametrize("kind", [np.int16, np.uint16, np.int32, np.uint8, np.float32])
+def test_counted_intensities_are_scaled_as_any_others(kind):
+    rng = np.random.default_rng(0)
+    brain = rng.random((12, 13, 14)) < 0.6
+    scan = np.where(brain, rng.integers(0 if np.dtype(kind).kind == "u" else -90, 200, brain.shape), 0).astype(kind)
+    np.testing.assert_array_equal(crops._scaled(scan, brain), crops._scaled(scan.astype(np.float64), brain))
+    for wide in (
+        scan.astype(np.int64) * 10_000,
+        np.where(scan > 100, 32_000, np.where(brain, -32_000, 0)).astype(np.int16),
+    ):
+        np.testing.assert_array_equal(crops._scaled(wide, brain), crops._scaled(wide.astype(np.float64), brain))

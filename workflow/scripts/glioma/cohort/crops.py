@@ -9,13 +9,13 @@ A crop is uint8 (sequence, slice, row, column), 0 where there is no brain. Two w
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
+from scipy import sparse
 
 from glioma.base.errors import UserError
 from glioma.base.files import atomic_path, read_json, write_json
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # Intensities between these percentiles of the brain become 1..255: single bright voxels must not set the scale.
 PERCENTILES = (0.5, 99.5)
+MOST_VALUES = 100_000
+"""Whole numbers that a scan's intensities range over, up to which they are counted."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,6 @@ def make(
     # The workflow's start sees a sample of the voxels (`index.check`), this sees all.
     for name, scan in scans.items():
         voxels.check_background([scan[index] for index in (0, len(scan) // 2, -1)], paths[name])
-        voxels.check_content(scan, paths[name])
     voxels.check_extent(int(np.count_nonzero(brain)), spacing, paths["flair"])
     to_scan = _place(*region, mode, shape, spacing)
     # All that is not zero lies in the brain's box. A rim of zeros around it is what interpolation reaches into.
@@ -80,12 +81,14 @@ def make(
     to_box[:3, 3] -= low
     brain = np.ascontiguousarray(brain[inside])
     positions = _positions(to_scan, shape)
-    outside = ~_nearest(brain, [axis - first for axis, first in zip(positions, low, strict=True)])
+    within = _nearest(brain, [axis - first for axis, first in zip(positions, low, strict=True)])
+    resample = resampling(to_box, brain.shape, shape)
     image = np.empty((len(SEQUENCES), *shape), dtype=np.uint8)
     for channel, name in zip(image, SEQUENCES, strict=True):
-        channel[:] = _to_bytes(_linear(_scaled(np.ascontiguousarray(scans[name][inside]), brain), to_box, shape))
+        scan = np.ascontiguousarray(scans[name][inside])
+        voxels.check_content(scan, paths[name])
         # Interpolation must not smear the head into the background: outside the brain stays exactly zero.
-        channel[outside] = 0
+        np.multiply(_to_bytes(resample(_scaled(scan, brain))), within, out=channel)
     geometry = {
         "patient": patient,
         "mode": mode,
@@ -95,7 +98,7 @@ def make(
         "scan_shape": list(disk_shape),
         "scan_affine": affine.tolist(),
         "tumour_voxels_in_scan": int(np.count_nonzero(tumour)),
-        "tumour_share_in_crop": _share_inside(tumour, to_scan, shape),
+        "tumour_share_in_crop": _share_inside(np.argwhere(tumour[inside]) + low, to_scan, shape),
     }
     return Crop(image, _nearest(mask, positions), geometry)
 
@@ -140,19 +143,45 @@ def _place(low: np.ndarray, high: np.ndarray, mode: str, shape: tuple, spacing: 
 
 def _positions(place: np.ndarray, shape: tuple) -> list[np.ndarray]:
     """Where a crop's indices lie in the scan, along each axis."""
-    # In scipy's order of operations, so that halves, of which there are many, fall where `_linear` has them.
+    # In the order of operations of scipy's `affine_transform`, so that halves, of which there are many, fall as there.
     sides = zip(shape, np.diag(place)[:3], place[:3, 3], strict=True)
     return [(np.arange(size) + start / step) * step for size, step, start in sides]
 
 
-def _linear(volume: np.ndarray, place: np.ndarray, shape: tuple) -> np.ndarray:
-    """The volume at crop index -> `place`, trilinear, 0 outside; float32."""
-    scale, offset = np.diag(place)[:3], place[:3, 3]
+def resampling(
+    place: np.ndarray, source: tuple[int, ...], shape: tuple[int, ...]
+) -> Callable[[np.ndarray], np.ndarray]:
+    """What takes a volume of shape `source` to its values at crop index -> `place`, trilinear, 0 outside; float32.
+
+    The weights of all sequences of a patient are the same: a sparse matrix along each axis, made once. Values are those
+    of `scipy.ndimage.affine_transform`, order 1, mode constant.
+    """
+    scale, offset, positions = np.diag(place)[:3], place[:3, 3], _positions(place, shape)
     if np.all(scale == 1) and np.all(offset == np.rint(offset)):
         # Whole steps: nothing to interpolate.
-        return _nearest(volume, _positions(place, shape))
-    # A 1-D scale lets scipy take its separable path.
-    return ndimage.affine_transform(volume, scale, offset, shape, order=1, mode="constant", cval=0)
+        return lambda volume: _nearest(volume, positions)
+    weights = [_weights(axis, size) for axis, size in zip(positions, source, strict=True)]
+
+    def apply(volume: np.ndarray) -> np.ndarray:
+        for matrix in weights:
+            # Along the first axis, which then becomes the last: after three turns all stand where they stood.
+            turned = matrix @ volume.reshape(len(volume), -1).astype(float, copy=False)
+            volume = np.ascontiguousarray(turned.reshape(-1, *volume.shape[1:]).transpose(1, 2, 0))
+        return volume.astype(np.float32)
+
+    return apply
+
+
+def _weights(positions: np.ndarray, size: int) -> sparse.csr_array:
+    """Of `size` voxels in a row those of the two beside each position, (positions, size); none outside."""
+    within = (positions >= 0) & (positions <= size - 1)
+    below = np.clip(np.floor(positions).astype(int), 0, size - 1)
+    share = positions - np.floor(positions)
+    values = np.stack([1 - share, share], axis=1) * within[:, None]
+    columns = np.stack([below, np.minimum(below + 1, size - 1)], axis=1)
+    return sparse.csr_array(
+        (values.ravel(), columns.ravel(), 2 * np.arange(len(positions) + 1)), (len(positions), size)
+    )
 
 
 def _nearest(volume: np.ndarray, positions: list[np.ndarray]) -> np.ndarray:
@@ -162,24 +191,50 @@ def _nearest(volume: np.ndarray, positions: list[np.ndarray]) -> np.ndarray:
         np.flatnonzero((axis >= 0) & (axis <= size - 1)) for axis, size in zip(positions, volume.shape, strict=True)
     ]
     sources = [np.floor(axis[inside] + 0.5).astype(int) for axis, inside in zip(positions, within, strict=True)]
-    result[np.ix_(*within)] = volume[np.ix_(*sources)]
+    # Axis by axis: many times as fast as `volume[np.ix_(*sources)]`.
+    for axis, source in enumerate(sources):
+        volume = volume.take(source, axis)
+    result[tuple(slice(side[0], side[-1] + 1) if len(side) else slice(0) for side in within)] = volume
     return result
 
 
 def _scaled(scan: np.ndarray, brain: np.ndarray) -> np.ndarray:
     """Intensities as 1..255 within the brain, 0 outside, float32."""
-    low, high = np.percentile(scan[brain], PERCENTILES)
-    scaled = (scan.astype(np.float32) - low) * (254 / max(float(high - low), 1e-6)) + 1
-    return np.where(brain, np.clip(scaled, 1, 255), 0).astype(np.float32)
+    inside = scan[brain]
+    first, last = int(inside.min()), int(inside.max())
+    if scan.dtype.kind == "f" or last - first > MOST_VALUES:
+        return np.where(brain, _grey(scan, *np.percentile(inside, PERCENTILES)), np.float32(0))
+    # Few whole numbers: counted for the percentiles, and each scaled but once.
+    above = inside.astype(np.intp) - first
+    counts = np.bincount(above)
+    table = _grey(np.arange(first, last + 1), *(_percentile(counts, share) + first for share in PERCENTILES))
+    grey = np.zeros(scan.shape, dtype=np.float32)
+    grey[brain] = table.take(above)
+    return grey
+
+
+def _grey(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Intensities as 1..255, float32, `low` and what is below it as 1, `high` and what is above it as 255."""
+    scaled = (values.astype(np.float32).astype(float) - low) * (254 / max(high - low, 1e-6)) + 1
+    return np.clip(scaled, 1, 255).astype(np.float32)
+
+
+def _percentile(counts: np.ndarray, share: float) -> float:
+    """`np.percentile` of numbers of which `counts[i]` are i."""
+    below = np.cumsum(counts)
+    rank = (below[-1] - 1) * (share / 100)
+    lower, upper = np.searchsorted(below, np.floor(rank) + np.array([0, 1]), side="right").clip(max=len(counts) - 1)
+    step = rank - np.floor(rank)
+    # As numpy rounds: from the nearer of the two.
+    return float(lower + (upper - lower) * step if step < 0.5 else upper - (upper - lower) * (1 - step))
 
 
 def _to_bytes(image: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(image, 0, 255)).astype(np.uint8)
 
 
-def _share_inside(tumour: np.ndarray, place: np.ndarray, shape: tuple) -> float | None:
-    """Share of the scan's tumour voxels that the crop holds; None without a tumour."""
-    points = np.argwhere(tumour)
+def _share_inside(points: np.ndarray, place: np.ndarray, shape: tuple) -> float | None:
+    """Share of the scan's tumour voxels (N, 3) that the crop holds; None without a tumour."""
     if not len(points):
         return None
     index = (points - place[:3, 3]) / np.diag(place)[:3]

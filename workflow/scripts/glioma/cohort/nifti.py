@@ -8,6 +8,8 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from isal import igzip
+from nibabel.volumeutils import apply_read_scaling
 
 from glioma.base.errors import UserError
 from glioma.base.files import atomic_path
@@ -98,7 +100,8 @@ def planes(image: nib.Nifti1Image, path: str | Path) -> list[np.ndarray]:
 def _unpacked(path: Path, needed: int) -> bytes:
     """The first `needed` bytes that a gzip file holds, read to its end, where the checksum of what it holds stands."""
     try:
-        with gzip.open(path) as stream:
+        # Intel's decoder: the same content and checksum in a third of the time.
+        with igzip.open(path) as stream:
             content = stream.read(needed)
             extra = 0
             while block := stream.read(2**20):
@@ -123,8 +126,13 @@ def read(path: str | Path) -> tuple[np.ndarray, np.ndarray, Grid]:
         if Path(path).suffix == ".gz":
             # nibabel stops before the checksum at a file's end, and a damaged byte would pass as voxels.
             needed = voxels.offset + math.prod(image.shape) * image.get_data_dtype().itemsize
-            voxels = type(image).from_bytes(_unpacked(Path(path), needed)).dataobj
-        volume = np.asanyarray(voxels)
+            content = _unpacked(Path(path), needed)
+            stored = np.frombuffer(content, image.get_data_dtype(), offset=voxels.offset).reshape(
+                image.shape, order="F"
+            )
+            volume = apply_read_scaling(stored, voxels.slope, voxels.inter)
+        else:
+            volume = np.asanyarray(voxels)
     except DAMAGE as error:
         raise UserError(_damaged(path, error)) from None
     if volume.dtype.kind == "f" and not np.isfinite(volume).all():
