@@ -55,6 +55,16 @@ def rows_of(content):
     return [json.loads(line) for line in content.decode().splitlines()]
 
 
+def test_choices_alone_are_the_likeliest_and_nothing_is_decoded(respond, asked, monkeypatch):
+    free = rows_of(respond("free", asked, GREEDY))
+    monkeypatch.setattr(Transformers, "answer", None)
+    alone = rows_of(respond("alone", asked, {**GREEDY, "choices_only": True}))
+    for one, other in zip(free, alone, strict=True):
+        assert other["logprobs"] == pytest.approx(one["logprobs"], abs=2e-4)
+        assert other["text"] == "Choice: " + max(other["logprobs"], key=other["logprobs"].get)
+        assert (other["finish"], other["tokens"]) == ("stop", 0)
+
+
 def test_answers_of_other_code_are_not_gone_on_with(tiny_mllama, small_crops, asked, tmp_path, monkeypatch):
     marks = []
     monkeypatch.setattr(responding, "Partial", lambda _, mark: marks.append(mark) or sys.exit())

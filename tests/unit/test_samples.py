@@ -16,7 +16,7 @@ from glioma.scoring.summaries import Entry
 from glioma.vlm.requests import Request, of_run, sampled
 
 SIDE = 32
-COLUMNS = ["patient", "orientation", "slice", "repeat", "status", "choice", "points", "p_hgg", "text_length"]
+COLUMNS = list(tasks.COLUMNS)
 
 
 def answers(*slices):
@@ -27,7 +27,7 @@ def answers(*slices):
             points = tasks.points_to_text(np.array(each)) if isinstance(each, list) else None
             choice = each if isinstance(each, int) else None
             status = "malformed" if each is None else "ok"
-            rows.append(("a", "axial", index, repeat, status, choice, points, float("nan"), 9))
+            rows.append(("a", "axial", index, repeat, status, choice, points, float("nan"), None, 9))
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.astype({"choice": "Int64", "points": "string"})
 

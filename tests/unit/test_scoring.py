@@ -500,6 +500,24 @@ def test_summary_can_be_recomputed_from_the_patients_file(tmp_path):
     assert tuple(auc[["low", "high"]]) == auc_interval(auc["value"], len(samples[0]), len(samples[1]))
 
 
+def test_how_often_an_answer_is_the_likeliest_choice():
+    answers = graded_answers()
+    likeliest = np.random.default_rng(1).integers(0, 3, len(answers))
+    known = np.random.default_rng(2).random(len(answers)) < 0.8
+    answers["likeliest"] = pd.array(np.where(known, likeliest, -1), dtype="Int64")
+    answers.loc[~known, "likeliest"] = pd.NA
+    found = score_classification(answers, slice_truth(MASKS), GRADES, entry("classification"), SETTINGS).summary
+    one = value(found, "choice_agreement", slices="all")
+    counted = answers[known & answers["status"].eq("ok")]
+    assert one["value"] == pytest.approx((counted["choice"] == counted["likeliest"]).mean()) and one["n"] == len(
+        counted
+    )
+    assert one["low"] < one["value"] < one["high"] and one["unit"] == "slice"
+    silent = answers.assign(likeliest=pd.NA)
+    found = score_classification(silent, slice_truth(MASKS), GRADES, entry("classification"), SETTINGS).summary
+    assert "choice_agreement" not in set(found["metric"])
+
+
 def test_only_readers_with_probabilities_have_a_calibration():
     truth = slice_truth(MASKS)
     asked = baselines.always_hgg(baselines.asked_slices(MASKS, selection="all"))

@@ -370,6 +370,21 @@ def test_the_studys_own_words_are_refused_for_a_model_that_speaks_otherwise(tmp_
         resolved(models={"tiny-mllama": {"coordinates": {"order": "x_y"}}})
 
 
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        ({"task": "bounding_box", "prompt": "box"}, "bounding_box has no choices; leave it out"),
+        ({"generation": {"constrained": True}}, "nothing is decoded, so that constrained means nothing"),
+        ({"generation": {"temperature": 0.5}}, "nothing is decoded, so that temperature means nothing"),
+    ],
+)
+def test_choices_alone_are_refused_where_there_are_none_or_something_is_decoded(run, said):
+    entry = {"model": "tiny-mllama", "task": "classification", "prompt": "classify"} | run
+    entry["generation"] = {**run.get("generation", {}), "choices_only": True}
+    with pytest.raises(UserError, match=re.escape(f"key runs.quick.generation.choices_only: {said}")):
+        resolved(runs={"quick": entry})
+
+
 def test_a_constrained_run_is_paired_with_the_one_that_differs_in_nothing_else():
     runs = {
         "free": {"like": "paper-polygon-general"},

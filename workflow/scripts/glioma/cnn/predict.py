@@ -151,6 +151,8 @@ def _answers(samples: Slices, probabilities: Tensor) -> pd.DataFrame:
         choice=pd.array(probabilities.argmax(1).tolist(), dtype="Int64"),
         points=pd.array([None] * len(samples), dtype="string"),
         p_hgg=p_hgg(probabilities).numpy(),
+        # Nothing that its answers could differ from.
+        likeliest=pd.array([None] * len(samples), dtype="Int64"),
         text_length=0,
     )
     return table[list(COLUMNS)]

@@ -159,6 +159,8 @@ def _runs(config: dict[str, Any]) -> None:
                 f"configuration, key runs.{name}.generation.constrained: the endpoint of {run['model']!r} is not known "
                 "to constrain answers; set its endpoint.server to vllm or sglang if it is one"
             )
+        if run["generation"]["choices_only"]:
+            _choices_only(config, name, run)
         _prompt(f"runs.{name}.prompt", run["prompt"])
         _shown(config, f"runs.{name}", run)
         if run["examples"] and run["choices"] != list(GRADES) and tasks.get(run["task"]).output == "grade":
@@ -171,6 +173,18 @@ def _runs(config: dict[str, Any]) -> None:
         if run["adapter"] is not None:
             _known(f"runs.{name}.adapter", run["adapter"], adapters)
             _agreement(config, name)
+
+
+def _choices_only(config: dict[str, Any], name: str, run: dict[str, Any]) -> None:
+    """Choices alone can be asked about where there are some, a backend that scores them, and nothing to draw."""
+    key, generation = f"configuration, key runs.{name}.generation.choices_only", run["generation"]
+    if not tasks.get(run["task"]).choices:
+        raise UserError(f"{key}: {run['task']} has no choices; leave it out")
+    if config["models"][run["model"]]["endpoint"]:
+        raise UserError(f"{key}: an endpoint names probabilities only of what it answers; leave it out")
+    for other, nothing in (("constrained", False), ("temperature", 0)):
+        if generation[other] != nothing:
+            raise UserError(f"{key}: nothing is decoded, so that {other} means nothing; leave one of them out")
 
 
 def _shown(config: dict[str, Any], key: str, entry: dict[str, Any]) -> None:

@@ -126,6 +126,8 @@ RECORDS = (
         ("true_centre_jump", "True jump", "the same of the true boxes"))),
     Metric("distinct_answers", "Distinct answers", **_PLACED, decimals=0, better="", most=inf),
     Metric("commonest_answer", "Commonest answer", **_PLACED, better="", full="share of the commonest answer"),
+    Metric("choice_agreement", "Answer is likeliest choice", ("grade",), ("slice",), better="",
+           full="share of readable answers that are the choice with the largest probability"),
     # Of several samples of one answer.
     Metric("agreement", "Agreement", ("grade", "region", "point", "label"), ("patient",), better="",
            full="mean agreement of the samples of a slice: equal choices, intersection over union, nearness"),

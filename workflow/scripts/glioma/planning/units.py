@@ -78,7 +78,8 @@ class Study:
         entry = self.config["runs"][wildcards["run"]]
         answers = self.answers(wildcards["run"], wildcards["part"]) / entry["shards"]
         decoding = entry["generation"]
-        return {"answer": answers, "step": ceil(answers / decoding["batch_size"]) * float(decoding["max_new_tokens"])}
+        tokens = 0 if decoding["choices_only"] else decoding["max_new_tokens"]
+        return {"answer": answers, "step": float(ceil(answers / decoding["batch_size"]) * tokens)}
 
     def _conversations(self, wildcards: Mapping[str, str]) -> dict[str, float]:
         return {"row": self._rows(wildcards["adapter"]) * len(self.folds)}

@@ -37,7 +37,7 @@ def _answers(asked: pd.DataFrame, points: Iterable[np.ndarray | None]) -> pd.Dat
     table["status"] = ["empty" if each is None else "ok" for each in points]
     table["choice"] = pd.array([None] * len(table), dtype="Int64")
     table["points"] = pd.array([tasks.points_to_text(each) for each in points], dtype="string")
-    return table.assign(p_hgg=np.nan, text_length=0)[list(tasks.COLUMNS)]
+    return table.assign(p_hgg=np.nan, likeliest=pd.NA, text_length=0)[list(tasks.COLUMNS)]
 
 
 def labelled(asked: pd.DataFrame, positive: Iterable[bool]) -> pd.DataFrame:

@@ -1,16 +1,19 @@
 """Scores of grading: of slices put to the vote, of a CNN's probabilities, and of one slice queried many times."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 
+from glioma.metrics import records
 from glioma.scoring import samples, summaries
 from glioma.scoring.settings import Settings
 from glioma.scoring.summaries import Entry, Scope
 from glioma.scoring.tables import KEY, Scores, assemble, choose, scopes, status_rows, with_truth
 from glioma.scoring.votes import vote
 from glioma.stats import statistics
+from glioma.stats.clustered import clustered_interval
 from glioma.tasks import kinds
 
 
@@ -51,7 +54,8 @@ def score_classification(
         for orientation, subset in where:
             own = patients[(patients["orientation"] == orientation) & (patients["slices"] == subset)]
             rows += _vote_rows(entry, Scope(subset, orientation), own, settings)
-            rows += status_rows(entry, Scope(subset, orientation, "slice"), choose(requested, orientation, subset))
+            scope, own = Scope(subset, orientation, "slice"), choose(requested, orientation, subset)
+            rows += [*status_rows(entry, scope, own), *_choice_rows(entry, scope, own, settings)]
         return [*rows, *samples.rows(entry, requested, settings, "correct")]
 
     return assemble(requested, patients, entry, cohorts, summarise)
@@ -72,6 +76,24 @@ def _vote_rows(entry: Entry, scope: Scope, patients: pd.DataFrame, settings: Set
         n_undecided = int(means[metric].isna().sum())
         rows += summaries.mean_rows(entry, scope, means, [metric], settings, n_undecided)
     return rows
+
+
+def _choice_rows(entry: Entry, scope: Scope, answers: pd.DataFrame, settings: Settings) -> list[dict]:
+    """How often the answer given is the most likely choice, with an interval over patients; no row without any."""
+    known = answers[answers["status"].eq("ok") & answers["likeliest"].notna()]
+    if known.empty:
+        return []
+    same = known["choice"].eq(known["likeliest"]).astype(int).groupby(known["patient"]).agg(["sum", "count"])
+    metric, sums = "choice_agreement", same.to_numpy(dtype=float)
+    interval = clustered_interval(
+        sums,
+        lambda drawn: drawn[..., 0] / drawn[..., 1],
+        entry.generator(settings.seed, *asdict(scope).values(), metric),
+        records.BY_NAME[metric].bounds,
+        settings.resamples,
+        settings.confidence,
+    )
+    return [summaries.row(entry, scope, metric, sums[:, 0].sum() / len(known), len(known), 0, interval)]
 
 
 def score_cnn_classifier(

@@ -81,12 +81,18 @@ def probability_of_hgg(logprobs: Mapping[str, float] | None, choices: Sequence[s
     return float(np.exp(hgg - np.logaddexp(lgg, hgg)))
 
 
+def _likeliest(logprobs: Mapping[str, float] | None, choices: Sequence[str]) -> int | None:
+    """The number in `LABELS` of the most likely choice; None where nothing is known of them."""
+    return LABELS.index(choices[int(max(logprobs, key=logprobs.__getitem__))]) if logprobs else None
+
+
 def answers_table(
     responses: pd.DataFrame, task: QueryTask, mode: str = "strict", limits: Limits | None = None
 ) -> pd.DataFrame:
     """Parse every response: a table with `COLUMNS`, one row per response, in the same order.
 
-    `choice` and `p_hgg` mean the same for every prompt: `limits.choices` says what its numbers stand for.
+    `choice`, `p_hgg` and `likeliest` (the choice of the largest probability) mean the same for every prompt:
+    `limits.choices` says what its numbers stand for.
     `points` is a JSON list of [row, col] (or missing), `choice` a nullable integer. An answer cut off at the token
     limit that cannot be parsed is "truncated", whatever else is wrong with it.
     """
@@ -103,13 +109,17 @@ def answers_table(
     table["p_hgg"] = np.array(
         [probability_of_hgg(logprobs, limits.choices) for logprobs in responses["logprobs"]], dtype=float
     )
+    table["likeliest"] = pd.array(
+        [_likeliest(logprobs, limits.choices) for logprobs in responses["logprobs"]], dtype="Int64"
+    )
     table["text_length"] = responses["text"].str.len().to_numpy(dtype=int)
     return table[list(COLUMNS)]
 
 
 def read_answers(path: str | Path) -> pd.DataFrame:
     """An answers CSV as `answers_table` made it."""
-    return pd.read_csv(path, dtype={"patient": str, "status": str, "choice": "Int64", "points": "string"})
+    kinds = {"patient": str, "status": str, "choice": "Int64", "points": "string", "likeliest": "Int64"}
+    return pd.read_csv(path, dtype=kinds)
 
 
 def points_to_text(points: np.ndarray | None) -> str | None:

@@ -160,12 +160,15 @@ def answer(
 ) -> list[dict]:
     """One response row per request, in order: the request, text, finish, tokens, logprobs of the choices."""
     choices = Choices(settings.forced_start or "", settings.choices) if settings.choices else None
-    how = (settings.max_new_tokens, settings.temperature, settings.top_p, settings.min_p, seed, settings.legal)
-    decoding = Decoding(*how, choices)
-    answers = backend.answer(prompt, slices, [request.name for request in requests], decoding)
+    answers: list[Answer] = []
+    if not settings.choices_only:
+        how = (settings.max_new_tokens, settings.temperature, settings.top_p, settings.min_p, seed, settings.legal)
+        answers = backend.answer(prompt, slices, [request.name for request in requests], Decoding(*how, choices))
     logprobs: list[dict[str, float] | None] = [None] * len(requests)
     if choices:
         found = backend.logprobs(prompt, slices, choices)
+        if settings.choices_only:
+            answers = [Answer(choices.forced_start + choices.options[int(row.argmax())], "stop", 0) for row in found]
         rows = [] if found is None else found.round(DECIMALS)
         for number, row in enumerate(rows):
             if not np.isnan(row).any():

@@ -209,6 +209,9 @@ class Generation(Section):
     min_p: Share = 0.0
     constrained: bool = False
     """Allow no tokens but those of a legal answer of the task."""
+    choices_only: bool = False
+    """A grade is the most likely of its choices: one pass over image and prompt, and nothing is decoded. How often that
+    is the answer given freely, the scores of any run that decodes say (choice_agreement)."""
     image_first: bool | None = None
     """Order of image and text; null: as the adapter was trained, or as the model's entry says."""
 
