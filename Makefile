@@ -11,7 +11,7 @@ FAST := $(addprefix tests/unit/test_, $(addsuffix .py, answers audit baselines c
 	environments labels presence prompts provenance interpretations published scoring settings shapes slice_labels slices \
 	statistics tasks votes))
 
-.PHONY: env demo test test-fast test-report test-slurm test-unsloth gpu-check coverage lint
+.PHONY: env demo test test-fast test-report test-slurm test-unsloth benchmark gpu-check coverage lint
 
 env: .venv/.installed
 
@@ -55,6 +55,10 @@ test-unsloth: .venv-unsloth/.installed
 	.venv-unsloth/bin/python -m pip install --quiet --disable-pip-version-check --requirement .venv-unsloth/pins.txt
 	.venv-unsloth/bin/python -m pip uninstall --quiet --yes torchvision xformers
 	@touch $@
+
+# Beside MONAI, MedPy, transformers, TRL and plain PyTorch: writes benchmarks/results.md.
+benchmark: env
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/benchmark.py
 
 # What a GPU makes of a study's work; prints a table. COSTS=<file> writes rows of resources/unit_costs.csv.
 gpu-check: env

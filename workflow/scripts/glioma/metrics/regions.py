@@ -3,7 +3,7 @@
 The nearest voxel of a surface is found in one of three ways, whichever is the quickest for what is asked: by all pairs,
 by the exact Euclidean distance transform of the frame, or by a tree. All three give the same distances but for the
 transform's last digits: it squares in single precision, so that they are within 1e-6 of themselves, and exact where
-voxels are cubes of side 1.
+voxels are cubes.
 """
 
 from collections.abc import Sequence
@@ -79,8 +79,9 @@ class Region:
                 return self._tree.query(other.places)[0]
             free = np.ones(high - low, dtype=np.uint8)
             free[tuple((self.points - low).T)] = 0
-            self._corner, self._transform = low, edt.edtsq(free, anisotropy=tuple(self.step), parallel=1)
-        return np.sqrt(self._transform[tuple((other.points - self._corner).T)], dtype=float)
+            # In units of the first step: of cubes the squares are whole numbers, and exact.
+            self._corner, self._transform = low, edt.edtsq(free, tuple(self.step / self.step[0]), parallel=1)
+        return self.step[0] * np.sqrt(self._transform[tuple((other.points - self._corner).T)], dtype=float)
 
 
 def distances(first: Region, second: Region) -> tuple[np.ndarray, np.ndarray]:
