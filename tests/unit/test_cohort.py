@@ -666,3 +666,10 @@ def test_a_stamp_tells_another_content_whatever_its_age(tmp_path):
     os.utime(tmp_path / "f", (2, 2))
     assert stamp(tmp_path / "f") != written(one + b"x")
     assert stamp(tmp_path / "nothing") == ""
+
+
+def test_a_lost_mask_of_a_network_is_made_again_with_its_folder(tmp_path):
+    with pytest.raises(UserError, match=rf"a\.npy: is not there; make it again, .* --force {tmp_path}$"):
+        crop_files.load_predicted(tmp_path, "a")
+    with pytest.raises(UserError, match=rf"--force {tmp_path}/a\.npy$"):
+        crop_files.load(tmp_path, "a")

@@ -126,8 +126,7 @@ def score_segmenter(place, name: str) -> dict[str, pd.DataFrame]:
         for patient in place.folds.loc[(folder == "masks") | (place.folds["fold"] != PUBLISHED), "patient"]:
             mask = np.load(place.root / "crops" / "brain" / f"{patient}.mask.npy") > 0
             np.save(place.root / name / folder / f"{patient}.npy", np.roll(mask, shift, axis=1))
-    masks = [place.root / name / "masks" / f"{patient}.npy" for patient in place.folds["patient"]]
-    inputs = {"masks": masks, "single": place.root / name / "single"}
+    inputs = {"masks": place.root / name / "masks", "single": place.root / name / "single"}
     return run("score_segmenter", place, inputs, ["patients", "summary"], {"segmenter": name})
 
 

@@ -92,10 +92,11 @@ rule predict_cnn_mask:
         weights=collect("<results>/cnn/{{segmenter}}/fold{fold}/weights.safetensors", fold=FOLD_NUMBERS),
     output:
         table="<results>/cnn/{segmenter}/predictions.csv",
-        masks=collect("<results>/cnn/{{segmenter}}/masks/{patient}.npy", patient=PATIENTS),
+        # Folders, a file a patient: for each file that any rule wants, Snakemake goes through all outputs of a rule.
+        masks=directory("<results>/cnn/{segmenter}/masks"),
         # Masks by the published fold's model alone, which stand beside published rows.
         single=directory("<results>/cnn/{segmenter}/single"),
-        scans=collect("<results>/cnn/{{segmenter}}/nifti/{patient}.nii.gz", patient=PATIENTS),
+        scans=directory("<results>/cnn/{segmenter}/nifti"),
     log:
         "<logs>/predict_cnn_mask/{segmenter}.log",
     benchmark:

@@ -227,8 +227,8 @@ def segmenter_of(radiomics):
 
 
 def masks_of(segmenter):
-    """The masks that a network predicts of all patients."""
-    return collect(f"{RESULTS}/cnn/{segmenter}/masks/{{patient}}.npy", patient=PATIENTS)
+    """The folder of the masks that a network predicts of all patients."""
+    return f"{RESULTS}/cnn/{segmenter}/masks"
 
 
 def responses(run, kind=".jsonl"):

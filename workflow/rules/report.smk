@@ -107,7 +107,7 @@ rule report:
         graders=[scores_of(name) for name in GRADING],
         regions=[scores_of(name) for name in LOCATING],
         crops=[crops_table(crops) for crops in PAGE_SETS],
-        masks=[path for name in SEGMENTERS for path in masks_of(name)],
+        masks=[masks_of(name) for name in SEGMENTERS],
         slices=[f"{RESULTS}/scores/{run}/slices.csv" for run in SCORED_RUNS],
         responses=[path for run in SCORED_RUNS for path in responses(run)],
         tables=collect("<results>/report/tables/{table}.html", table=PAGE_TABLES),
@@ -138,7 +138,7 @@ rule report:
         graders=GRADING,
         regions=LOCATING,
         masks={
-            crops: [(name, f"{RESULTS}/cnn/{name}/masks") for name in SEGMENTERS if crops_of(NETWORKS[name]) == crops]
+            crops: [(name, masks_of(name)) for name in SEGMENTERS if crops_of(NETWORKS[name]) == crops]
             for crops in CROP_SETS
         },
         runs={run: facts(run) | {"files": len(responses(run))} for run in SCORED_RUNS},

@@ -8,7 +8,7 @@ from glioma.report.figures import mask_overlays
 with job(snakemake):
     given, out, keys = snakemake.input, snakemake.output, snakemake.params
     crops = {Path(path).parent.name: Path(path).parent for path in given.crops}
-    masks = {Path(path).parents[1].name: Path(path).parent for path in given.masks}
+    masks = {Path(path).parent.name: Path(path) for path in given.masks}
     networks = {
         name: (path, masks[name], crops[cut])
         for (name, cut), path in zip(keys.networks.items(), given.patients, strict=True)

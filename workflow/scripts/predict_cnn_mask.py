@@ -14,9 +14,9 @@ with job(snakemake):
         snakemake.input.weights,
         folds.read(snakemake.input.folds),
         Path(snakemake.input.crops).parent,
-        Path(snakemake.output.masks[0]).parent,
-        Path(snakemake.output.scans[0]).parent,
-        # A folder: which patients are in it, the folds say.
+        snakemake.output.masks,
+        snakemake.output.scans,
+        # Which patients are in it, the folds say.
         snakemake.output.single,
         snakemake.params.published,
         tuple(snakemake.params.shape),

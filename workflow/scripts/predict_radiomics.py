@@ -13,7 +13,7 @@ from glioma.radiomics.settings import Radiomics
 with job(snakemake):
     keys = Radiomics.read(snakemake.params.radiomics)
     table = folds.read(snakemake.input.folds)
-    images, masks = Path(snakemake.input.crops).parent, Path(snakemake.input.masks[0]).parent
+    images, masks = Path(snakemake.input.crops).parent, snakemake.input.masks
     described = {
         patient: features.describe(crop_files.load(images, patient), crop_files.load_predicted(masks, patient), spacing)
         for patient, spacing in truth.spacings(images, table["patient"]).items()

@@ -14,7 +14,7 @@ with job(snakemake):
     keys = snakemake.params.settings
     settings = Settings.from_config(keys["scores"], keys["votes"], keys["side"], snakemake.params.seed)
     table = folds.read(snakemake.input.folds)
-    crops, masks = Path(snakemake.input.crops).parent, Path(snakemake.input.masks[0]).parent
+    crops, masks = Path(snakemake.input.crops).parent, snakemake.input.masks
     network = snakemake.wildcards.segmenter
     entry = Entry("segmentation", "cnn", network, snakemake.params.model, crops=snakemake.params.crops)
     known, spacings = truth.masks(crops, table["patient"]), truth.spacings(crops, table["patient"])

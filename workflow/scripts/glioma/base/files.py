@@ -81,14 +81,17 @@ def read_json(path: str | Path) -> Any:
         raise UserError(f"{path}: not valid JSON ({error}); delete it so that its rule writes it again") from None
 
 
-def load_array(path: str | Path) -> np.ndarray:
-    """The array in an `.npy` file, mapped into memory and read-only; `UserError` says how to make a lost one again."""
+def load_array(path: str | Path, target: str | Path | None = None) -> np.ndarray:
+    """The array in an `.npy` file, mapped into memory and read-only; `UserError` says how to make a lost one again.
+
+    `target` is the output that the file belongs to, if it is none itself.
+    """
     try:
         return np.load(path, mmap_mode="r")
     except (OSError, ValueError, EOFError) as error:
         what = "is not there" if isinstance(error, FileNotFoundError) else f"cannot be read ({error})"
         raise UserError(
-            f"{path}: {what}; make it again, with the options of this run: snakemake --cores 1 --force {path}"
+            f"{path}: {what}; make it again, with the options of this run: snakemake --cores 1 --force {target or path}"
         ) from None
 
 

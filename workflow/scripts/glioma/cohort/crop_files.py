@@ -19,4 +19,4 @@ def load_mask(folder: str | Path, patient: str) -> np.ndarray:
 
 def load_predicted(folder: str | Path, patient: str) -> np.ndarray:
     """The memory-mapped mask that a network predicts on a patient's crop, bool (slice, row, column)."""
-    return load_array(Path(folder) / f"{patient}.npy")
+    return load_array(Path(folder) / f"{patient}.npy", folder)
