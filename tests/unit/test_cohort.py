@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from glioma.base.errors import UserError
-from glioma.cohort import folds, labels
+from glioma.cohort import crop_files, folds, labels
 from glioma.cohort import index as cohort_index
 from glioma.cohort.sequences import SCANS
 from glioma.cohort.settings import Cohort
