@@ -89,7 +89,7 @@ rule patients:
 
 rule crop:
     input:
-        **{scan: (lambda wildcards, scan=scan: TABLE.at[wildcards.patient, scan]) for scan in SCANS},
+        **{scan: (lambda wildcards, scan=scan: SCANS_OF[wildcards.patient][scan]) for scan in SCANS},
     output:
         image="<crops>/{crops}/{patient}.npy",
         mask="<crops>/{crops}/{patient}.mask.npy",
@@ -107,7 +107,7 @@ rule crop:
         crops=lambda wildcards: ordered({"mode": wildcards.crops, "shape": config["crops"]["shape"]}),
         labels=LABELS,
         # Phantoms are made by a rule of their own, and before that there is nothing to tell apart.
-        scans=lambda wildcards: [] if IS_PHANTOM else stamps(TABLE.loc[wildcards.patient, list(SCANS)]),
+        scans=lambda wildcards: [] if IS_PHANTOM else stamps(SCANS_OF[wildcards.patient].values()),
         code=code("crop"),
     script:
         "../scripts/crop.py"

@@ -70,6 +70,8 @@ pathvars:
 
 TABLE = TABLE.set_index("patient", drop=False)
 PATIENTS = TABLE["patient"].tolist()
+# Of each patient the paths of his scans. No table: one of its cells takes as long to find as a job to plan.
+SCANS_OF = TABLE[list(SCANS)].to_dict("index")
 GRADES = TABLE["grade"].to_dict()
 NETWORKS = config["networks"]
 SEGMENTERS = [name for name, entry in NETWORKS.items() if entry["task"] == "segmentation"]
