@@ -9,6 +9,7 @@ import pandas as pd
 from glioma import tasks
 from glioma.geometry.slices import render_mask
 from glioma.metrics import classification, records, segmentation
+from glioma.metrics.regions import Region
 from glioma.scoring import placement
 
 SHAPE = (24, 32, 32)
@@ -207,7 +208,7 @@ def write_slices(path: Path, task: str, crops: Path, seed: int, side: int = 32) 
                  "status": "ok" if ok else "malformed", "points": tasks.points_to_text(points) if ok else None,
                  "tumour_pixels": int(mask[index].sum()), "tumour": True,
                  "dice": segmentation.overlap(moved, truth)["dice"] if ok else 0.0, "euclidean_distance": distance}
-                | placement.of_slice(points if ok else None, area, truth)
+                | placement.of_slice(points if ok else None, area, Region(truth))
             )  # fmt: skip
     pd.DataFrame(rows).to_csv(path, index=False)
     return path
