@@ -63,6 +63,19 @@ def test_brain_crop_holds_all_brain_and_comes_back_close(patient):
     assert np.ptp(crop.geometry["spacing"]) < 1e-9  # isotropic
 
 
+def test_a_tumour_beyond_the_brain_counts_as_one_that_the_crop_lacks(tmp_path):
+    brain, mask = np.zeros((40, 44, 30), bool), np.zeros((40, 44, 30), np.uint8)
+    brain[4:36, 5:40, 3:28] = True
+    mask[8:15, 25:34, 8:14] = mask[:2, :2, 0] = 2
+    paths = {name: str(tmp_path / f"{name}.nii.gz") for name in (*SEQUENCES, "mask")}
+    nifti.write(mask, AFFINES["LPS"], paths["mask"])
+    for name in SEQUENCES:
+        scan = np.where(brain, np.random.default_rng(0).integers(1, 900, brain.shape), 0)
+        nifti.write(scan.astype(np.int16), AFFINES["LPS"], paths[name])
+    crop = crops.make("p", paths, "brain", (25, 35, 32), LABELS)
+    assert crop.geometry["tumour_share_in_crop"] == pytest.approx(1 - 4 / np.count_nonzero(mask))
+
+
 def test_to_voxel_agrees_with_nibabel_resampling(patient):
     """The crop's own affine to world, used by nibabel's resampler, gives the same labels back."""
     from nibabel.processing import resample_from_to

@@ -98,7 +98,7 @@ def make(
         "scan_shape": list(disk_shape),
         "scan_affine": affine.tolist(),
         "tumour_voxels_in_scan": int(np.count_nonzero(tumour)),
-        "tumour_share_in_crop": _share_inside(np.argwhere(tumour[inside]) + low, to_scan, shape),
+        "tumour_share_in_crop": _share_inside(tumour, to_scan, shape),
     }
     return Crop(image, _nearest(mask, positions), geometry)
 
@@ -233,8 +233,9 @@ def _to_bytes(image: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(image, 0, 255)).astype(np.uint8)
 
 
-def _share_inside(points: np.ndarray, place: np.ndarray, shape: tuple) -> float | None:
-    """Share of the scan's tumour voxels (N, 3) that the crop holds; None without a tumour."""
+def _share_inside(tumour: np.ndarray, place: np.ndarray, shape: tuple) -> float | None:
+    """Share of the scan's tumour voxels that the crop holds; None without a tumour."""
+    points = np.argwhere(tumour)
     if not len(points):
         return None
     index = (points - place[:3, 3]) / np.diag(place)[:3]
