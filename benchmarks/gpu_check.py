@@ -25,15 +25,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests" / "unit")]
+sys.path[:0] = [str(ROOT / folder) for folder in ("workflow/scripts", "tests/unit", "benchmarks")]
 
 import architectures  # noqa: E402
-import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 import torch  # noqa: E402
 import transformers  # noqa: E402
-from PIL import Image  # noqa: E402
 
+from against.answers import pictures  # noqa: E402
 from glioma.cnn import device as devices  # noqa: E402
 from glioma.cnn import networks  # noqa: E402
 from glioma.cnn.recipe import Recipe  # noqa: E402
@@ -205,11 +204,6 @@ def configuration(shape: Shape, folder: Path, depth: float):
     if shape.kind.startswith("qwen"):
         text.rope_parameters = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [16, 24, 24]}
     return config
-
-
-def pictures(count: int, side: int) -> list[tuple[Image.Image]]:
-    rng = np.random.default_rng(0)
-    return [(Image.fromarray(rng.integers(0, 255, (side, side), np.uint8)).convert("RGB"),) for _ in range(count)]
 
 
 def answers(report: Report, name: str, base: dict, side: int, batch: int, costs: str = "") -> None:

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from against.pairs import Pair, compare
 from glioma import tasks
-from glioma.metrics.segmentation import hd95
+from glioma.metrics import segmentation
 from glioma.scoring import baselines
 from glioma.scoring.outlines import score_located
 from glioma.scoring.settings import Settings
@@ -37,11 +37,9 @@ def pairs(_: object, rounds: int) -> list[Pair]:
     masks = [blobs(seed) for seed in range(3)]
 
     def pooled() -> list[float]:
-        return [hd95(one, other) for one, other in masks]
+        return [segmentation.hd95(one, other) for one, other in masks]
 
     def largest() -> list[float]:
-        from glioma.metrics import segmentation
-
         return [segmentation.boundary(one, other, convention="max")["hd95"] for one, other in masks]
 
     def medpys() -> list[float]:

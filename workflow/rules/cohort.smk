@@ -67,7 +67,7 @@ rule phantom_mapping:
 rule patients:
     input:
         sources=f"{PHANTOM}/name_mapping.csv" if IS_PHANTOM else cohort_index.sources(config["cohort"]),
-        scans=[TABLE.at[patient, scan] for patient in PATIENTS for scan in SCANS],
+        scans=[path for scans in SCANS_OF.values() for path in scans.values()],
     output:
         COHORT,
     log:

@@ -30,7 +30,7 @@ def check_cohort():
         if IS_PHANTOM:
             return
         checked = Path(".snakemake/glioma-checked") / f"{Path(COHORT_FOLDER).name}.json"
-        scans = [TABLE.at[patient, scan] for patient in PATIENTS for scan in SCANS]
+        scans = [path for own in SCANS_OF.values() for path in own.values()]
         labels = {str(value): tissue for value, tissue in LABELS.items()}
         now = {"code": code("patients"), "labels": labels, "scans": dict(zip(scans, stamps(scans)))}
         if checked.exists() and read_json(checked) == now:

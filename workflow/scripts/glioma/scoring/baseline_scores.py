@@ -26,7 +26,7 @@ from glioma.scoring.names import BY_SITE, CEILING
 from glioma.scoring.settings import Settings
 from glioma.scoring.slice_labels import score_labels
 from glioma.scoring.summaries import Entry, Scope
-from glioma.scoring.tables import Scores, merge, slice_truth
+from glioma.scoring.tables import Scores, merge, slice_truth, with_truth
 from glioma.tasks import LabelTask, LocatedTask
 
 FLAIR = SEQUENCES.index("flair")
@@ -82,7 +82,7 @@ def score(
     parts += _by_cohort(scored, owner, members, settings)
 
     asked = {
-        (task, name): outlines.requests(found, masks, tumour_pixels)
+        (task, name): with_truth(found, shown, masks)
         for task in map(tasks.get, tasks.located())
         for name, found in _located_answers(task, requested, groups, bright, masks, settings.side).items()
     }

@@ -12,7 +12,7 @@ from glioma.metrics.regions import Region
 from glioma.scoring import placement, samples, summaries
 from glioma.scoring.settings import Settings
 from glioma.scoring.summaries import Entry, Scope
-from glioma.scoring.tables import Scores, assemble, choose, scopes, slice_truth, status_rows, with_truth
+from glioma.scoring.tables import Scores, assemble, choose, of_masks, scopes, status_rows
 from glioma.tasks import LocatedTask, RegionTask, points_from_text
 
 VOLUMES = {"all": "volume", "tumour": "tumour volume"}
@@ -124,7 +124,7 @@ def score_located(
     published (centre distances: the patient's 95th percentile). Slices "volume" and "tumour volume" (boxes, polygons):
     the same answers of a patient, stacked and scored once against the true mask of those slices, as a CNN's mask is.
     """
-    requested = requests(answers, masks, tumour_pixels)
+    requested = of_masks(answers, masks, tumour_pixels)
     found = {
         (orientation, patient): score_patient(
             task, group, Truth(masks[patient], orientation, settings, (spacings or {}).get(patient)), selection
@@ -134,15 +134,8 @@ def score_located(
     return tabulate(task, requested, found, entry, settings, cohorts, selection)
 
 
-def requests(answers: pd.DataFrame, masks: Mapping[str, np.ndarray], tumour_pixels: int = 1) -> pd.DataFrame:
-    """The answers of patients with a mask, with what their slices show."""
-    answers = answers[answers["patient"].isin(set(masks))]
-    known = {patient: masks[patient] for patient in answers["patient"].unique()}
-    return with_truth(answers, slice_truth(known, answers["orientation"].unique(), tumour_pixels), masks)
-
-
 def score_patient(task: LocatedTask, requested: pd.DataFrame, truth: Truth, selection: str = "all") -> Located:
-    """Score `requests` of one patient in one orientation."""
+    """Score answers `with_truth` of one patient in one orientation."""
     settings = truth.settings
     points = [
         points_from_text(text) if status == "ok" else None
@@ -180,7 +173,7 @@ def tabulate(
     cohorts: Mapping[str, Collection[str]] | None = None,
     selection: str = "all",
 ) -> Scores:
-    """The tables of `requests`, from what was `found` of each (orientation, patient). `cohorts` as `assemble`."""
+    """The tables of answers `with_truth`, from what was `found` of each (orientation, patient)."""
     names = list(centre.METRICS if task.output == "point" else segmentation.SCORES)
     where = scopes(requested, selection)
     scored = requested

@@ -10,7 +10,7 @@ from glioma.metrics.classification import Confusion
 from glioma.scoring import samples, summaries
 from glioma.scoring.settings import Settings
 from glioma.scoring.summaries import Entry, Scope
-from glioma.scoring.tables import Scores, assemble, slice_truth, status_rows, with_truth
+from glioma.scoring.tables import Scores, assemble, of_masks, status_rows
 from glioma.stats.clustered import clustered_interval
 
 METRICS = ("balanced_accuracy", "recall", "specificity", "precision", "f1", "mcc", "accuracy")
@@ -31,9 +31,7 @@ def score_labels(
     with at least `tumour_pixels` tumour pixels; an answer that could not be parsed is wrong. The patients table has the
     share of right answers and the four counts; metrics are of all slices together, their intervals over patients.
     """
-    own = answers[answers["patient"].isin(set(masks))]
-    known = {patient: masks[patient] for patient in own["patient"].unique()}
-    own = with_truth(own, slice_truth(known, own["orientation"].unique(), tumour_pixels), masks)
+    own = of_masks(answers, masks, tumour_pixels)
     said = own["choice"].where(own["status"].eq("ok"))
     right = said.eq(own["tumour"].astype(int)).fillna(False).astype(bool)
     own = own.assign(

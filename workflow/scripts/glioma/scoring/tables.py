@@ -123,6 +123,13 @@ def with_truth(answers: pd.DataFrame, truth: pd.DataFrame, patients: Iterable[st
     return merged.astype({"tumour_pixels": int, "tumour": bool})
 
 
+def of_masks(answers: pd.DataFrame, masks: Mapping[str, np.ndarray], tumour_pixels: int = 1) -> pd.DataFrame:
+    """The answers of patients with a mask, `with_truth`."""
+    answers = answers[answers["patient"].isin(set(masks))]
+    known = {patient: masks[patient] for patient in answers["patient"].unique()}
+    return with_truth(answers, slice_truth(known, answers["orientation"].unique(), tumour_pixels), masks)
+
+
 def scopes(requested: pd.DataFrame, selection: str = "all") -> list[tuple[str, str]]:
     """The (orientation, subset) that scores are given for, in the order requested.
 
