@@ -48,6 +48,9 @@ test-slurm: env
 test-unsloth: .venv-unsloth/.installed
 	OMP_NUM_THREADS=1 .venv-unsloth/bin/python -m pytest tests/unsloth --confcutdir tests/unsloth
 
+test-storage: env
+	$(BIN)/python -m pytest tests/storage
+
 # torchvision and xformers are built for CUDA, and do not load beside a torch without it.
 .venv-unsloth/.installed: workflow/envs/unsloth.yaml tests/unsloth/pins.py | env
 	$(PYTHON) -m venv .venv-unsloth

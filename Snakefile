@@ -73,7 +73,7 @@ rule cohort:
 
 rule crops:
     input:
-        [crops_table(crops) for crops in CROP_SETS],
+        [crop_set(crops) for crops in CROP_SETS],
 
 
 rule cnn:
@@ -89,7 +89,7 @@ rule vlm:
 # On a machine with a network, before jobs run without one.
 rule fetch_models:
     input:
-        collect("<models>/{hub}/fetched.json", hub=HUB),
+        collect("<models>/{hub}.fetched.json", hub=HUB),
 
 
 # What publish_adapters would send, to be read before: results/<study>/adapters/<adapter>/hub

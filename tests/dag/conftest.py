@@ -25,7 +25,7 @@ def finished(tmp_path_factory):
     assert len(outputs) > 500
     for output in outputs:
         path = workspace.folder / output
-        if path.name in ("images", "masks", "nifti", "single", "template"):
+        if path.name in ("images", "masks", "nifti", "single", "template", "everything"):
             path.mkdir(parents=True, exist_ok=True)
         else:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -58,22 +58,23 @@ def hub():
 
 
 def fetched(hub, revision, folder, source="owner/name"):
-    call = f"glioma.vlm.fetch.fetch({source!r}, {revision!r}, {str(folder)!r})"
+    model, note = str(folder / "model"), str(folder / "model.fetched.json")
+    call = f"glioma.vlm.fetch.fetch({source!r}, {revision!r}, {model!r}, {note!r})"
     return hub_client.said(call, hub, folder / "home")
 
 
 @pytest.mark.parametrize("revision", [None, COMMIT])
 def test_the_commit_is_recorded_and_only_harmless_files_come(hub, revision, tmp_path):
     assert fetched(hub, revision, tmp_path) == COMMIT
-    assert json.loads((tmp_path / "fetched.json").read_text()) == {"source": "owner/name", "revision": COMMIT}
-    assert (tmp_path / "model.safetensors").read_bytes() == b"weights"
-    assert not (tmp_path / "pickle.bin").exists()
+    assert json.loads((tmp_path / "model.fetched.json").read_text()) == {"source": "owner/name", "revision": COMMIT}
+    assert (tmp_path / "model/model.safetensors").read_bytes() == b"weights"
+    assert not (tmp_path / "model/pickle.bin").exists() and not (tmp_path / ".model.partial").exists()
 
 
 def test_an_unknown_model_is_one_line_and_nothing_is_recorded(hub, tmp_path):
     line = fetched(hub, None, tmp_path, "owner/other")
     assert line.startswith("model owner/other: cannot fetch it (") and "\n" not in line
-    assert not (tmp_path / "fetched.json").exists()
+    assert not (tmp_path / "model.fetched.json").exists() and not (tmp_path / "model").exists()
 
 
 def test_no_network_is_one_line(tmp_path):
@@ -84,4 +85,4 @@ def test_no_network_is_one_line(tmp_path):
 @pytest.mark.parametrize("revision", ["main", COMMIT[:7], COMMIT.upper()])
 def test_a_revision_that_can_move_is_refused(tmp_path, revision):
     with pytest.raises(UserError, match="owner/name: revision"):
-        fetch("owner/name", revision, tmp_path)
+        fetch("owner/name", revision, tmp_path / "model", tmp_path / "model.fetched.json")

@@ -67,7 +67,7 @@ def test_a_failed_job_names_its_log():
 def test_expected_seconds_are_those_of_jobs_and_patients():
     found = progress.expected(PROJECT / "resources/unit_costs.csv", "cpu", 40)
     assert found["crop"] < 5 and found["folds"] > 0
-    assert found["crop_table"] == pytest.approx(40 * 0.02612)
+    assert found["crop_set"] == pytest.approx(40 * 0.02612)
     assert not {"train_cnn", "respond", "finetune"} & set(found)
 
 

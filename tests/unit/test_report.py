@@ -302,15 +302,14 @@ def write_cohort(folder: Path) -> tuple[Path, Path, list[Path]]:
     folds.drop(columns="site").to_csv(folder / "folds.csv", index=False)
     tables = []
     for mode, cut in (("brain", 0), ("tumour", 2)):
-        (folder / mode).mkdir()
+        cut_alike = folder / mode / "study"
+        cut_alike.mkdir(parents=True)
         shares = [0.75] * cut + [1.0] * (10 - cut)
-        pd.DataFrame({"patient": names, "tumour_share_in_crop": shares}).to_csv(
-            folder / mode / "crops.csv", index=False
-        )
-        tables.append(folder / mode / "crops.csv")
+        pd.DataFrame({"patient": names, "tumour_share_in_crop": shares}).to_csv(cut_alike / "crops.csv", index=False)
+        tables.append(cut_alike)
         for number, name in enumerate(names):
             geometry = {"tumour_voxels_in_scan": 1000 * (number + 1), "scan_affine": np.diag([1, -2, 1, 1]).tolist()}
-            (folder / mode / f"{name}.json").write_text(json.dumps(geometry))
+            (cut_alike / f"{name}.json").write_text(json.dumps(geometry))
     return folder / "patients.csv", folder / "folds.csv", tables
 
 
@@ -429,9 +428,8 @@ def test_timing_adds_up(tmp_path):
 def test_revisions_left_open_are_those_that_were_fetched(tmp_path):
     models = {name: {"source": "owner/name", "revision": None} for name in ("open", "renamed", "missing")}
     for name, source in (("open", "owner/name"), ("renamed", "owner/other")):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "fetched.json").write_text(json.dumps({"source": source, "revision": "a" * 40}))
-    found = revisions.fetched(models, tmp_path)
+        (tmp_path / f"{name}.fetched.json").write_text(json.dumps({"source": source, "revision": "a" * 40}))
+    found = revisions.fetched(models, tmp_path.glob("*.json"))
     assert {name: entry["revision"] for name, entry in found.items()} == {
         "open": "a" * 40,
         "renamed": None,

@@ -47,7 +47,7 @@ def run(script: str, place, inputs: dict, outputs: list[str], wildcards: dict, *
     """Run a script and read what it wrote."""
     written = {name: place.root / script / "-".join(wildcards.values()) / f"{name}.csv" for name in outputs}
     given = SimpleNamespace(
-        input=Named(crops=place.root / "crops" / "brain" / "crops.csv", folds=place.root / "folds.csv", **inputs),
+        input=Named(crops=place.root / "crops" / "brain", folds=place.root / "folds.csv", **inputs),
         output=Named(written),
         params=Named(
             {"settings": SETTINGS, "seed": 1, "crops": "brain", "model": "an:architecture", "published": PUBLISHED}

@@ -34,7 +34,7 @@ rule train_cnn:
     input:
         # Said once, of all: another network's entry trains nothing again.
         ancient("<results>/cnn/networks.json"),
-        crops=lambda wildcards: crop_table(NETWORKS[wildcards.network]),
+        crops=lambda wildcards: crop_set_of(NETWORKS[wildcards.network]),
         folds=FOLDS,
     output:
         weights="<results>/cnn/{network}/fold{fold}/weights.safetensors",
@@ -62,7 +62,7 @@ rule train_cnn:
 
 rule predict_cnn_grade:
     input:
-        crops=lambda wildcards: crop_table(NETWORKS[wildcards.classifier]),
+        crops=lambda wildcards: crop_set_of(NETWORKS[wildcards.classifier]),
         folds=FOLDS,
         weights=collect("<results>/cnn/{{classifier}}/fold{fold}/weights.safetensors", fold=FOLD_NUMBERS),
     output:
@@ -87,7 +87,7 @@ rule predict_cnn_grade:
 
 rule predict_cnn_mask:
     input:
-        crops=lambda wildcards: crop_table(NETWORKS[wildcards.segmenter]),
+        crops=lambda wildcards: crop_set_of(NETWORKS[wildcards.segmenter]),
         folds=FOLDS,
         weights=collect("<results>/cnn/{{segmenter}}/fold{fold}/weights.safetensors", fold=FOLD_NUMBERS),
     output:
@@ -118,7 +118,7 @@ rule predict_cnn_mask:
 
 rule predict_cnn_slices:
     input:
-        crops=lambda wildcards: crop_table(NETWORKS[wildcards.slicer]),
+        crops=lambda wildcards: crop_set_of(NETWORKS[wildcards.slicer]),
         folds=FOLDS,
         weights=collect("<results>/cnn/{{slicer}}/fold{fold}/weights.safetensors", fold=FOLD_NUMBERS),
     output:

@@ -66,8 +66,7 @@ rule phantom_mapping:
 
 rule patients:
     input:
-        sources=f"{PHANTOM}/name_mapping.csv" if IS_PHANTOM else cohort_index.sources(config["cohort"]),
-        scans=[path for scans in SCANS_OF.values() for path in scans.values()],
+        "<scans>/name_mapping.csv" if IS_PHANTOM else map(local, cohort_index.sources(config["cohort"])),
     output:
         COHORT,
     log:
@@ -80,8 +79,8 @@ rule patients:
         mem_mb=1000,
         runtime=30,
     params:
-        cohort=ordered(cohort_index.as_written(config["cohort"], PHANTOM)),
-        sources=[] if IS_PHANTOM else stamps(cohort_index.sources(config["cohort"])),
+        # Found when the workflow starts, where all of a cohort can be looked at: no job needs to.
+        table=TABLE.to_dict("list"),
         code=code("patients"),
     script:
         "../scripts/patients.py"
@@ -113,23 +112,23 @@ rule crop:
         "../scripts/crop.py"
 
 
-# What later stages depend on: one table that changes when any crop does, instead of three files a patient.
-rule crop_table:
+# What later stages depend on: one folder that changes when any crop of the study does, instead of three files a patient.
+rule crop_set:
     input:
         collect("<crops>/{{crops}}/{patient}{kind}", patient=PATIENTS, kind=[".npy", ".mask.npy", ".json"]),
     output:
-        f"{CROPS}/{{crops}}/{STUDY}.csv",
+        directory(f"{CROPS}/{{crops}}/{STUDY}"),
     log:
-        "<logs>/crop_table/{crops}.log",
+        "<logs>/crop_set/{crops}.log",
     benchmark:
-        "<benchmarks>/crop_table/{crops}.tsv"
+        "<benchmarks>/crop_set/{crops}.tsv"
     conda:
         "../envs/main.yaml"
     params:
         patients=PATIENTS,
-        code=code("crop_table"),
+        code=code("crop_set"),
     script:
-        "../scripts/crop_table.py"
+        "../scripts/crop_set.py"
 
 
 rule folds:

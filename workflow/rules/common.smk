@@ -4,6 +4,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from snakemake.settings.types import SharedFSUsage
+
 # Not workflow.basedir: that is the folder of another Snakefile where this one is imported as a module.
 PROJECT = Path(str(workflow.current_basedir.get_path_or_uri(secret_free=True))).resolve().parents[1]
 sys.path.insert(0, f"{PROJECT}/workflow/scripts")
@@ -24,6 +26,8 @@ from glioma.vlm import backends
 from glioma.vlm.settings import ADAPTER_FILES, ENTRY
 
 # An error of the user's ends in its one line, not in a traceback.
+# Else scans lie in a storage, and are seen by jobs alone.
+SCANS_HERE = SharedFSUsage.INPUT_OUTPUT in workflow.storage_settings.shared_fs_usage
 try:
     check.folder(Path.cwd(), sys.executable)
     if not workflow.remote_exec and (said := runs.release(sys.argv[1:])):
@@ -44,7 +48,7 @@ try:
             PHANTOM, phantom.roster(*(config["cohort"][key] for key in ("hgg", "lgg", "seed")))
         )
     else:
-        TABLE = cohort_index.index(config["cohort"])
+        TABLE = cohort_index.index(config["cohort"], SCANS_HERE)
     LEFT_OUT = check.drop_site_pairs(config, TABLE["site"])
 except UserError as error:
     sys.exit(f"Error: {error}")
@@ -97,6 +101,7 @@ ONE_GPU = min(GPU, 1)
 HUB = [name for name, entry in config["models"].items() if settings.origin(entry) == "hub"]
 SERVED = [name for name, entry in config["models"].items() if settings.origin(entry) == "endpoint"]
 EMBEDDED = [name for name, entry in config["models"].items() if settings.origin(entry) == "embedded"]
+ASKED = {entry["model"] for entry in (*ADAPTERS.values(), *RUNS.values())}
 CLASSIFICATION_RUNS = [run for run in RUNS if output_of(run) == "grade" and not RUNS[run]["repeats"]]
 CONSISTENCY_RUNS = [run for run, entry in RUNS.items() if entry["repeats"]]
 SHAPE_RUNS = [run for run in RUNS if output_of(run) in ("region", "point")]
@@ -140,34 +145,38 @@ def digest(path):
 
 
 def base(name):
-    """What the package needs to load and ask a model: name, folder (of a hub id, too, by then), and its entry's keys."""
-    entry = config["models"][name]
-    if name in SERVED:
-        return {"name": name, **settings.only(entry, "backend", "source", "revision", "chat", "endpoint")}
-    folder = {"local": entry["source"], "embedded": f"{RESULTS}/models/{name}", "hub": f"results/models/{name}"}
-    return {"name": name, "path": folder[settings.origin(entry)], **settings.only(entry, "backend", *ENTRY)}
+    """What the package needs to load and ask a model, beside its files: name, and its entry's keys."""
+    keys = ("backend", "source", "revision", "chat", "endpoint") if name in SERVED else ("backend", *ENTRY)
+    return {"name": name, **settings.only(config["models"][name], *keys)}
 
 
-def base_files(name):
-    """The files of a model, so that an edited one is seen; a fetched model is pinned by its revision instead."""
-    template = config["models"][name]["chat"]["template"]
-    return [*_weights(name), *([find(template)] if template else [])]
-
-
-def _weights(name):
+def model_files(name):
+    """The files of a model, all in one folder, so that an edited one is seen; of a fetched one, pinned by its revision, the
+    folder."""
     if name in EMBEDDED:
         return collect(f"{RESULTS}/models/{name}/{{file}}", file=tiny_vlm.FILES)
     if name in SERVED:
         return []
     if name in HUB:
-        return [f"results/models/{name}/fetched.json"]
-    return settings.model_files(config["models"][name]["source"])
+        return [f"results/models/{name}"]
+    return [local(path) for path in settings.model_files(config["models"][name]["source"])]
 
 
-def usable(name):
-    """The files of a model, and the word that it can be used; that of the embedded one is its own recipe's, that of an
-    endpoint comes with its first answer."""
-    return [*base_files(name), *([] if name in EMBEDDED + SERVED else [f"{RESULTS}/models/{name}.checked.json"])]
+def template_of(name):
+    """The file of the chat template that a model's entry names, if it names one."""
+    template = config["models"][name]["chat"]["template"]
+    return [local(find(template))] if template else []
+
+
+def checked(name):
+    """The word that a model can be used; that of the embedded one is its own recipe's, that of an endpoint comes with its
+    first answer."""
+    return [] if name in EMBEDDED + SERVED else [f"{RESULTS}/models/{name}.checked.json"]
+
+
+def prompt_of(entry):
+    """The file of the prompt of a run or adapter: one of the checkout, which every job has, and of no storage."""
+    return local(settings.prompt_file(entry["prompt"]))
 
 
 def gpus_of(run):
@@ -180,16 +189,10 @@ def code_of_answers(run):
     return code("respond", backends.module(config["models"][RUNS[run]["model"]]["backend"]))
 
 
-def adapter_folder(run, part):
-    """The folder of the adapter that answers for a part of a run; None for a model off the shelf."""
-    adapter = RUNS[run]["adapter"]
-    return adapter and f"{RESULTS}/adapters/{adapter}/fold{settings.adapter_fold(config, run, part)}"
-
-
 def system_of(entry):
     """The file of the system prompt of a run or adapter, if it has one."""
     file = settings.system_file(config, entry)
-    return [file] if file else []
+    return [local(file)] if file else []
 
 
 def examples_of(run, part):
@@ -199,22 +202,26 @@ def examples_of(run, part):
 
 
 def adapter_files(run, part):
-    folder = adapter_folder(run, part)
-    return [f"{folder}/{file}" for file in ADAPTER_FILES] if folder else []
+    """The files of the adapter that answers for a part of a run; none for a model off the shelf."""
+    adapter = RUNS[run]["adapter"]
+    if not adapter:
+        return []
+    folder = f"{RESULTS}/adapters/{adapter}/fold{settings.adapter_fold(config, run, part)}"
+    return [f"{folder}/{file}" for file in ADAPTER_FILES]
 
 
 def crops_of(entry):
     return settings.crops_of(config, entry)
 
 
-def crops_table(crops):
-    """The table of the study's crops of one set, beside the crops."""
-    return f"{CROPS}/{crops}/{STUDY}.csv"
+def crop_set(crops):
+    """The folder of the study's crops of one set."""
+    return f"{CROPS}/{crops}/{STUDY}"
 
 
-def crop_table(entry):
-    """What depends on crops depends on their table, which changes when any of them does."""
-    return crops_table(crops_of(entry))
+def crop_set_of(entry):
+    """The crops that a network, an adapter or a run is given."""
+    return crop_set(crops_of(entry))
 
 
 def scores_of(name, file="patients.csv"):

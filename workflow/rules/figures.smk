@@ -3,7 +3,7 @@
 
 rule draw_cohort:
     input:
-        crops=crops_table(config["crops"]["mode"]),
+        crops=crop_set(config["crops"]["mode"]),
         folds=FOLDS,
     output:
         sample_scans=figure("sample_scans", "1 Cohort"),
@@ -187,7 +187,7 @@ rule draw_masks:
     input:
         patients=[scores_of(name) for name in SEGMENTERS],
         masks=[masks_of(name) for name in SEGMENTERS],
-        crops=[crop_table(NETWORKS[name]) for name in SEGMENTERS],
+        crops=[crop_set_of(NETWORKS[name]) for name in SEGMENTERS],
     output:
         cnn_overlays=figure("cnn_overlays", "5 Pictures"),
         cnn_failures=figure("cnn_failures", "5 Pictures"),
@@ -210,7 +210,7 @@ rule draw_answers:
     input:
         slices=collect("<results>/scores/{run}/slices.csv", run=SHAPE_RUNS),
         answers=collect("<results>/answers/{run}.csv", run=SHAPE_RUNS),
-        crops=[crop_table(RUNS[run]) for run in SHAPE_RUNS],
+        crops=[crop_set_of(RUNS[run]) for run in SHAPE_RUNS],
     output:
         box_overlays=figure("box_overlays", "5 Pictures"),
         polygon_overlays=figure("polygon_overlays", "5 Pictures"),

@@ -3,7 +3,7 @@
 
 rule predict_radiomics:
     input:
-        crops=lambda wildcards: crop_table(segmenter_of(wildcards.radiomics)),
+        crops=lambda wildcards: crop_set_of(segmenter_of(wildcards.radiomics)),
         masks=lambda wildcards: masks_of(RADIOMICS[wildcards.radiomics]["segmenter"]),
         folds=FOLDS,
     output:

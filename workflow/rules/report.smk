@@ -7,7 +7,7 @@ rule write_tables:
         comparisons="<results>/scores/comparisons.csv",
         patients=COHORT,
         folds=FOLDS,
-        crops=[crops_table(crops) for crops in CROP_SETS],
+        crops=[crop_set(crops) for crops in CROP_SETS],
         answers=collect("<results>/answers/{run}.csv", run=RUNS),
         responses=[path for run in RUNS for path in responses(run)],
     output:
@@ -94,6 +94,7 @@ PAGE_FIGURES = [
 ]
 PAGE_SETS = sorted(CROP_SETS, key=lambda crops: crops != config["crops"]["mode"])
 """The crop sets of the page, the study's own first: of it all four sequences are shown."""
+FETCHED = collect("<models>/{hub}.fetched.json", hub=[name for name in HUB if name in ASKED])
 LOCATING = [*SEGMENTERS, *(run for run in RUNS if output_of(run) == "region")]
 
 
@@ -106,12 +107,13 @@ rule report:
         folds=FOLDS,
         graders=[scores_of(name) for name in GRADING],
         regions=[scores_of(name) for name in LOCATING],
-        crops=[crops_table(crops) for crops in PAGE_SETS],
+        crops=[crop_set(crops) for crops in PAGE_SETS],
         masks=[masks_of(name) for name in SEGMENTERS],
         slices=[f"{RESULTS}/scores/{run}/slices.csv" for run in SCORED_RUNS],
         responses=[path for run in SCORED_RUNS for path in responses(run)],
         tables=collect("<results>/report/tables/{table}.html", table=PAGE_TABLES),
         figures=collect("<results>/report/figures/{figure}.png", figure=PAGE_FIGURES),
+        fetched=FETCHED,
     output:
         REPORT,
         [directory(f"{RESULTS}/report/patients")] if config["report"]["others"] else [],
@@ -137,10 +139,7 @@ rule report:
         crop_sets=PAGE_SETS,
         graders=GRADING,
         regions=LOCATING,
-        masks={
-            crops: [(name, masks_of(name)) for name in SEGMENTERS if crops_of(NETWORKS[name]) == crops]
-            for crops in CROP_SETS
-        },
+        segmenters={crops: [name for name in SEGMENTERS if crops_of(NETWORKS[name]) == crops] for crops in CROP_SETS},
         runs={run: facts(run) | {"files": len(responses(run))} for run in SCORED_RUNS},
         text=[
             digest(path.relative_to(PROJECT))
@@ -156,6 +155,7 @@ rule report:
 rule snakemake_report:
     input:
         rules.report_parts.input,
+        fetched=FETCHED,
     output:
         "<results>/report/snakemake.html",
     log:

@@ -4,7 +4,7 @@
 rule answers:
     input:
         responses=lambda wildcards: responses(wildcards.run),
-        crops=lambda wildcards: crop_table(RUNS[wildcards.run]),
+        crops=lambda wildcards: crop_set_of(RUNS[wildcards.run]),
         folds=FOLDS,
     output:
         "<results>/answers/{run}.csv",
@@ -28,7 +28,7 @@ rule answers:
 
 rule score_run:
     input:
-        crops=lambda wildcards: crop_table(RUNS[wildcards.run]),
+        crops=lambda wildcards: crop_set_of(RUNS[wildcards.run]),
         folds=FOLDS,
         answers="<results>/answers/{run}.csv",
     output:
@@ -108,7 +108,7 @@ use rule score_classifier as score_radiomics with:
 
 rule score_segmenter:
     input:
-        crops=lambda wildcards: crop_table(NETWORKS[wildcards.segmenter]),
+        crops=lambda wildcards: crop_set_of(NETWORKS[wildcards.segmenter]),
         folds=FOLDS,
         masks=lambda wildcards: masks_of(wildcards.segmenter),
         single="<results>/cnn/{segmenter}/single",
@@ -137,7 +137,7 @@ rule score_segmenter:
 
 rule score_slices:
     input:
-        crops=lambda wildcards: crop_table(NETWORKS[wildcards.slicer]),
+        crops=lambda wildcards: crop_set_of(NETWORKS[wildcards.slicer]),
         folds=FOLDS,
         answers="<results>/cnn/{slicer}/answers.csv",
     output:
@@ -166,7 +166,7 @@ rule score_slices:
 rule score_baselines:
     input:
         cohort=COHORT,
-        crops=lambda wildcards: crops_table(wildcards.crops),
+        crops=lambda wildcards: crop_set(wildcards.crops),
         folds=FOLDS,
     output:
         patients="<results>/scores/baselines/{crops}/patients.csv",

@@ -27,12 +27,16 @@ def check_cohort():
         if planned(rules.folds):
             test_fraction, count = (config["folds"][key] for key in ("test_fraction", "count"))
             cohort_folds.make(TABLE.reset_index(drop=True), test_fraction, count, config["seed"])
-        if IS_PHANTOM:
+        if IS_PHANTOM or not SCANS_HERE:
             return
         checked = Path(".snakemake/glioma-checked") / f"{Path(COHORT_FOLDER).name}.json"
         scans = [path for own in SCANS_OF.values() for path in own.values()]
         labels = {str(value): tissue for value, tissue in LABELS.items()}
-        now = {"code": code("patients"), "labels": labels, "scans": dict(zip(scans, stamps(scans)))}
+        now = {
+            "code": code("patients", "glioma.cohort.index"),
+            "labels": labels,
+            "scans": dict(zip(scans, stamps(scans))),
+        }
         if checked.exists() and read_json(checked) == now:
             return
         cohort_index.check(TABLE, LABELS, workflow.cores or 1)

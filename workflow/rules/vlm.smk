@@ -27,7 +27,8 @@ rule tiny_vlm:
 # depends on, all rules run without one.
 rule fetch_model:
     output:
-        "<models>/{hub}/fetched.json",
+        folder=directory("<models>/{hub}"),
+        fetched="<models>/{hub}.fetched.json",
     log:
         "<logs>/fetch_model/{hub}.log",
     benchmark:
@@ -45,7 +46,8 @@ rule fetch_model:
 # Before hours of training: can it be asked about a picture at all?
 rule check_model:
     input:
-        lambda wildcards: base_files(wildcards.foreign),
+        model=lambda wildcards: model_files(wildcards.foreign),
+        template=lambda wildcards: template_of(wildcards.foreign),
     output:
         "<results>/models/{foreign}.checked.json",
     log:
@@ -59,9 +61,9 @@ rule check_model:
         mem_mb=4000,
         runtime=10,
     params:
-        base=lambda wildcards: settings.only(base(wildcards.foreign), "name", "path", "chat", "processor"),
+        base=lambda wildcards: settings.only(base(wildcards.foreign), "name", "chat", "processor"),
         # An older file in place of a newer one is another model, too.
-        files=lambda wildcards: stamps(base_files(wildcards.foreign)),
+        files=lambda wildcards: stamps([*model_files(wildcards.foreign), *template_of(wildcards.foreign)]),
         side=config["slices"]["side"],
         code=code("check_model"),
     script:
@@ -70,9 +72,9 @@ rule check_model:
 
 rule conversations:
     input:
-        crops=lambda wildcards: crop_table(ADAPTERS[wildcards.adapter]),
+        crops=lambda wildcards: crop_set_of(ADAPTERS[wildcards.adapter]),
         folds=FOLDS,
-        prompt=lambda wildcards: settings.prompt_file(ADAPTERS[wildcards.adapter]["prompt"]),
+        prompt=lambda wildcards: prompt_of(ADAPTERS[wildcards.adapter]),
         system=lambda wildcards: system_of(ADAPTERS[wildcards.adapter]),
     output:
         images=directory("<results>/conversations/{adapter}/images"),
@@ -91,7 +93,7 @@ rule conversations:
     params:
         task=lambda wildcards: ADAPTERS[wildcards.adapter]["task"],
         # By content, too: an older file in its place is another prompt.
-        prompt=lambda wildcards: stamp(settings.prompt_file(ADAPTERS[wildcards.adapter]["prompt"])),
+        prompt=lambda wildcards: stamp(prompt_of(ADAPTERS[wildcards.adapter])),
         system=lambda wildcards: stamps(system_of(ADAPTERS[wildcards.adapter])),
         settings=lambda wildcards: settings.conversations(config, wildcards.adapter),
         wording=lambda wildcards: settings.wording(config, ADAPTERS[wildcards.adapter]),
@@ -104,7 +106,9 @@ rule conversations:
 
 rule finetune:
     input:
-        lambda wildcards: usable(ADAPTERS[wildcards.adapter]["model"]),
+        lambda wildcards: checked(ADAPTERS[wildcards.adapter]["model"]),
+        model=lambda wildcards: model_files(ADAPTERS[wildcards.adapter]["model"]),
+        template=lambda wildcards: template_of(ADAPTERS[wildcards.adapter]["model"]),
         # The images are read through the conversations; naming them makes a lost one be written again.
         images="<results>/conversations/{adapter}/images",
         train="<results>/conversations/{adapter}/fold{fold}/train.jsonl",
@@ -125,7 +129,7 @@ rule finetune:
         runtime=lambda wildcards, attempt: 480 * attempt,
     params:
         # Whatever answers in the end, training is the same.
-        base=lambda wildcards: settings.only(base(ADAPTERS[wildcards.adapter]["model"]), "name", "path", *ENTRY),
+        base=lambda wildcards: settings.only(base(ADAPTERS[wildcards.adapter]["model"]), "name", *ENTRY),
         parsing=lambda wildcards: settings.adapter_parsing(config, wildcards.adapter),
         settings=lambda wildcards: ordered(ADAPTERS[wildcards.adapter]["training"]),
         seed=config["seed"],
@@ -137,7 +141,7 @@ rule finetune:
 # Answered slices of patients whom a part does not ask about.
 rule examples:
     input:
-        crops=lambda wildcards: crop_table(RUNS[wildcards.run]),
+        crops=lambda wildcards: crop_set_of(RUNS[wildcards.run]),
         folds=FOLDS,
     output:
         examples="<results>/examples/{run}/{part}/examples.jsonl",
@@ -160,11 +164,13 @@ rule examples:
 
 rule respond:
     input:
-        lambda wildcards: usable(RUNS[wildcards.run]["model"]),
-        lambda wildcards: adapter_files(wildcards.run, wildcards.part),
-        crops=lambda wildcards: crop_table(RUNS[wildcards.run]),
+        lambda wildcards: checked(RUNS[wildcards.run]["model"]),
+        model=lambda wildcards: model_files(RUNS[wildcards.run]["model"]),
+        template=lambda wildcards: template_of(RUNS[wildcards.run]["model"]),
+        adapter=lambda wildcards: adapter_files(wildcards.run, wildcards.part),
+        crops=lambda wildcards: crop_set_of(RUNS[wildcards.run]),
         folds=FOLDS,
-        prompt=lambda wildcards: settings.prompt_file(RUNS[wildcards.run]["prompt"]),
+        prompt=lambda wildcards: prompt_of(RUNS[wildcards.run]),
         system=lambda wildcards: system_of(RUNS[wildcards.run]),
         examples=lambda wildcards: examples_of(wildcards.run, wildcards.part),
     output:
@@ -182,8 +188,7 @@ rule respond:
         runtime=lambda wildcards, attempt: 240 * attempt,
     params:
         base=lambda wildcards: base(RUNS[wildcards.run]["model"]),
-        adapter=lambda wildcards: adapter_folder(wildcards.run, wildcards.part),
-        prompt=lambda wildcards: stamp(settings.prompt_file(RUNS[wildcards.run]["prompt"])),
+        prompt=lambda wildcards: stamp(prompt_of(RUNS[wildcards.run])),
         system=lambda wildcards: stamps(system_of(RUNS[wildcards.run])),
         wording=lambda wildcards: settings.wording(config, RUNS[wildcards.run]),
         task=lambda wildcards: RUNS[wildcards.run]["task"],
@@ -204,7 +209,7 @@ rule prepare_adapter:
             file=ADAPTER_FILES,
         ),
         folds=FOLDS,
-        prompt=lambda wildcards: settings.prompt_file(ADAPTERS[wildcards.adapter]["prompt"]),
+        prompt=lambda wildcards: prompt_of(ADAPTERS[wildcards.adapter]),
         system=lambda wildcards: system_of(ADAPTERS[wildcards.adapter]),
         summary=SUMMARY,
     output:

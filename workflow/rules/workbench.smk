@@ -4,11 +4,13 @@
 
 rule try_prompt:
     input:
-        lambda wildcards: usable(RUNS[wildcards.run]["model"]),
-        lambda wildcards: adapter_files(wildcards.run, "test"),
-        crops=lambda wildcards: crop_table(RUNS[wildcards.run]),
+        lambda wildcards: checked(RUNS[wildcards.run]["model"]),
+        model=lambda wildcards: model_files(RUNS[wildcards.run]["model"]),
+        template=lambda wildcards: template_of(RUNS[wildcards.run]["model"]),
+        adapter=lambda wildcards: adapter_files(wildcards.run, "test"),
+        crops=lambda wildcards: crop_set_of(RUNS[wildcards.run]),
         folds=FOLDS,
-        prompt=lambda wildcards: settings.prompt_file(RUNS[wildcards.run]["prompt"]),
+        prompt=lambda wildcards: prompt_of(RUNS[wildcards.run]),
         system=lambda wildcards: system_of(RUNS[wildcards.run]),
         examples=lambda wildcards: examples_of(wildcards.run, "test"),
     output:
@@ -25,8 +27,7 @@ rule try_prompt:
         runtime=60,
     params:
         base=lambda wildcards: base(RUNS[wildcards.run]["model"]),
-        adapter=lambda wildcards: adapter_folder(wildcards.run, "test"),
-        prompt=lambda wildcards: stamp(settings.prompt_file(RUNS[wildcards.run]["prompt"])),
+        prompt=lambda wildcards: stamp(prompt_of(RUNS[wildcards.run])),
         system=lambda wildcards: stamps(system_of(RUNS[wildcards.run])),
         wording=lambda wildcards: settings.wording(config, RUNS[wildcards.run]),
         queries=lambda wildcards: settings.queries(config, wildcards.run),

@@ -1,7 +1,5 @@
 """Raw text to parsed answers, one row a response, and one response a request."""
 
-from pathlib import Path
-
 import pandas as pd
 
 from glioma import tasks
@@ -18,7 +16,7 @@ with job(snakemake):
         convention=settings["coordinates"],
         choices=tuple(settings["choices"]),
     )
-    crops, table = Path(snakemake.input.crops).parent, folds.read(snakemake.input.folds)
+    crops, table = snakemake.input.crops, folds.read(snakemake.input.folds)
     asked = [
         requests.shard(requests.of_run(table, crops, queries, part), number, queries["shards"])
         for part in snakemake.params.parts

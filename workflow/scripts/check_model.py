@@ -4,6 +4,7 @@ from glioma.base.files import write_json
 from glioma.base.job import job
 
 with job(snakemake):
-    from glioma.vlm import model_check
+    from glioma.vlm import model_check, models
 
-    write_json(model_check.check(snakemake.params.base, snakemake.params.side), snakemake.output[0])
+    base = models.located(snakemake.params.base, snakemake.input.model)
+    write_json(model_check.check(base, snakemake.params.side), snakemake.output[0])

@@ -13,7 +13,7 @@ with job(snakemake):
     counts = conversations.write(
         Path(snakemake.output.test).parent,
         folds.read(given.folds),
-        Path(given.crops).parent,
+        given.crops,
         tasks.get(params.task),
         prompts.read(given.prompt, params.wording),
         {**params.settings, "system": system},

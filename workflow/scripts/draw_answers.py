@@ -13,7 +13,7 @@ TASKS = {"box_overlays": "bounding_box", "polygon_overlays": "polygon", "centre_
 
 with job(snakemake):
     given, out, keys = snakemake.input, snakemake.output, snakemake.params
-    folders = {Path(path).parent.name: Path(path).parent for path in given.crops}
+    folders = {Path(folder).parent.name: folder for folder in given.crops}
     facts = pd.DataFrame(keys.runs, columns=labels.FACTS)
     runs = [
         (row["task"], name, labels.group(row["family"], row["adapter"]), folders[row["crops"]])

@@ -9,7 +9,7 @@ from glioma.report.figures import scans
 with job(snakemake):
     out, keys = snakemake.output, snakemake.params
     grades = folds.grades(folds.read(snakemake.input.folds))
-    folder = Path(snakemake.input.crops).parent
+    folder = Path(snakemake.input.crops)
     chosen = [grades.index[grades == grade][0] for grade in ("HGG", "LGG") if (grades == grade).any()]
     crops = [folder / f"{patient}.npy" for patient in chosen]
     scans.sample_scans(crops, grades.to_dict(), keys.label, out.sample_scans)

@@ -7,7 +7,7 @@ from glioma.report.figures import mask_overlays
 
 with job(snakemake):
     given, out, keys = snakemake.input, snakemake.output, snakemake.params
-    crops = {Path(path).parent.name: Path(path).parent for path in given.crops}
+    crops = {Path(folder).parent.name: folder for folder in given.crops}
     masks = {Path(path).parent.name: Path(path) for path in given.masks}
     networks = {
         name: (path, masks[name], crops[cut])

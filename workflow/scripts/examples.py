@@ -1,7 +1,5 @@
 """The examples of one part of a run: answered slices of patients whom the part does not ask about."""
 
-from pathlib import Path
-
 from glioma import tasks
 from glioma.base.job import job
 from glioma.cohort import folds
@@ -11,7 +9,7 @@ with job(snakemake):
     count = examples.write(
         snakemake.output.examples,
         folds.read(snakemake.input.folds),
-        Path(snakemake.input.crops).parent,
+        snakemake.input.crops,
         tasks.get(snakemake.params.task),
         snakemake.wildcards.part,
         snakemake.params.settings,

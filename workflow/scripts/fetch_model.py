@@ -1,7 +1,6 @@
 """A model from the hub, at one commit, into a folder that all other jobs read without a network."""
 
 import sys
-from pathlib import Path
 
 from glioma.base.job import job
 
@@ -10,7 +9,7 @@ with job(snakemake, online=True):
     from glioma.vlm.fetch import fetch
 
     model = snakemake.params.model
-    commit = fetch(model["source"], model["revision"], Path(snakemake.output[0]).parent)
+    commit = fetch(model["source"], model["revision"], snakemake.output.folder, snakemake.output.fetched)
     if model["revision"] is None:
         advice = f"model {snakemake.wildcards.hub}: fetched commit {commit}; pin it: revision: {commit}"
         print(advice)

@@ -5,13 +5,13 @@ from pathlib import Path
 from glioma.base.job import job
 
 with job(snakemake):
-    from glioma.vlm import conversations
+    from glioma.vlm import conversations, models
     from glioma.vlm.finetune import finetune
 
     for file in (snakemake.input.train, snakemake.input.validation):
         conversations.check_images(file, snakemake.input.images)
     finetune(
-        snakemake.params.base,
+        models.located(snakemake.params.base, snakemake.input.model),
         snakemake.input.train,
         snakemake.input.validation,
         Path(snakemake.output.history).parent,

@@ -1,7 +1,5 @@
 """A classifier's HGG probabilities: out of fold, on the test set, and on what it was trained on."""
 
-from pathlib import Path
-
 from glioma.base.files import write_csv
 from glioma.base.job import job
 from glioma.cnn.predict import predict_classifier
@@ -12,7 +10,7 @@ with job(snakemake):
         snakemake.params.network,
         snakemake.input.weights,
         folds.read(snakemake.input.folds),
-        Path(snakemake.input.crops).parent,
+        snakemake.input.crops,
         tuple(snakemake.params.shape),
     )
     write_csv(predictions, snakemake.output[0])

@@ -1,8 +1,6 @@
 """A segmenter's masks: out of fold and on the test set, on the crop's grid and as NIfTI in the scan's; and those of one
 fold's model alone, of its training and test patients, on the crop's grid."""
 
-from pathlib import Path
-
 from glioma.base.files import write_csv
 from glioma.base.job import job
 from glioma.cnn.predict import predict_segmenter
@@ -13,7 +11,7 @@ with job(snakemake):
         snakemake.params.network,
         snakemake.input.weights,
         folds.read(snakemake.input.folds),
-        Path(snakemake.input.crops).parent,
+        snakemake.input.crops,
         snakemake.output.masks,
         snakemake.output.scans,
         # Which patients are in it, the folds say.

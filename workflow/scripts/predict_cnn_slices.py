@@ -1,7 +1,5 @@
 """A slice network's answers: out of fold and on the test set."""
 
-from pathlib import Path
-
 from glioma.base.files import write_csv
 from glioma.base.job import job
 from glioma.cnn.predict import predict_slices
@@ -12,7 +10,7 @@ with job(snakemake):
         snakemake.params.network,
         snakemake.input.weights,
         folds.read(snakemake.input.folds),
-        Path(snakemake.input.crops).parent,
+        snakemake.input.crops,
         tuple(snakemake.params.shape),
     )
     write_csv(answers, snakemake.output[0])

@@ -1,7 +1,5 @@
 """Radiomics: features of the masks that a network predicts, and grades from them."""
 
-from pathlib import Path
-
 import pandas as pd
 
 from glioma.base.files import write_csv
@@ -13,7 +11,7 @@ from glioma.radiomics.settings import Radiomics
 with job(snakemake):
     keys = Radiomics.read(snakemake.params.radiomics)
     table = folds.read(snakemake.input.folds)
-    images, masks = Path(snakemake.input.crops).parent, snakemake.input.masks
+    images, masks = snakemake.input.crops, snakemake.input.masks
     described = {
         patient: features.describe(crop_files.load(images, patient), crop_files.load_predicted(masks, patient), spacing)
         for patient, spacing in truth.spacings(images, table["patient"]).items()

@@ -35,7 +35,7 @@ def commit() -> str:
 
 with job(snakemake):
     given, params = snakemake.input, snakemake.params
-    config = snakemake.config | {"models": fetched(snakemake.config["models"], "results/models")}
+    config = snakemake.config | {"models": fetched(snakemake.config["models"], snakemake.input.fetched)}
     summary, comparisons, audit = (pd.read_csv(given[name]) for name in ("summary", "comparisons", "audit"))
     table = folds.read(given.folds)
     graders, regions = (dict(zip(params[name], given[name], strict=True)) for name in ("graders", "regions"))
@@ -46,7 +46,7 @@ with job(snakemake):
         for patient in truth.index
     }
     shown = patients.chosen(table, wrong, params.patients)
-    sets = {name: Path(path).parent for name, path in zip(params.crop_sets, given.crops, strict=True)}
+    sets = dict(zip(params.crop_sets, given.crops, strict=True))
     others = [name for name in table["patient"] if name not in shown] if len(snakemake.output) > 1 else []
     seen = {*shown, *others}
     runs, start = {}, 0
@@ -63,7 +63,11 @@ with job(snakemake):
         }
     # The CNN that locates best is drawn first.
     best = sorted(dice, key=lambda name: -sum(dice[name].values()) / max(1, len(dice[name])))
-    masks = {crops: sorted(each, key=lambda pair: best.index(pair[0])) for crops, each in params.masks.items()}
+    folders = {Path(folder).parent.name: folder for folder in given.masks}
+    masks = {
+        crops: [(name, folders[name]) for name in sorted(names, key=best.index)]
+        for crops, names in params.segmenters.items()
+    }
 
     def pictures(name: str) -> dict:
         scans = patients.scans(name, sets, masks)

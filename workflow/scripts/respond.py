@@ -1,22 +1,21 @@
 """What one run's model answers about its share of the slices of one part of the patients."""
 
-from pathlib import Path
-
 from glioma.base.job import job
 from glioma.cohort import folds
 from glioma.vlm import prompts, requests
 
 with job(snakemake):
+    from glioma.vlm import models
     from glioma.vlm.images import read_examples
     from glioma.vlm.respond import respond
 
     given, params = snakemake.input, snakemake.params
     queries, wildcards = params.queries, snakemake.wildcards
-    crops = Path(given.crops).parent
+    crops = given.crops
     questions = requests.of_run(folds.read(given.folds), crops, queries, wildcards.part)
     respond(
-        params.base,
-        params.adapter,
+        models.located(params.base, given.model),
+        models.folder_of(given.adapter),
         requests.shard(questions, int(wildcards.shard), queries["shards"]),
         crops,
         prompts.read(given.prompt, params.wording),

@@ -1,7 +1,5 @@
 """The scores of one VLM run: per slice, per patient, and the summary of every cohort that it was answers about."""
 
-from pathlib import Path
-
 from glioma import tasks
 from glioma.base.files import write_csv
 from glioma.base.job import job
@@ -19,7 +17,7 @@ with job(snakemake):
     settings = Settings.from_config(keys["scores"], keys["votes"], keys["side"], snakemake.params.seed)
     facts = {"run": snakemake.wildcards.run, "model": run["model"], "adapter": run["adapter"] or ""}
     entry = Entry(run["task"], "vlm", **facts, crops=snakemake.params.crops)
-    crops, table = Path(snakemake.input.crops).parent, folds.read(snakemake.input.folds)
+    crops, table = snakemake.input.crops, folds.read(snakemake.input.folds)
     answers = tasks.read_answers(snakemake.input.answers)
     cohorts = members(table, answers["patient"])
     everyone = set().union(*cohorts.values())

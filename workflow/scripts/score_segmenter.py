@@ -1,7 +1,5 @@
 """The scores of one CNN segmenter, of every cohort."""
 
-from pathlib import Path
-
 from glioma.base.files import write_csv
 from glioma.base.job import job
 from glioma.cohort import crop_files, folds, truth
@@ -14,7 +12,7 @@ with job(snakemake):
     keys = snakemake.params.settings
     settings = Settings.from_config(keys["scores"], keys["votes"], keys["side"], snakemake.params.seed)
     table = folds.read(snakemake.input.folds)
-    crops, masks = Path(snakemake.input.crops).parent, snakemake.input.masks
+    crops, masks = snakemake.input.crops, snakemake.input.masks
     network = snakemake.wildcards.segmenter
     entry = Entry("segmentation", "cnn", network, snakemake.params.model, crops=snakemake.params.crops)
     known, spacings = truth.masks(crops, table["patient"]), truth.spacings(crops, table["patient"])

@@ -1,7 +1,5 @@
 """The scores of one slice network, whose answers are voted as a VLM's are."""
 
-from pathlib import Path
-
 from glioma.base.files import write_csv
 from glioma.base.job import job
 from glioma.cohort import folds, truth
@@ -19,7 +17,7 @@ with job(snakemake):
     table = folds.read(snakemake.input.folds)
     requested = read_answers(snakemake.input.answers)
     grades = folds.grades(table)
-    masks = truth.masks(Path(snakemake.input.crops).parent, grades.index)
+    masks = truth.masks(snakemake.input.crops, grades.index)
     shown = slice_truth(masks, ["axial"], keys["tumour_pixels"])
     cohorts = members(table, requested["patient"])
     scores = score_classification(requested, shown, grades, entry, settings, cohorts)

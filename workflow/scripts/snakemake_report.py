@@ -13,7 +13,7 @@ from glioma.report.revisions import fetched
 with job(snakemake):
     configuration = Path(snakemake.output[0]).with_name("config.json")
     # Not sorted: entries keep their order, in another one Snakemake would take finished results for outdated.
-    used = snakemake.config | {"models": fetched(snakemake.config["models"], "results/models")}
+    used = snakemake.config | {"models": fetched(snakemake.config["models"], snakemake.input.fetched)}
     with atomic_path(configuration) as temporary:
         temporary.write_text(json.dumps(used, indent=1) + "\n", encoding="utf-8")
     snakefile = Path(snakemake.scriptdir).resolve().parents[1] / "Snakefile"

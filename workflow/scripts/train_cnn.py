@@ -14,7 +14,7 @@ with job(snakemake):
         patients_train=cohorts["train"],
         patients_validation=cohorts["validation"],
         grades=folds.grades(table).to_dict(),
-        crops_folder=Path(snakemake.input.crops).parent,
+        crops_folder=snakemake.input.crops,
         out_folder=Path(snakemake.output.weights).parent,
         seed=snakemake.params.seed,
         crop_shape=tuple(snakemake.params.shape),

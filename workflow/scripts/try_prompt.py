@@ -1,7 +1,5 @@
 """One patient's slices asked with a run's prompt as it stands, on a page beside what former prompts were answered."""
 
-from pathlib import Path
-
 from glioma import tasks
 from glioma.base.errors import UserError
 from glioma.base.job import job
@@ -10,12 +8,13 @@ from glioma.vlm import prompts, requests
 
 with job(snakemake):
     from glioma import workbench
+    from glioma.vlm import models
     from glioma.vlm.backends import Prompt
     from glioma.vlm.images import read_examples
     from glioma.vlm.respond import respond
 
     given, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
-    grades, crops = folds.grades(folds.read(given.folds)), Path(given.crops).parent
+    grades, crops = folds.grades(folds.read(given.folds)), given.crops
     if wildcards.patient not in grades:
         raise UserError(f"patient {wildcards.patient}: none of this cohort; the first one is {min(grades.index)}")
     choice = {key: params.queries[key] for key in ("orientations", "selection", "every", "tumour_pixels")}
@@ -30,14 +29,15 @@ with job(snakemake):
     )
     prompt, system = prompts.read(given.prompt, params.wording), prompts.read_optional(given.system, params.wording)
     examples, kept, out = read_examples(given.examples), snakemake.config["store"], snakemake.output
-    asked = (params.base, params.adapter, bench.requests, crops, prompt, params.generation)
+    base, adapter = models.located(params.base, given.model), models.folder_of(given.adapter)
+    asked = (base, adapter, bench.requests, crops, prompt, params.generation)
     how = (params.seed, params.code, kept, bench.task.name, system, examples)
     count = respond(*asked, out.responses, out.timing, *how)
     bench.write(
         out.page,
         tasks.read_responses(out.responses),
         prompt,
-        bench.former(kept, params.base, params.adapter, Prompt(prompt, system=system, examples=examples)),
+        bench.former(kept, base, adapter, Prompt(prompt, system=system, examples=examples)),
         run=wildcards.run,
         patient=wildcards.patient,
         banner="Phantom patient." if params.phantom else "Not one of the report's pages: for working on a prompt.",

@@ -22,7 +22,8 @@ with job(snakemake):
     scores.summary_table(given.summary, keys.label, out.summary)
     parsed = {Path(path).stem: path for path in given.answers}
     responses = {run: [path for path in given.responses if Path(path).parent.name == run] for run in parsed}
-    crops = {run: Path(given.crops[0]).parents[1] / mode for run, mode in keys.crops.items()}
+    folders = {Path(folder).parent.name: folder for folder in given.crops}
+    crops = {run: folders[mode] for run, mode in keys.crops.items()}
     answers.sample_answers(
         responses, parsed, keys.tasks, given.folds, crops, keys.label, out.sample_answers, side=keys.scoring["side"]
     )

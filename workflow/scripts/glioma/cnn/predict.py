@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from glioma.base.answers import COLUMNS, LABELS
 from glioma.base.errors import UserError
-from glioma.base.files import atomic_path, read_json
+from glioma.base.files import atomic_path
 from glioma.cnn import device as devices
 from glioma.cnn import networks
 from glioma.cnn.data import Patients, Samples, Slices, normalise
@@ -238,7 +238,7 @@ def write_mask(
     """One mask as npy on the crop's grid and, with `scans_folder`, as NIfTI in the scan's."""
     save_mask(mask, patient, masks_folder)
     if scans_folder is not None:
-        scan, affine = crops.mask_to_scan(mask, read_json(Path(crops_folder) / f"{patient}.json"))
+        scan, affine = crops.mask_to_scan(mask, crop_files.load_geometry(crops_folder, patient))
         nifti.write(scan, affine, Path(scans_folder) / f"{patient}.nii.gz")
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from scipy import sparse
 
 from glioma.base.errors import UserError
-from glioma.base.files import atomic_path, read_json, write_json
+from glioma.base.files import atomic_path, write_json
 from glioma.cohort import crop_files, nifti, voxels
 from glioma.cohort.labels import canonical
 from glioma.cohort.sequences import SEQUENCES
@@ -256,10 +256,10 @@ def table(folder: str | Path, patients: Iterable[str]) -> pd.DataFrame:
 
     rows = []
     for patient in patients:
-        geometry = read_json(Path(folder) / f"{patient}.json")
+        geometry = crop_files.load_geometry(folder, patient)
         content = hashlib.sha256()
-        for suffix in (".npy", ".mask.npy", ".json"):
-            content.update((Path(folder) / f"{patient}{suffix}").read_bytes())
+        for end in crop_files.ENDS:
+            content.update((Path(folder) / f"{patient}{end}").read_bytes())
         rows.append(
             {
                 "patient": patient,

@@ -32,21 +32,25 @@ def name(settings: Mapping) -> str:
     return f"{shown}-{hashlib.sha256(json.dumps(causes, sort_keys=True).encode()).hexdigest()[:6]}"
 
 
-def as_written(settings: Mapping, folder: str) -> dict:
-    """The settings that find a cohort on the disk: phantoms are written to `folder` as BraTS 2020 lies."""
-    return {**settings, "root": folder, "layout": "brats2020"} if settings["layout"] == "phantom" else dict(settings)
-
-
-def index(settings: Mapping) -> pd.DataFrame:
+def index(settings: Mapping, scans_here: bool = True) -> pd.DataFrame:
     """The table of a cohort, a row a patient: patient, subject, grade, site, and the paths flair, t1, t1ce, t2, mask.
 
     `settings` is the section `cohort`: root, layout (auto, brats2020, brats2021, brats2023, table), table, grades and
-    exclude; what is left out is empty. Looks at names and tables only, so that it can run before every workflow start.
-    Raises `UserError` listing every fault found.
+    exclude; what is left out is empty. Looks at names and tables only, so that it can run before every workflow start;
+    where scans lie in a storage (`scans_here` false), at tables alone, and the layout must be one. Raises `UserError`
+    listing every fault found.
     """
+    if not scans_here and not settings.get("table"):
+        raise UserError(
+            f"cohort.layout: {settings.get('layout') or 'auto'}, but jobs that share no file system list no folder "
+            "of scans; name a table of their paths in the storage (cohort.table, docs/cloud.md)"
+        )
     source = layouts.find(settings)
     exclude = set(settings.get("exclude") or ())
-    table, present, faults = (_of_table if source.layout == "table" else _of_year)(source, exclude)
+    if source.layout == "table":
+        table, present, faults = _of_table(source, exclude, scans_here)
+    else:
+        table, present, faults = _of_year(source, exclude)
     unknown = sorted(exclude - present)
     # A text in braces is a wildcard to Snakemake.
     braced = [path for path in table[list(SCANS)].to_numpy().ravel() if isinstance(path, str) and set(path) & set("{}")]
@@ -168,7 +172,7 @@ def _of_year(source: layouts.Source, exclude: set[str]) -> _Cohort:
     return _Cohort(table, {*everyone["patient"], *named}, faults)
 
 
-def _of_table(source: layouts.Source, exclude: set[str]) -> _Cohort:
+def _of_table(source: layouts.Source, exclude: set[str], scans_here: bool) -> _Cohort:
     """The patients of a table of files, whose paths are absolute or relative to the root."""
     everyone, paths = grade_tables.of_table(source.table)
     kept = ~everyone["patient"].isin(exclude)
@@ -181,7 +185,7 @@ def _of_table(source: layouts.Source, exclude: set[str]) -> _Cohort:
     named = paths.stack()
     named = named[named != ""]
     faults += [f"{source.table}: {path} stands there twice" for path in sorted(set(named[named.duplicated()]))]
-    faults += layouts.missing_files(list(dict.fromkeys(named)))
+    faults += layouts.missing_files(list(dict.fromkeys(named))) if scans_here else []
     return _Cohort(roster.join(paths).reset_index(drop=True), set(everyone["patient"]), faults)
 
 

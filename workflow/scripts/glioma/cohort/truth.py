@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from glioma.base.files import read_json
 from glioma.cohort import crop_files
 
 
@@ -16,4 +15,4 @@ def masks(folder: str | Path, patients: Iterable[str]) -> dict[str, np.ndarray]:
 
 def spacings(folder: str | Path, patients: Iterable[str]) -> dict[str, tuple[float, float, float]]:
     """Voxel sizes in mm along (slice, row, column)."""
-    return {patient: tuple(read_json(Path(folder) / f"{patient}.json")["spacing"]) for patient in patients}
+    return {patient: tuple(crop_files.load_geometry(folder, patient)["spacing"]) for patient in patients}

@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from glioma.base.files import read_json
 from glioma.cohort import crop_files
 from glioma.report.figures import scans, style
 from glioma.report.figures.ranks import RANKS, positions
@@ -125,7 +124,7 @@ def _volume_overlay(
     """Truth and the masks of (folder, colour) over a patient's FLAIR."""
     image, mask = crop_files.load(crops_folder, patient), crop_files.load_mask(crops_folder, patient)
     index = scans.largest_section(mask, "axial")
-    spacing = read_json(Path(crops_folder) / f"{patient}.json")["spacing"]
+    spacing = crop_files.load_geometry(crops_folder, patient)["spacing"]
     scans.show(axes, image[0, index], scans.pixel_size(spacing, "axial"), "axial")
     scans.outline(axes, mask[index] > 0, style.TRUTH, 1.6)
     for folder, colour in predicted:

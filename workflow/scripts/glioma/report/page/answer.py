@@ -136,10 +136,14 @@ def _evidence(test: Mapping[str, Any], margin: float) -> str:
     who = {"pooled": "all patients, each by a model that has not seen it", "test": "test patients"}
     return (
         f"{test['first']} less {test['second']}: {test['effect']:+.2f} "
-        f"[{test['effect_low']:+.2f}, {test['effect_high']:+.2f}], {test['effect_name']}; "
+        f"{_interval(test['effect_low'], test['effect_high'])}, {test['effect_name']}; "
         f"{int(test['n'])} patients ({who.get(test['cohort'], test['cohort'])}); p {_p(test['p_holm'])} "
         f"({test['test']}, Holm); margin {margin:g}"
     )
+
+
+def _interval(low: float, high: float) -> str:
+    return f"[{low:+.2f}, {high:+.2f}]" if pd.notna(low) and pd.notna(high) else "[no interval]"
 
 
 def _p(value: float) -> str:
@@ -207,7 +211,7 @@ def help_of_constraint(comparisons: pd.DataFrame, summary: pd.DataFrame, pairs: 
             parsed = [_parsed(summary, name) for name in pair[::-1]]
             lines.append(
                 f"{pair[0]}: {records.heading(str(test['metric']))} {sign * test['effect']:+.2f} "
-                f"[{effect[0]:+.2f}, {effect[1]:+.2f}] against the same answers decoded freely; "
+                f"{_interval(*effect)} against the same answers decoded freely; "
                 f"{parsed[0]:.0%} of answers parsed become {parsed[1]:.0%} "
                 f"({test['cohort']} patients, n = {int(test['n'])})"
             )
@@ -226,6 +230,6 @@ def help_of_truth(audit: pd.DataFrame) -> list[str]:
     known = audit[audit["factor"].eq("crops") & audit["low"].notna() & audit["metric"].ne("dice_slices")]
     return [
         f"{row.run}: {records.heading(str(row.metric).removesuffix('_volume'))} {row.value:+.2f} "
-        f"[{row.low:+.2f}, {row.high:+.2f}] on crops around the true tumour ({row.cohort} patients, n = {int(row.n)})"
+        f"{_interval(row.low, row.high)} on crops around the true tumour ({row.cohort} patients, n = {int(row.n)})"
         for row in known.drop_duplicates("run").itertuples()
     ]

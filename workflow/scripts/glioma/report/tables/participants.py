@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from glioma.base.files import read_json
+from glioma.cohort import crop_files
 from glioma.cohort import folds as fold_tables
 from glioma.report.html import UNDEFINED, Cell, Out, Table, write
 from glioma.report.tables.scores import count
@@ -17,20 +17,20 @@ GRADES = ("HGG", "LGG")
 def participants_table(
     patients: str | Path,
     folds: str | Path,
-    crop_tables: Sequence[str | Path],
+    crop_sets: Sequence[str | Path],
     excluded: Sequence[str],
     cohort_label: str,
     out: Out,
 ) -> None:
     """Write the page.
 
-    patients: the cohort's table (patient, subject, grade, site). crop_tables: the `crops.csv` of each crop set, with
-    the crops' geometry beside it. excluded: the ids of cohort.exclude.
+    patients: the cohort's table (patient, subject, grade, site). crop_sets: the folders of crops, each with its
+    table. excluded: the ids of cohort.exclude.
     """
     people = pd.read_csv(patients, dtype=str, keep_default_na=False).set_index("patient")
     assigned = fold_tables.read(folds).set_index("patient")
-    people = people.join(assigned[["split", "fold"]]).assign(ml=_volumes(Path(crop_tables[0]).parent, people.index))
-    sections = [_flow(people, excluded), _groups(people), _sites(people), _crops(crop_tables)]
+    people = people.join(assigned[["split", "fold"]]).assign(ml=_volumes(crop_sets[0], people.index))
+    sections = [_flow(people, excluded), _groups(people), _sites(people), _crops(crop_sets)]
     notes = (
         "Scans of one subject stay in one group. Each fold validates once and trains otherwise; test patients do "
         "neither. Tumour volume is the whole tumour of the expert mask, in the scan's own voxels: median (quartiles).",
@@ -38,11 +38,11 @@ def participants_table(
     write(out, "Participants", cohort_label, sections, notes)
 
 
-def _volumes(folder: Path, patients: Sequence[str]) -> list[float]:
+def _volumes(folder: str | Path, patients: Sequence[str]) -> list[float]:
     """Tumour volumes in millilitres, from the voxels of the scans."""
     found = []
     for patient in patients:
-        geometry = read_json(folder / f"{patient}.json")
+        geometry = crop_files.load_geometry(folder, patient)
         voxel = abs(np.linalg.det(np.asarray(geometry["scan_affine"])[:3, :3]))
         found.append(geometry["tumour_voxels_in_scan"] * voxel / 1000)
     return found
@@ -110,11 +110,11 @@ def _sites(people: pd.DataFrame) -> Table:
     return Table("Sites", columns, body, note, frozenset(columns[1:]))
 
 
-def _crops(crop_tables: Sequence[str | Path]) -> Table:
+def _crops(crop_sets: Sequence[str | Path]) -> Table:
     body = []
-    for path in crop_tables:
-        share = pd.read_csv(path)["tumour_share_in_crop"]
-        body.append([Path(path).parent.name, count(len(share)), count((share < 1).sum()), Cell(f"{share.min():.3f}")])
+    for folder in map(Path, crop_sets):
+        share = pd.read_csv(folder / crop_files.TABLE)["tumour_share_in_crop"]
+        body.append([folder.parent.name, count(len(share)), count((share < 1).sum()), Cell(f"{share.min():.3f}")])
     columns = ("Crops", "Patients", "Tumours cut", "Least share inside")
     note = "What of a tumour lies outside its crop can be found by no model and is not scored."
     return Table("Crops", columns, body, note, frozenset(columns[1:]))

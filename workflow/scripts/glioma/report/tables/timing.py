@@ -53,7 +53,8 @@ def timing_table(
             ]
         )
     columns = ("Rule", "Jobs", "Total", "Longest job", "Processor time", "Largest memory (MB)")
-    sections = [Table("Jobs", columns, jobs, numeric=frozenset(columns[1:]), tools=True)]
+    # Where jobs share no file system, none has the benchmarks of another.
+    sections = [Table("Jobs", columns, jobs, numeric=frozenset(columns[1:]), tools=True)] if jobs else []
     asked = [_speed(run, pd.concat([pd.read_csv(path) for path in paths])) for run, paths in timings.items() if paths]
     columns = ("Run", "Answers", "Tokens", "Time", "Answers a second", "Tokens a second")
     if asked:
