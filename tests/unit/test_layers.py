@@ -12,7 +12,7 @@ BELOW = [
     {"geometry"},
     {"metrics"},
     {"stats", "cohort", "tasks"},
-    {"cnn", "radiomics", "vlm"},
+    {"cnn", "radiomics", "sam", "vlm"},
     {"scoring"},
     {"compare"},
     {"report", "demo"},

@@ -93,10 +93,15 @@ def test_answers_are_those_that_a_run_asks_for(config, tmp_path, part, every):
     cohort = pd.concat([patients, pd.DataFrame(extra, columns=patients.columns)])
     for name in ("gli-f", "gli-g", "gli-h"):
         np.save(tmp_path / f"{name}.mask.npy", np.load(tmp_path / "gli-a.mask.npy"))
+    config["sam"] = {"s": {"boxes": ["truth"], "every": every, "patients": "test" if part == "test" else "all"}}
     study = Study(config, cohort)
     asked = settings.queries(config, "classification-general")
     wanted = requests.of_run(folds.make(cohort, 0.25, 2, config["seed"]), tmp_path, asked, part)
     assert study.answers("classification-general", part) == len(wanted) > 0
+    if part in ("test", "everyone"):
+        split = folds.make(cohort, 0.25, 2, config["seed"])
+        segmented = requests.of_run(split, tmp_path, settings.sam_queries(config, "s"), part)
+        assert study.units(Job("segment_boxes", {"sam": "s"}))["slice"] == len(segmented) > 0
 
 
 def test_every_rule_of_the_demo_has_a_measured_cost(study):

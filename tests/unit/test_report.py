@@ -445,6 +445,13 @@ def render(config: dict) -> str:
     return text.render(snakemake=SimpleNamespace(config=config))
 
 
+def test_methods_say_whose_boxes_become_masks():
+    entry = {"model": "/models/medsam", "boxes": ["truth", "monai-unet"], "every": 5, "patients": "test"}
+    text = render(resolved() | {"sam": {"medsam": entry}})
+    assert "of the boxes of truth, monai-unet on one axial FLAIR slice in 5 of\nthe test patients." in text
+    assert "From boxes to masks" not in render(resolved())
+
+
 def body(text: str) -> str:
     return publish_parts(text, writer="html", settings_overrides={"report_level": 1, "halt_level": 2})["body"]
 

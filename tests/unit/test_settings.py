@@ -117,6 +117,23 @@ def test_the_studies_are_complete_and_hold_nothing_of_each_other(name):
             {"radiomics": {"r": {"segmenter": "monai-unet", "strengths": []}}},
             r"key radiomics\.r\.strengths: \[\] is too short; name at least 1",
         ),
+        ({"sam": {"s": {"boxes": []}}}, r"key sam\.s\.boxes: \[\] is too short; name at least 1"),
+        ({"sam": {"s": {"boxes": ["truth", "truth"]}}}, r"key sam\.s\.boxes: truth stands twice; keep one"),
+        ({"sam": {"s": {"boxes": ["monai-unett"]}}}, r"key sam\.s\.boxes: no entry 'monai-unett'; did you mean"),
+        ({"sam": {"s": {"boxes": ["presence-general"]}}}, r"key sam\.s\.boxes: no entry 'presence-general'"),
+        ({"sam": {"s": {"boxes": ["bounding_box-general"], "every": 6}}}, r"sam\.s\.every: 6, but .* one slice in 4"),
+        (
+            {"sam": {"s": {"boxes": ["bounding_box-finetuned"], "every": 4, "patients": "all"}}},
+            r"key sam\.s\.patients: all, but 'bounding_box-finetuned' is asked about test patients only",
+        ),
+        (
+            {"sam": {"s": {"boxes": ["monai-unet", "paper-segmenter"]}}},
+            r"key sam\.s\.boxes: their crops differ \(brain, tumour\); make an entry of each",
+        ),
+        (
+            {"sam": {"s": {"boxes": ["truth"], "model": "/nowhere"}}},
+            r"key sam\.s\.model: /nowhere holds no config\.json",
+        ),
         ({"comparisons": [["radiomics", "monai-unet"]]}, "'radiomics' gives a grade, 'monai-unet' a region"),
         ({"comparisons": [["monai-unet", "nobody"]]}, r"key comparisons: no entry 'nobody'"),
         ({"comparisons": [["monai-unet"]]}, "is no pair of two names"),

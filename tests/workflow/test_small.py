@@ -7,6 +7,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+import tiny_sam
 
 from glioma import tasks
 from workspace import REPOSITORY, Workspace
@@ -101,6 +102,24 @@ def test_a_second_run_does_nothing_and_an_edited_prompt_little(done):
     assert "respond" not in done.planned(*CONFIG)
     held = done.snakemake("store", "--cores", "1", *CONFIG)
     assert held.returncode == 0 and "Classify the brain scan" in held.stdout and "contexts" in held.stdout
+
+
+def test_a_promptable_segmenter_makes_masks_of_boxes(done, tmp_path):
+    model = tiny_sam.build(tmp_path / "sam")
+    sources = ["truth", "monai-unet", "bounding_box-finetuned"]
+    sam = f"sam={{tiny: {{model: {model}, boxes: {sources}, every: 24}}}}"
+    ran = done.snakemake(f"{RESULTS}/scores/sam/tiny/summary.csv", "--cores", "1", *CONFIG, sam)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    scores = {
+        name: pd.read_csv(done.folder / RESULTS / f"scores/sam/tiny/{name}.csv") for name in ("slices", "summary")
+    }
+    assert set(scores["summary"]["run"]) == {f"tiny-{source}" for source in sources}
+    assert scores["summary"].query("metric == 'dice'")["value"].between(0, 1).all()
+    # The slices that the run was asked about, and of the truth those with tumour among them.
+    asked = scores["slices"].groupby("run").size()
+    answers = pd.read_csv(done.folder / RESULTS / "answers/bounding_box-finetuned.csv")
+    assert asked["tiny-bounding_box-finetuned"] == asked["tiny-monai-unet"] == len(answers)
+    assert 0 < asked["tiny-truth"] == scores["slices"].query("run == 'tiny-monai-unet'")["tumour"].sum()
 
 
 def test_a_brats_folder_gives_the_same_crops_and_a_broken_one_is_named(done, tmp_path):

@@ -22,12 +22,13 @@ from glioma.cohort import index as cohort_index
 from glioma.cohort.sequences import SCANS
 from glioma.config import check, settings, study
 from glioma.demo import phantom, tiny_vlm
+from glioma.sam.settings import LITE
 from glioma.vlm import backends
 from glioma.vlm.settings import ADAPTER_FILES, ENTRY
 
-# An error of the user's ends in its one line, not in a traceback.
 # Else scans lie in a storage, and are seen by jobs alone.
 SCANS_HERE = SharedFSUsage.INPUT_OUTPUT in workflow.storage_settings.shared_fs_usage
+# An error of the user's ends in its one line, not in a traceback.
 try:
     check.folder(Path.cwd(), sys.executable)
     if not workflow.remote_exec and (said := runs.release(sys.argv[1:])):
@@ -83,6 +84,8 @@ SEGMENTERS = [name for name, entry in NETWORKS.items() if entry["task"] == "segm
 SLICERS = [name for name, entry in NETWORKS.items() if entry["architecture"].startswith("slice:")]
 CLASSIFIERS = [name for name in NETWORKS if name not in SEGMENTERS + SLICERS]
 RADIOMICS = config["radiomics"]
+SAM = config["sam"]
+SAM_METHODS = settings.sam_methods(config)
 FOLD_NUMBERS = list(range(config["folds"]["count"]))
 ADAPTERS = config["adapters"]
 PUBLISHED_ADAPTERS = [name for name, entry in ADAPTERS.items() if entry["publish"]]
@@ -98,10 +101,10 @@ def output_of(run):
 GPU = settings.gpus(config)
 # A network has room on one.
 ONE_GPU = min(GPU, 1)
+ASKED = {entry["model"] for entry in (*ADAPTERS.values(), *RUNS.values())}
 HUB = [name for name, entry in config["models"].items() if settings.origin(entry) == "hub"]
 SERVED = [name for name, entry in config["models"].items() if settings.origin(entry) == "endpoint"]
 EMBEDDED = [name for name, entry in config["models"].items() if settings.origin(entry) == "embedded"]
-ASKED = {entry["model"] for entry in (*ADAPTERS.values(), *RUNS.values())}
 CLASSIFICATION_RUNS = [run for run in RUNS if output_of(run) == "grade" and not RUNS[run]["repeats"]]
 CONSISTENCY_RUNS = [run for run, entry in RUNS.items() if entry["repeats"]]
 SHAPE_RUNS = [run for run in RUNS if output_of(run) in ("region", "point")]
@@ -115,6 +118,7 @@ wildcard_constraints:
     classifier=settings.alternatives(CLASSIFIERS),
     slicer=settings.alternatives(SLICERS),
     radiomics=settings.alternatives(RADIOMICS),
+    sam=settings.alternatives(SAM),
     adapter=settings.alternatives(ADAPTERS),
     run=settings.alternatives(RUNS),
     embedded=settings.alternatives(EMBEDDED),
@@ -225,9 +229,22 @@ def crop_set_of(entry):
 
 
 def scores_of(name, file="patients.csv"):
-    """A file of the scores of a network, a radiomics grader or a run."""
-    folder = "cnn/" if name in NETWORKS else "radiomics/" if name in RADIOMICS else ""
+    """A file of the scores of a network, a radiomics grader, a promptable segmenter or a run."""
+    sections = {"cnn/": NETWORKS, "radiomics/": RADIOMICS, "sam/": SAM}
+    folder = next((folder for folder, entries in sections.items() if name in entries), "")
     return f"{RESULTS}/scores/{folder}{name}/{file}"
+
+
+def crops_of_sam(name):
+    """The crop set of the boxes of a promptable segmenter."""
+    (crops,) = settings.crops_of_sam(config, name)
+    return crops
+
+
+def sam_files(name):
+    """The files of a promptable segmenter that lies in a folder of the user's."""
+    model = SAM[name]["model"]
+    return [] if model == LITE else [local(path) for path in settings.model_files(model)]
 
 
 def segmenter_of(radiomics):

@@ -3,7 +3,7 @@
 
 BASELINE_PATIENTS = collect("<results>/scores/baselines/{crops}/patients.csv", crops=CROP_SETS)
 SCORED_RUNS = [run for run in RUNS if run not in CONSISTENCY_RUNS]
-METHOD_PATIENTS = [scores_of(name) for name in [*NETWORKS, *RADIOMICS, *SCORED_RUNS]]
+METHOD_PATIENTS = [scores_of(name) for name in [*NETWORKS, *RADIOMICS, *SAM, *SCORED_RUNS]]
 
 
 # For other programs: every score of every patient by every method.
@@ -40,7 +40,11 @@ rule compare:
         "../envs/main.yaml"
     params:
         # Networks and runs that were given every n-th slice only.
-        every={name: entry["every"] for name, entry in (NETWORKS | RUNS).items() if entry["every"] > 1},
+        every={
+            name: entry["every"]
+            for name, entry in (NETWORKS | RUNS | {method: SAM[name] for method, name in SAM_METHODS.items()}).items()
+            if entry["every"] > 1
+        },
         pairs=config["comparisons"],
         dimension=config["scores"]["dimension"],
         settings=settings.only(config["scores"], *settings.INTERVALS),

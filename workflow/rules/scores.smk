@@ -191,7 +191,7 @@ rule score_baselines:
 rule summary:
     input:
         collect("<results>/scores/cnn/{network}/summary.csv", network=NETWORKS),
-        [scores_of(name, "summary.csv") for name in [*RADIOMICS, *RUNS]],
+        [scores_of(name, "summary.csv") for name in [*RADIOMICS, *SAM, *RUNS]],
         collect("<results>/scores/baselines/{crops}/summary.csv", crops=CROP_SETS),
     output:
         SUMMARY,

@@ -14,6 +14,7 @@ from glioma.cohort import parts
 from glioma.config import settings
 from glioma.config.entries import GRADES, TAKEN
 from glioma.metrics import with_medpy
+from glioma.sam.settings import TRUTH, lacking
 from glioma.scoring.names import BASELINES, BY_SITE
 from glioma.vlm import prompts
 
@@ -48,6 +49,7 @@ def check(config: dict[str, Any]) -> None:
             raise UserError(f"configuration, key models.{name}.chat.template: no file {template}; mend the path")
     _adapters(config)
     _runs(config)
+    _sam(config, segmenters)
     _prompts(config)
     published = _published_rows()
     for section, entries in (("networks", networks), ("runs", runs)):
@@ -64,7 +66,7 @@ def check(config: dict[str, Any]) -> None:
         raise UserError(f"configuration, key scores.backend: {with_medpy.MISSING}")
     for pair in config["comparisons"]:
         for name in pair:
-            _known("comparisons", name, [*networks, *radiomics, *runs, *BASELINES])
+            _known("comparisons", name, [*networks, *radiomics, *settings.sam_methods(config), *runs, *BASELINES])
         first, second = (_outputs(config, name) for name in pair)
         if not first & second:
             raise UserError(
@@ -127,6 +129,8 @@ def _outputs(config: dict[str, Any], name: str) -> set[str]:
         return BASELINES[name]
     if name in config["radiomics"]:
         return {"grade"}
+    if name in settings.sam_methods(config):
+        return {"region"}
     return {tasks.get({**config["networks"], **config["runs"]}[name]["task"]).output}
 
 
@@ -146,6 +150,44 @@ def _adapters(config: dict[str, Any]) -> None:
                 f"configuration, key adapters.{name}.folds: no fold {last}; "
                 f"folds.count is {config['folds']['count']}, the first fold is 0"
             )
+
+
+def _sam(config: dict[str, Any], segmenters: Iterable[str]) -> None:
+    """Promptable segmenters are there, and all boxes of one are on the same slices of the same crops."""
+    runs = config["runs"]
+    drawing = [
+        name
+        for name, run in runs.items()
+        if getattr(tasks.get(run["task"]), "drawn", "") == "box" and not run["repeats"] and run["samples"] == 1
+    ]
+    for name, entry in config["sam"].items():
+        key = f"sam.{name}"
+        for source in entry["boxes"]:
+            _known(f"{key}.boxes", source, [TRUTH, *segmenters, *drawing])
+            run = runs.get(source)
+            if run and (run["selection"] != "all" or list(run["orientations"]) != ["axial"]):
+                raise UserError(
+                    f"configuration, key {key}.boxes: {source!r} is not asked about all axial slices; name one that is"
+                )
+            if run and entry["every"] % run["every"]:
+                raise UserError(
+                    f"configuration, key {key}.every: {entry['every']}, but {source!r} is asked about one slice in "
+                    f"{run['every']}; give a multiple of that"
+                )
+            if run and entry["patients"] == "all" and run["patients"] != "all":
+                raise UserError(
+                    f"configuration, key {key}.patients: all, but {source!r} is asked about test patients only; set "
+                    "patients: test"
+                )
+        if len(sets := settings.crops_of_sam(config, name)) > 1:
+            raise UserError(
+                f"configuration, key {key}.boxes: their crops differ ({', '.join(sorted(sets))}); make an entry of each"
+            )
+        if said := lacking(entry["model"]):
+            raise UserError(f"configuration, key {key}.model: {said}")
+    methods = settings.sam_methods(config)
+    if both := sorted(methods.keys() & (config["networks"].keys() | config["radiomics"].keys() | runs.keys())):
+        raise UserError(f"configuration, key sam.{methods[both[0]]}: {both[0]!r} has that name, too; give it another")
 
 
 def _runs(config: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from glioma.cnn.recipe import Recipe
 from glioma.cohort.settings import Cohort, CropMode, Crops, Folds, Slices
 from glioma.demo.tiny_vlm.settings import Recipe as TinyRecipe
 from glioma.radiomics.settings import Radiomics
+from glioma.sam.settings import Sam
 from glioma.scoring.settings import Scores, Votes
 from glioma.vlm import backends
 from glioma.vlm.settings import (
@@ -25,7 +26,7 @@ from glioma.vlm.settings import (
 )
 
 GRADES = ("LGG", "HGG", "no glioma")
-TAKEN = ("cnn", "baselines", "radiomics")
+TAKEN = ("cnn", "baselines", "radiomics", "sam")
 """Names that results/<study>/scores/ needs for itself."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
@@ -235,6 +236,7 @@ class Study(Section):
     slices: Slices = Slices()
     networks: dict[Name, Network] = Field(default_factory=dict)
     radiomics: dict[Name, Radiomics] = Field(default_factory=dict)
+    sam: dict[Name, Sam] = Field(default_factory=dict)
     models: dict[Name, Model] = Field(default_factory=dict)
     """In place of, or over, files under config/models/."""
     adapters: dict[Name, Adapter] = Field(default_factory=dict)
@@ -245,7 +247,7 @@ class Study(Section):
     scores: Scores = Scores()
     report: Report = Report()
     comparisons: Pairs = ()
-    """The declared family of tests: pairs of networks, radiomics, runs and baselines."""
+    """The declared family of tests: pairs of networks, radiomics, segmenters of boxes, runs and baselines."""
     leak_audit: Pairs = ()
     """Pairs of a network or run with brain crops and the same with tumour crops."""
 

@@ -70,6 +70,24 @@ def crops_of(config: dict[str, Any], entry: dict[str, Any]) -> str:
     return _of_adapter(config, entry, "crops") or config["crops"]["mode"]
 
 
+def sam_methods(config: dict[str, Any]) -> dict[str, str]:
+    """The methods that promptable segmenters are, one for each source of boxes, and the entry of each."""
+    return {f"{name}-{source}": name for name, entry in config["sam"].items() for source in entry["boxes"]}
+
+
+def crops_of_sam(config: dict[str, Any], name: str) -> set[str]:
+    """The crop sets of the boxes of a promptable segmenter; the default one where they are all the truth's."""
+    entries = config["networks"] | config["runs"]
+    sources = [entries[source] for source in config["sam"][name]["boxes"] if source in entries]
+    return {crops_of(config, entry) for entry in sources} or {config["crops"]["mode"]}
+
+
+def sam_queries(config: dict[str, Any], name: str) -> dict[str, Any]:
+    """Which slices a promptable segmenter is given, as `queries` says it of a run."""
+    chosen = {"orientations": ["axial"], "selection": "all", "repeats": 0, "samples": 1}
+    return ordered(chosen | {"every": config["sam"][name]["every"], "tumour_pixels": config["slices"]["tumour_pixels"]})
+
+
 def crop_sets(config: dict[str, Any]) -> list[str]:
     """The crop sets that anything uses; the leak audit needs both for its baselines."""
     entries = [*config["networks"].values(), *config["adapters"].values(), *config["runs"].values()]

@@ -18,7 +18,7 @@ from glioma.base.section import nearest
 from glioma.config.entries import ELSEWHERE, Site, Study
 
 STUDIES, MODELS = Path("config/studies"), Path("config/models")
-ENTRIES = ("networks", "radiomics", "adapters", "runs")
+ENTRIES = ("networks", "radiomics", "sam", "adapters", "runs")
 OWN = "replicates"
 """A published row is repeated by the entry that says so, not by those that are like it."""
 

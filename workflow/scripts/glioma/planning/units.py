@@ -2,8 +2,9 @@
 
 job: the start of a process and what it loads. patient: reading and writing one patient's data. TFLOP: 10^12 floating
 point operations of a network. row: a slice in a conversation. sample: a conversation seen by an optimiser. answer: a
-slice that a VLM looks at. step: one decoding step of a batch, as many as answers may be long; what ends earlier is
-cheaper. Slices that only the mask knows are counted by the shares in `SHOWN`.
+slice that a VLM looks at. slice: one that a promptable segmenter looks at. step: one decoding step of a batch, as many
+as answers may be long; what ends earlier is cheaper. Slices that only the mask knows are counted by the shares
+in `SHOWN`.
 """
 
 import json
@@ -143,6 +144,12 @@ class Study:
         asked = {"selection": selection, "every": every}
         return self._slices(asked, settings.crops_of(self.config, self.config["networks"][network]))
 
+    def _segment_boxes(self, wildcards: Mapping[str, str]) -> dict[str, float]:
+        entry = self.config["sam"][wildcards["sam"]]
+        (crops,) = settings.crops_of_sam(self.config, wildcards["sam"])
+        patients = parts.rows(self.folds, "test" if entry["patients"] == "test" else "everyone")
+        return {"slice": float(len(patients) * self._slices({"selection": "all", "every": entry["every"]}, crops))}
+
     def _one_patient(self, wildcards: Mapping[str, str]) -> dict[str, float]:
         return {"patient": 1.0}
 
@@ -191,6 +198,7 @@ def _balanced(counts: Sequence[float], balanced: bool) -> float:
 
 _BY_RULE = {
     "respond": Study._respond,
+    "segment_boxes": Study._segment_boxes,
     "conversations": Study._conversations,
     "finetune": Study._finetune,
     "train_cnn": Study._train_cnn,

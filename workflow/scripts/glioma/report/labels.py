@@ -1,6 +1,6 @@
 """What methods are called in tables and figures: made of facts, here and nowhere else.
 
-A table of scores names a method by the columns task, family, run, model and adapter. `group` says to which of the five
+A table of scores names a method by the columns task, family, run, model and adapter. `group` says to which of the
 groups of methods it belongs, which colours and orders them; `label` what it is called.
 """
 
@@ -12,6 +12,7 @@ FACTS = ["task", "family", "run", "model", "adapter", "crops"]
 GROUPS = {
     "cnn": "CNN",
     "radiomics": "Radiomics",
+    "sam": "SAM, from boxes",
     "vlm fine-tuned": "VLM, fine-tuned",
     "vlm general": "VLM, off the shelf",
     "baseline": "Baseline",

@@ -12,7 +12,7 @@ from glioma.metrics.regions import Region
 from glioma.scoring import placement, samples, summaries
 from glioma.scoring.settings import Settings
 from glioma.scoring.summaries import Entry, Scope
-from glioma.scoring.tables import Scores, assemble, choose, of_masks, scopes, status_rows
+from glioma.scoring.tables import KEY, Scores, assemble, choose, of_masks, scopes, status_rows
 from glioma.tasks import LocatedTask, RegionTask, points_from_text
 
 VOLUMES = {"all": "volume", "tumour": "tumour volume"}
@@ -83,6 +83,12 @@ class Truth:
         key = None if points is None else points.tobytes()
         return self._once(("drawn", task.name, key), lambda: _pixels(task, points, self.settings))
 
+    def given(self, mask: np.ndarray | None) -> Region:
+        """A mask that was made elsewhere, (side, side); none for None."""
+        empty = np.zeros((self.settings.side, self.settings.side), dtype=bool)
+        pixels = empty if mask is None else mask
+        return self._once(("given", pixels.tobytes()), lambda: pixels)
+
     def stacked(self, parts: Iterable[tuple[int, Region]]) -> Region:
         """Slices by their index as a volume (slice, side, side); several of one slice are joined."""
         parts = sorted({(index, id(region)): (index, region) for index, region in parts if region.size}.items())
@@ -113,12 +119,14 @@ def score_located(
     tumour_pixels: int = 1,
     cohorts: Mapping[str, Collection[str]] | None = None,
     selection: str = "all",
+    given: Mapping[tuple[str, str, int], np.ndarray] | None = None,
 ) -> Scores:
     """Score centre points, boxes or polygons.
 
     `masks` holds the label volumes (slice, row, column) of the patients, `spacings` their voxels in mm in the same
     order (for `hd95_unit: mm` only), `cohorts` as `assemble`, `selection` as `scopes`. Answers of other patients are
-    left out.
+    left out. `given`: (patient, orientation, slice) -> the mask (side, side) that was made of a box, and is scored in
+    its place.
 
     Slices "all" and "tumour": each slice is scored, then averaged over a patient's slices, then over patients, as
     published (centre distances: the patient's 95th percentile). Slices "volume" and "tumour volume" (boxes, polygons):
@@ -127,15 +135,21 @@ def score_located(
     requested = of_masks(answers, masks, tumour_pixels)
     found = {
         (orientation, patient): score_patient(
-            task, group, Truth(masks[patient], orientation, settings, (spacings or {}).get(patient)), selection
+            task, group, Truth(masks[patient], orientation, settings, (spacings or {}).get(patient)), selection, given
         )
         for (orientation, patient), group in requested.groupby(["orientation", "patient"], sort=False)
     }
     return tabulate(task, requested, found, entry, settings, cohorts, selection)
 
 
-def score_patient(task: LocatedTask, requested: pd.DataFrame, truth: Truth, selection: str = "all") -> Located:
-    """Score answers `with_truth` of one patient in one orientation."""
+def score_patient(
+    task: LocatedTask,
+    requested: pd.DataFrame,
+    truth: Truth,
+    selection: str = "all",
+    given: Mapping[tuple[str, str, int], np.ndarray] | None = None,
+) -> Located:
+    """Score answers `with_truth` of one patient in one orientation; `given` as `score_located`."""
     settings = truth.settings
     points = [
         points_from_text(text) if status == "ok" else None
@@ -150,7 +164,13 @@ def score_patient(task: LocatedTask, requested: pd.DataFrame, truth: Truth, sele
         ]
         return Located(pd.DataFrame(scores, index=requested.index), {})
     scores, volumes = [], {}
-    drawn = pd.Series([truth.drawn(task, each) for each in points], index=requested.index, dtype=object)
+    if given is None:
+        made = [truth.drawn(task, each) for each in points]
+    else:
+        masks = [given.get(key) for key in requested[KEY].itertuples(index=False, name=None)]
+        points = [None if mask is None or not mask.any() else np.argwhere(mask) for mask in masks]
+        made = [truth.given(mask) for mask in masks]
+    drawn = pd.Series(made, index=requested.index, dtype=object)
     for each, region, index in zip(points, drawn, where, strict=True):
         wanted = truth.wanted(task, index)
         one = truth.scores(region, wanted) | placement.of_slice(each, float(region.size), truth.shown(index))

@@ -21,7 +21,7 @@ COLUMNS = (
 class Entry:
     """What a group of rows is about: facts, the first columns of every table of scores. Labels are made of them later.
 
-    family: "cnn", "radiomics", "vlm" or "baseline".
+    family: "cnn", "radiomics", "sam", "vlm" or "baseline".
     run: the entry's name in the configuration, or the baseline's.
     model: the VLM's name, or the network's architecture; "" for a baseline.
     adapter: the adapter's name; "" for a model off the shelf and for what has none.

@@ -20,11 +20,12 @@ from glioma.report.labels import GROUPS
 GROUP_COLOURS = {
     "cnn": "#0072B2",
     "radiomics": "#009E73",
+    "sam": "#CC79A7",
     "vlm general": "#E69F00",
     "vlm fine-tuned": "#D55E00",
     "baseline": "#6E6E6E",
 }
-GROUP_MARKERS = {"cnn": "s", "radiomics": "P", "vlm general": "o", "vlm fine-tuned": "D", "baseline": "^"}
+GROUP_MARKERS = {"cnn": "s", "radiomics": "P", "sam": "X", "vlm general": "o", "vlm fine-tuned": "D", "baseline": "^"}
 GRADE_COLOURS = {"HGG": "#AA3377", "LGG": "#33A6CC"}
 GRADE_MARKERS = {"HGG": "o", "LGG": "s"}
 CHOICE_COLOURS = {"LGG": "#33A6CC", "HGG": "#AA3377", "no glioma": "#BBBBBB", "unreadable": "#333333"}

@@ -191,6 +191,7 @@ def _called(name: str, rows: Mapping[str, Row]) -> str:
     kinds = {
         "cnn": "the CNN ",
         "radiomics": "radiomics ",
+        "sam": "the promptable segmenter ",
         "vlm fine-tuned": "the fine-tuned VLM ",
         "vlm general": "the VLM off the shelf ",
     }
