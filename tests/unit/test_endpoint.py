@@ -263,6 +263,14 @@ def test_what_is_drawn_is_told_how(tiny_mllama, between, images):
     assert seeds[1] == bodies[2]["seed"] != seeds[0]
 
 
+@pytest.mark.parametrize(("server", "kept"), [("vllm", "include_stop_str_in_output"), ("sglang", "no_stop_trim")])
+def test_what_ends_an_answer_is_told_and_kept(tiny_mllama, images, server, kept):
+    # Neither server can run here: what would be sent.
+    backend = backends.build(entry(tiny_mllama, "http://127.0.0.1:9/v1", server=server))
+    body = backend._request(PROMPT, images[0], "a", Decoding(4, stop=("]",)))
+    assert body["stop"] == ["]"] and body["extra_body"][kept] is True
+
+
 def test_probabilities_of_choices_are_those_that_the_server_names(tiny_mllama, between, images):
     def named(reply):
         top = [{"token": token, "logprob": value} for token, value in (("1", -0.1), (" 1", -5.0), ("0", -2.5))]
@@ -360,6 +368,15 @@ def test_pictures_of_patients_leave_the_machine_only_where_somebody_said_so():
                 },
             },
             "set its endpoint.server to vllm or sglang",
+        ),
+        (
+            {
+                "models": {"far": FAR},
+                "runs": {
+                    "far": {"task": "presence", "model": "far", "prompt": "presence", "generation": {"stop": ["."]}}
+                },
+            },
+            "generation.stop: the endpoint of 'far' would leave out the text",
         ),
     ],
 )

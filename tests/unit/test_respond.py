@@ -65,6 +65,31 @@ def test_choices_alone_are_the_likeliest_and_nothing_is_decoded(respond, asked, 
         assert (other["finish"], other["tokens"]) == ("stop", 0)
 
 
+def test_an_answer_ends_with_the_first_stop_and_others_go_on(respond, asked):
+    free = rows_of(respond("free", asked, GREEDY))
+    texts = [row["text"] for row in free]
+    # A text that some answers hold, not at their end.
+    stop = next(
+        text[start : start + 2]
+        for text in texts
+        for start in range(1, len(text) - 4)
+        if 0 < sum(text[start : start + 2] in other[:-2] for other in texts) < len(texts)
+    )
+    found = rows_of(respond("stopped", asked, {**GREEDY, "stop": [stop]}))
+    alone = rows_of(respond("alone", asked, {**GREEDY, "stop": [stop], "batch_size": 1}))
+    assert found == alone
+    ended = 0
+    for before, after in zip(free, found, strict=True):
+        if stop in before["text"]:
+            ended += 1
+            assert after["text"] == before["text"][: before["text"].index(stop) + len(stop)]
+            assert after["finish"] == "stop" and 0 < after["tokens"] <= before["tokens"]
+        else:
+            assert after == before
+    assert 0 < ended < len(free)
+    assert sum(row["tokens"] for row in found) < sum(row["tokens"] for row in free)
+
+
 def test_answers_of_other_code_are_not_gone_on_with(tiny_mllama, small_crops, asked, tmp_path, monkeypatch):
     marks = []
     monkeypatch.setattr(responding, "Partial", lambda _, mark: marks.append(mark) or sys.exit())

@@ -393,6 +393,7 @@ def test_the_studys_own_words_are_refused_for_a_model_that_speaks_otherwise(tmp_
         ({"task": "bounding_box", "prompt": "box"}, "bounding_box has no choices; leave it out"),
         ({"generation": {"constrained": True}}, "nothing is decoded, so that constrained means nothing"),
         ({"generation": {"temperature": 0.5}}, "nothing is decoded, so that temperature means nothing"),
+        ({"generation": {"stop": ["]"]}}, "nothing is decoded, so that stop means nothing"),
     ],
 )
 def test_choices_alone_are_refused_where_there_are_none_or_something_is_decoded(run, said):

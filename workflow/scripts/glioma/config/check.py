@@ -201,6 +201,11 @@ def _runs(config: dict[str, Any]) -> None:
                 f"configuration, key runs.{name}.generation.constrained: the endpoint of {run['model']!r} is not known "
                 "to constrain answers; set its endpoint.server to vllm or sglang if it is one"
             )
+        if served and run["generation"]["stop"] and served["server"] == "openai":
+            raise UserError(
+                f"configuration, key runs.{name}.generation.stop: the endpoint of {run['model']!r} would leave out the "
+                "text that ends an answer; set its endpoint.server to vllm or sglang if it is one"
+            )
         if run["generation"]["choices_only"]:
             _choices_only(config, name, run)
         _prompt(f"runs.{name}.prompt", run["prompt"])
@@ -224,8 +229,8 @@ def _choices_only(config: dict[str, Any], name: str, run: dict[str, Any]) -> Non
         raise UserError(f"{key}: {run['task']} has no choices; leave it out")
     if config["models"][run["model"]]["endpoint"]:
         raise UserError(f"{key}: an endpoint names probabilities only of what it answers; leave it out")
-    for other, nothing in (("constrained", False), ("temperature", 0)):
-        if generation[other] != nothing:
+    for other in ("constrained", "temperature", "stop"):
+        if generation[other]:
             raise UserError(f"{key}: nothing is decoded, so that {other} means nothing; leave one of them out")
 
 

@@ -163,7 +163,9 @@ def answer(
     answers: list[Answer] = []
     if not settings.choices_only:
         how = (settings.max_new_tokens, settings.temperature, settings.top_p, settings.min_p, seed, settings.legal)
-        answers = backend.answer(prompt, slices, [request.name for request in requests], Decoding(*how, choices))
+        answers = backend.answer(
+            prompt, slices, [request.name for request in requests], Decoding(*how, choices, settings.stop)
+        )
     logprobs: list[dict[str, float] | None] = [None] * len(requests)
     if choices:
         found = backend.logprobs(prompt, slices, choices)

@@ -212,6 +212,9 @@ class Generation(Section):
     choices_only: bool = False
     """A grade is the most likely of its choices: one pass over image and prompt, and nothing is decoded. How often that
     is the answer given freely, the scores of any run that decodes say (choice_agreement)."""
+    stop: tuple[Annotated[str, StringConstraints(min_length=1)], ...] = ()
+    """An answer ends with the first of these texts, which is part of it: `"]"` where a box is all that is read. Free
+    answers may go on after it, and strict parsing refuses what does."""
     image_first: bool | None = None
     """Order of image and text; null: as the adapter was trained, or as the model's entry says."""
 

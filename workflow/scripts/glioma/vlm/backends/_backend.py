@@ -58,6 +58,7 @@ class Decoding(NamedTuple):
     min_p: tokens with this share of the most likely one's probability can be drawn; 0 is all.
     seed: of the random numbers, together with each answer's name.
     legal: a regular expression that answers keep to, token by token; None leaves them free.
+    stop: an answer ends with the first of these texts.
     choices: those that `logprobs` is asked about next; a backend may find them on the way.
     """
 
@@ -68,6 +69,7 @@ class Decoding(NamedTuple):
     seed: int = 0
     legal: str | None = None
     choices: Choices | None = None
+    stop: tuple[str, ...] = ()
 
 
 class Answer(NamedTuple):

@@ -134,6 +134,9 @@ class Endpoint(Backend):
         if decoding.legal is not None:
             key = {"vllm": "structured_outputs", "sglang": "regex"}[self.how.server]
             more[key] = {"regex": decoding.legal} if self.how.server == "vllm" else decoding.legal
+        if decoding.stop:
+            asked |= {"stop": list(decoding.stop)}
+            more |= {"vllm": {"include_stop_str_in_output": True}, "sglang": {"no_stop_trim": True}}[self.how.server]
         if self.how.logprobs:
             asked |= {"logprobs": True, "top_logprobs": 20}
         if arguments := self.base.get("chat", {}).get("arguments"):

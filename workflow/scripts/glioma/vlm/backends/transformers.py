@@ -15,7 +15,14 @@ from typing import Any, Self
 import numpy as np
 import torch
 from peft import PeftModel
-from transformers import DynamicCache, GenerationConfig, LogitsProcessor, LogitsProcessorList
+from transformers import (
+    DynamicCache,
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    StoppingCriteriaList,
+    StopStringCriteria,
+)
 
 from glioma.vlm import models, sampling
 from glioma.vlm.backends._backend import Answer, Backend, Choices, Decoding, Prompt
@@ -144,14 +151,25 @@ class Transformers(Backend):
             **({} if prefill is None else {"past_key_values": prefill.cache}),
             generation_config=config,
             logits_processor=choosing if prefill is None else LogitsProcessorList([prefill, *choosing]),
+            stopping_criteria=self._stopping(decoding.stop),
         )
         answers = []
         for tokens in output[:, asked:].tolist():
             length = next((n for n, token in enumerate(tokens, start=1) if token in ends), None)
             text = self.processor.tokenizer.decode(tokens[:length], skip_special_tokens=True)
             text = text.removeprefix(question.turn.lead)
+            if (whole := _until(text, decoding.stop)) is not None:
+                # Of a row that ended before others the rest is padding, which may be an end token, or none.
+                padding = self.processor.tokenizer.pad_token_id
+                text, length = whole, sum(token != padding and token not in ends for token in tokens)
             answers.append(Answer(text, "stop" if length else "length", len(tokens[:length])))
         return answers, None if prefill is None else self._after(prefill, question)
+
+    def _stopping(self, stop: Sequence[str]) -> StoppingCriteriaList:
+        """What ends a row, each by itself, whatever the rows beside it do."""
+        if not stop:
+            return StoppingCriteriaList()
+        return StoppingCriteriaList([StopStringCriteria(self.processor.tokenizer, list(stop))])
 
     def _prefill(self, question: Question, begun: Sequence[int], choices: Choices | None) -> "Prefill | None":
         """What keeps the pass over a question for its choices; None where it is of no use to them."""
@@ -247,6 +265,12 @@ class Prefill(LogitsProcessor):
             self.logits = scores
             self.kept = copy.deepcopy(self.cache) if self.forced else None
         return scores
+
+
+def _until(text: str, stop: Sequence[str]) -> str | None:
+    """A text up to the end of the first of these that is in it; None where none is."""
+    ends = [text.index(each) + len(each) for each in stop if each in text]
+    return text[: min(ends)] if ends else None
 
 
 def _candidates(question: Question, choices: Choices) -> list[list[int]]:
