@@ -145,7 +145,7 @@ def test_what_stands_above_backends_needs_none_of_their_libraries(module):
     assert not done.stdout.split()
 
 
-def test_transformers_is_used_by_backends_and_fine_tuning_alone():
+def test_transformers_is_used_by_backends_fine_tuning_and_promptable_segmenters_alone():
     users = set()
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -161,5 +161,5 @@ def test_transformers_is_used_by_backends_and_fine_tuning_alone():
         "vlm/constraint.py",
         "vlm/backends/transformers.py",
     }
-    training = {"vlm/finetune.py", "vlm/collate.py"}
-    assert {name for name in users if not name.startswith("demo/")} == shared | training
+    training, promptable = {"vlm/finetune.py", "vlm/collate.py"}, {"sam/models.py"}
+    assert {name for name in users if not name.startswith("demo/")} == shared | training | promptable

@@ -668,8 +668,11 @@ def test_a_stamp_tells_another_content_whatever_its_age(tmp_path):
     assert stamp(tmp_path / "nothing") == ""
 
 
-def test_a_lost_mask_of_a_network_is_made_again_with_its_folder(tmp_path):
+def test_a_lost_file_of_a_folder_is_made_again_with_it(tmp_path):
     with pytest.raises(UserError, match=rf"a\.npy: is not there; make it again, .* --force {tmp_path}$"):
         crop_files.load_predicted(tmp_path, "a")
-    with pytest.raises(UserError, match=rf"--force {tmp_path}/a\.npy$"):
+    with pytest.raises(UserError, match=rf"a\.npy: is not there; .* --force {tmp_path}$"):
         crop_files.load(tmp_path, "a")
+    # Where the folder is made, the crop itself is missed.
+    with pytest.raises(UserError, match=rf"--force {tmp_path}/a\.npy$"):
+        crop_files.gather(tmp_path, ["a"], tmp_path / "study")

@@ -4,7 +4,8 @@ from glioma.base.files import write_json
 from glioma.base.job import job
 
 with job(snakemake):
-    from glioma.vlm import model_check, models
+    from glioma.vlm import model_check
+    from glioma.vlm.settings import located
 
-    base = models.located(snakemake.params.base, snakemake.input.model)
+    base = located(snakemake.params.base, snakemake.input.model)
     write_json(model_check.check(base, snakemake.params.side), snakemake.output[0])

@@ -5,17 +5,17 @@ from glioma.cohort import folds
 from glioma.vlm import prompts, requests
 
 with job(snakemake):
-    from glioma.vlm import models
     from glioma.vlm.images import read_examples
     from glioma.vlm.respond import respond
+    from glioma.vlm.settings import folder_of, located
 
     given, params = snakemake.input, snakemake.params
     queries, wildcards = params.queries, snakemake.wildcards
     crops = given.crops
     questions = requests.of_run(folds.read(given.folds), crops, queries, wildcards.part)
     respond(
-        models.located(params.base, given.model),
-        models.folder_of(given.adapter),
+        located(params.base, given.model),
+        folder_of(given.adapter),
         requests.shard(questions, int(wildcards.shard), queries["shards"]),
         crops,
         prompts.read(given.prompt, params.wording),

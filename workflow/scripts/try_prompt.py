@@ -8,10 +8,10 @@ from glioma.vlm import prompts, requests
 
 with job(snakemake):
     from glioma import workbench
-    from glioma.vlm import models
     from glioma.vlm.backends import Prompt
     from glioma.vlm.images import read_examples
     from glioma.vlm.respond import respond
+    from glioma.vlm.settings import folder_of, located
 
     given, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
     grades, crops = folds.grades(folds.read(given.folds)), given.crops
@@ -29,7 +29,7 @@ with job(snakemake):
     )
     prompt, system = prompts.read(given.prompt, params.wording), prompts.read_optional(given.system, params.wording)
     examples, kept, out = read_examples(given.examples), snakemake.config["store"], snakemake.output
-    base, adapter = models.located(params.base, given.model), models.folder_of(given.adapter)
+    base, adapter = located(params.base, given.model), folder_of(given.adapter)
     asked = (base, adapter, bench.requests, crops, prompt, params.generation)
     how = (params.seed, params.code, kept, bench.task.name, system, examples)
     count = respond(*asked, out.responses, out.timing, *how)

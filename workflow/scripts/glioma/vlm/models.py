@@ -50,21 +50,6 @@ def precision(base: Mapping | None = None) -> torch.dtype:
     return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
 
 
-def folder_of(files: Sequence[str]) -> str | None:
-    """The folder that files lie in; None where there are none."""
-    return str(Path(files[0]).parent) if files else None
-
-
-def located(base: Mapping, files: Sequence[str]) -> dict:
-    """A model entry with the folder of its files, or the one folder that these are, as `path`.
-
-    As it is where there are no files: an endpoint's.
-    """
-    if not files:
-        return dict(base)
-    return {**base, "path": files[0] if Path(files[0]).is_dir() else folder_of(files)}
-
-
 def folder(base: Mapping) -> Path:
     """The folder of a model entry; `UserError` if it holds no model."""
     path = Path(base["path"]).expanduser()

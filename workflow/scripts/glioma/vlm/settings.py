@@ -1,6 +1,8 @@
 """What may be said of a vision-language model, of its adapters, and of how it answers."""
 
 import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
@@ -233,3 +235,18 @@ class Responses(Generation):
     frame: Literal["square", "native"] = "square"
     """native: coronal and sagittal slices as they are, not padded."""
     picture: Picture = Picture()
+
+
+def folder_of(files: Sequence[str]) -> str | None:
+    """The folder that files lie in; None where there are none."""
+    return str(Path(files[0]).parent) if files else None
+
+
+def located(base: Mapping, files: Sequence[str]) -> dict:
+    """A model entry with the folder of its files, or the one folder that these are, as `path`.
+
+    As it is where there are no files: an endpoint's.
+    """
+    if not files:
+        return dict(base)
+    return {**base, "path": files[0] if Path(files[0]).is_dir() else folder_of(files)}
