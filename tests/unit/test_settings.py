@@ -134,6 +134,14 @@ def test_the_studies_are_complete_and_hold_nothing_of_each_other(name):
             {"sam": {"s": {"boxes": ["truth"], "model": "/nowhere"}}},
             r"key sam\.s\.model: /nowhere holds no config\.json",
         ),
+        (
+            {"sam": {"wording-plain": {"boxes": ["truth"]}}},
+            "or run has the name 'wording-plain'; give one of them another",
+        ),
+        (
+            {"sam": {"monai": {"boxes": ["truth"]}}, "networks": {"monai-truth": {"like": "monai-unet"}}},
+            "'monai-truth'",
+        ),
         ({"comparisons": [["radiomics", "monai-unet"]]}, "'radiomics' gives a grade, 'monai-unet' a region"),
         ({"comparisons": [["monai-unet", "nobody"]]}, r"key comparisons: no entry 'nobody'"),
         ({"comparisons": [["monai-unet"]]}, "is no pair of two names"),

@@ -160,6 +160,12 @@ def _sam(config: dict[str, Any], segmenters: Iterable[str]) -> None:
         for name, run in runs.items()
         if getattr(tasks.get(run["task"]), "drawn", "") == "box" and not run["repeats"] and run["samples"] == 1
     ]
+    owners = settings.sam_methods(config) | {name: name for name in config["sam"]}
+    if both := sorted(owners.keys() & (config["networks"].keys() | config["radiomics"].keys() | runs.keys())):
+        raise UserError(
+            f"configuration, key sam.{owners[both[0]]}: a network, radiomics grader or run has the name {both[0]!r}; "
+            "give one of them another"
+        )
     for name, entry in config["sam"].items():
         key = f"sam.{name}"
         for source in entry["boxes"]:
@@ -185,9 +191,6 @@ def _sam(config: dict[str, Any], segmenters: Iterable[str]) -> None:
             )
         if said := lacking(entry["model"]):
             raise UserError(f"configuration, key {key}.model: {said}")
-    methods = settings.sam_methods(config)
-    if both := sorted(methods.keys() & (config["networks"].keys() | config["radiomics"].keys() | runs.keys())):
-        raise UserError(f"configuration, key sam.{methods[both[0]]}: {both[0]!r} has that name, too; give it another")
 
 
 def _runs(config: dict[str, Any]) -> None:
