@@ -133,7 +133,8 @@ def test_fine_tuning_writes_an_adapter_and_its_curve(tuned, tiny_mllama):
         "adapter_config.json", "adapter_model.safetensors", "history.csv",
     ]  # fmt: skip
     config = (adapter / "adapter_config.json").read_text()
-    assert read_json(adapter / "adapter_config.json")["base_model_name_or_path"] == "tiny-mllama"
+    said = read_json(adapter / "adapter_config.json")
+    assert said["base_model_name_or_path"] == "tiny-mllama" and said["target_modules"] == sorted(said["target_modules"])
     assert str(adapter.parent) not in config and tiny_mllama["path"] not in config
     assert curve["step"].tolist() == [0, 2, 4, 6, 8]
     assert curve["eval_loss"].notna().all() and curve["train_loss"][1:].notna().all()

@@ -266,4 +266,7 @@ def _save(kept: Path, base_name: str, curve: pd.DataFrame, folder: Path) -> None
     with atomic_path(folder / "adapter_model.safetensors") as temporary:
         shutil.copyfile(kept / "adapter_model.safetensors", temporary)
     config = read_json(kept / "adapter_config.json") | {"base_model_name_or_path": base_name}
+    if isinstance(layers := config["target_modules"], list):
+        # A set to PEFT, which writes it in another order each time: equal adapters have equal files.
+        config["target_modules"] = sorted(layers)
     write_json(config, folder / "adapter_config.json")
