@@ -86,6 +86,8 @@ CLASSIFIERS = [name for name in NETWORKS if name not in SEGMENTERS + SLICERS]
 RADIOMICS = config["radiomics"]
 SAM = config["sam"]
 SAM_METHODS = settings.sam_methods(config)
+# The task whose answers it is given.
+BOXES = next(name for name in tasks.located() if getattr(tasks.get(name), "drawn", "") == "box")
 FOLD_NUMBERS = list(range(config["folds"]["count"]))
 ADAPTERS = config["adapters"]
 PUBLISHED_ADAPTERS = [name for name, entry in ADAPTERS.items() if entry["publish"]]
@@ -239,6 +241,11 @@ def crops_of_sam(name):
     """The crop set of the boxes of a promptable segmenter."""
     (crops,) = settings.crops_of_sam(config, name)
     return crops
+
+
+def drawn_by(sam, those):
+    """The sources of a promptable segmenter's boxes that are among these."""
+    return [source for source in SAM[sam]["boxes"] if source in those]
 
 
 def sam_files(name):

@@ -1,12 +1,5 @@
 # Promptable segmenters: masks of the boxes that runs, networks and the truth draw.
 
-BOXES = next(name for name in tasks.located() if getattr(tasks.get(name), "drawn", "") == "box")
-
-
-def drawn_by(sam, those):
-    """The sources of a segmenter's boxes that are among these."""
-    return [source for source in SAM[sam]["boxes"] if source in those]
-
 
 rule segment_boxes:
     input:
