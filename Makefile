@@ -1,7 +1,7 @@
-# make env: environment; make sam: LiteMedSAM, too; make demo: the whole workflow on the embedded default; make test: all tests but those of
-# make test-report, which clicks through the report in Chromium, make test-slurm, which brings up a single-node SLURM (both
-# root, Debian), and make test-storage, whose jobs share no file system (rsync); make test-unsloth: Unsloth's code without a GPU; make test-fast: unit tests that need neither PyTorch
-# nor Snakemake; make lint.
+# make env: environment; make sam: LiteMedSAM, too; make demo: the whole workflow on the embedded default; make test: all
+# tests but those of make test-report, which clicks through the report in Chromium, make test-slurm, which brings up a
+# single-node SLURM (both root, Debian), and make test-storage, whose jobs share no file system (rsync); make test-unsloth:
+# Unsloth's code without a GPU; make test-fast: unit tests that need neither PyTorch nor Snakemake; make lint.
 PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= all
@@ -75,7 +75,7 @@ gpu-check: env
 	$(BIN)/python benchmarks/gpu_check.py $(if $(COSTS),--costs $(COSTS))
 
 # Slower than the tests alone, so on demand: which lines and branches of the package the unit tests reach.
-coverage: env
+coverage: env sam
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile tests/unit \
 		--cov --cov-report=term:skip-covered --cov-report=html:results/coverage
 

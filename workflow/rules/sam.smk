@@ -28,9 +28,9 @@ rule segment_boxes:
         runs=lambda wildcards: drawn_by(wildcards.sam, RUNS),
         networks=lambda wildcards: drawn_by(wildcards.sam, SEGMENTERS),
         files=lambda wildcards: stamps(sam_files(wildcards.sam)),
-        task=BOXES,
+        task=settings.BOXES,
         side=config["slices"]["side"],
-        code=code_of("segment_boxes", BOXES),
+        code=code_of("segment_boxes", settings.BOXES),
     script:
         "../scripts/segment_boxes.py"
 
@@ -58,8 +58,8 @@ rule score_sam:
         model=lambda wildcards: SAM[wildcards.sam]["model"],
         crops=lambda wildcards: crops_of_sam(wildcards.sam),
         settings=settings.scoring(config, *settings.MASKS, *settings.ANSWERED),
-        task=BOXES,
+        task=settings.BOXES,
         seed=config["seed"],
-        code=code_of("score_sam", BOXES),
+        code=code_of("score_sam", settings.BOXES),
     script:
         "../scripts/score_sam.py"

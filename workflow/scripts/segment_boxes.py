@@ -18,12 +18,10 @@ with job(snakemake):
     entry, side, task = params.sam, params.side, tasks.get(params.task)
     table = folds.read(given.folds)
     part = "test" if entry["patients"] == "test" else "everyone"
-    wanted = predict.asked(requests.of_run(table, given.crops, params.queries, part))
+    wanted = pd.DataFrame(requests.of_run(table, given.crops, params.queries, part))
     patients = wanted["patient"].unique()
-    answers, masks = (
-        dict(zip(params.runs, given.answers, strict=True)),
-        dict(zip(params.networks, given.masks, strict=True)),
-    )
+    answers = dict(zip(params.runs, given.answers, strict=True))
+    masks = dict(zip(params.networks, given.masks, strict=True))
     boxes = {}
     for source in entry["boxes"]:
         if source in answers:

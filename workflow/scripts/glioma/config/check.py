@@ -158,7 +158,7 @@ def _sam(config: dict[str, Any], segmenters: Iterable[str]) -> None:
     drawing = [
         name
         for name, run in runs.items()
-        if getattr(tasks.get(run["task"]), "drawn", "") == "box" and not run["repeats"] and run["samples"] == 1
+        if run["task"] == settings.BOXES and not run["repeats"] and run["samples"] == 1
     ]
     owners = settings.sam_methods(config) | {name: name for name in config["sam"]}
     if both := sorted(owners.keys() & (config["networks"].keys() | config["radiomics"].keys() | runs.keys())):

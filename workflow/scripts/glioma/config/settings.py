@@ -17,6 +17,9 @@ from glioma.config.entries import ELSEWHERE
 from glioma.geometry.shapes import POLYGON_POINTS
 from glioma.vlm.settings import Conversations, Picture
 
+BOXES = next(name for name in tasks.located() if tasks.get(name).drawn == "box")
+"""The task whose answers promptable segmenters are given."""
+
 
 def prompt_file(name: str) -> str:
     """The file of a prompt, relative to the working directory as all the workflow's files, else the project's own."""

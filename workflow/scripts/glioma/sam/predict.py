@@ -1,6 +1,6 @@
 """Masks of boxes: every slice is encoded once, for the boxes of all sources on it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +22,9 @@ BATCH = 8 if torch.cuda.is_available() else 1
 """Slices that are encoded at a time: two no longer fit the cache of a CPU, and take 1.2 times as long each."""
 
 
-def asked(requests: Iterable[tuple[str, str, int, int]]) -> pd.DataFrame:
-    """The slices to segment, a row each: patient, orientation, slice, repeat (`vlm.requests`)."""
-    return pd.DataFrame(list(requests), columns=["patient", "orientation", "slice", "repeat"])
-
-
 def of_run(answers: pd.DataFrame, wanted: pd.DataFrame, run: str) -> pd.DataFrame:
-    """A run's answers to these slices; `UserError` where it was not asked about one."""
+    """A run's answers to these slices (patient, orientation, slice, repeat); `UserError` where it was not asked about
+    one."""
     found = wanted.merge(answers, on=list(wanted.columns), how="left", validate="one_to_one")
     if (missing := found[found["status"].isna()]).size:
         first = missing.iloc[0]

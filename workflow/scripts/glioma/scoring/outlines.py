@@ -83,11 +83,9 @@ class Truth:
         key = None if points is None else points.tobytes()
         return self._once(("drawn", task.name, key), lambda: _pixels(task, points, self.settings))
 
-    def given(self, mask: np.ndarray | None) -> Region:
-        """A mask that was made elsewhere, (side, side); none for None."""
-        empty = np.zeros((self.settings.side, self.settings.side), dtype=bool)
-        pixels = empty if mask is None else mask
-        return self._once(("given", pixels.tobytes()), lambda: pixels)
+    def given(self, mask: np.ndarray) -> Region:
+        """A mask that was made elsewhere, (side, side)."""
+        return self._once(("given", mask.tobytes()), lambda: mask)
 
     def stacked(self, parts: Iterable[tuple[int, Region]]) -> Region:
         """Slices by their index as a volume (slice, side, side); several of one slice are joined."""
@@ -169,7 +167,7 @@ def score_patient(
     else:
         masks = [given.get(key) for key in requested[KEY].itertuples(index=False, name=None)]
         points = [None if mask is None or not mask.any() else np.argwhere(mask) for mask in masks]
-        made = [truth.given(mask) for mask in masks]
+        made = [truth.drawn(task, None) if mask is None else truth.given(mask) for mask in masks]
     drawn = pd.Series(made, index=requested.index, dtype=object)
     for each, region, index in zip(points, drawn, where, strict=True):
         wanted = truth.wanted(task, index)
