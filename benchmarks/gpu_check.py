@@ -261,7 +261,7 @@ def steps(report: Report, name: str, base: dict, side: int, batch: int, how: str
         for number, (image,) in enumerate(pictures(batch, side)):
             image.save(path := f"{folder}/{number}.png")
             rows.append({"messages": prompts.messages(PROMPT, "Choice: 1"), "images": [path]})
-        ends = models.end_tokens(model, processor)
+        ends = models.end_tokens(model.generation_config, processor)
         inputs = Collator(processor, rows, "answer", ends)([{"row": number} for number in range(batch)])
     inputs = {
         key: value.to(model.device, models.precision(base) if value.is_floating_point() else value.dtype)

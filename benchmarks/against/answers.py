@@ -44,7 +44,7 @@ def pairs(folder: Path, rounds: int) -> list[Pair]:
     names = [str(number) for number in range(SLICES)]
     model, processor = backend.model, backend.processor
     chat = processors.chat(processor, prompt.messages(1), answers=True)
-    ends = models.end_tokens(model, processor)
+    ends = models.end_tokens(model.generation_config, processor)
     how = {"max_new_tokens": TOKENS, "do_sample": False, "eos_token_id": sorted(ends)}
 
     def ours() -> list[str]:

@@ -106,7 +106,7 @@ def adapter(base, files, tmp_path_factory):
 
 def collated(loaded, rows, loss="answer"):
     model, processor = loaded
-    return Collator(processor, rows, loss, models.end_tokens(model, processor))
+    return Collator(processor, rows, loss, models.end_tokens(model.generation_config, processor))
 
 
 def labelled(batch, row, processor):
@@ -115,7 +115,7 @@ def labelled(batch, row, processor):
 
 
 def test_the_answer_and_its_end_are_labelled_and_nothing_else(base, loaded, files):
-    _, processor = loaded
+    model, processor = loaded
     rows = conversations.read(files[0])
     batch = collated(loaded, rows)([{"row": 0}, {"row": 1}])
     end = ENDS.get(base["name"], "<|im_end|>")
@@ -124,7 +124,8 @@ def test_the_answer_and_its_end_are_labelled_and_nothing_else(base, loaded, file
         answer = rows[row]["messages"][-1]["content"][0]["text"]
         text = labelled(batch, row, processor)
         assert text.removeprefix(closed).strip() == f"{answer}{end}" and text.startswith(closed)
-        assert processor.tokenizer.convert_tokens_to_ids(end) in models.end_tokens(*loaded)
+        ends = models.end_tokens(model.generation_config, processor)
+        assert processor.tokenizer.convert_tokens_to_ids(end) in ends
         # The labels are the next tokens of the input, and the input ends with them.
         kept = batch["labels"][row] != IGNORED
         assert torch.equal(batch["labels"][row][kept], batch["input_ids"][row][kept])

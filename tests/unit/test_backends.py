@@ -38,7 +38,7 @@ def threshold(monkeypatch):
 
 
 def test_a_second_backend_is_a_module_and_a_value_of_a_key(threshold, small_crops, tmp_path):
-    assert backends.names() == ("endpoint", "threshold", "transformers", "unsloth")
+    assert backends.names() == ("endpoint", "threshold", "transformers", "unsloth", "vllm")
     entry = resolved(models={"tiny-mllama": {"backend": "threshold"}})["models"]["tiny-mllama"]
     asked = requests.slices_of(PATIENTS["patient"], small_crops, slices.ORIENTATIONS, "all", every=3)
     base = {"name": "tiny-mllama", "path": "nowhere", "quantisation": "none", "backend": entry["backend"]}
@@ -119,11 +119,22 @@ def test_unsloth_says_what_it_needs_and_is_another_cause_of_answers(tiny_mllama)
         backend.load()
 
 
+def test_vllm_says_what_it_needs_and_is_another_cause_of_answers(tiny_mllama):
+    """What it answers where it runs: `make test-vllm`, in its own environment."""
+    backend = backends.build(tiny_mllama | {"backend": "vllm"})
+    assert backend.fingerprint() != backends.build(tiny_mllama).fingerprint()
+    with pytest.raises(UserError, match="tiny-mllama: backend vllm needs vLLM, .* --sdm conda, or set backend: transf"):
+        backend.load()
+    for key, value in {"quantisation": "4bit", "attention": "eager"}.items():
+        with pytest.raises(UserError, match=f"tiny-mllama.*backend: vllm knows no {key}: {value}; set {key}: "):
+            resolved(models={"tiny-mllama": {"backend": "vllm", key: value}})
+
+
 def test_an_unknown_backend_is_named_with_those_there_are():
     with pytest.raises(
-        UserError, match=r"models\.tiny-mllama\.backend: 'vllm' is no backend; use one of endpoint, transformers"
+        UserError, match=r"models\.tiny-mllama\.backend: 'sglang' is no backend; use one of endpoint, transformers"
     ):
-        resolved(models={"tiny-mllama": {"backend": "vllm"}})
+        resolved(models={"tiny-mllama": {"backend": "sglang"}})
     with pytest.raises(ValueError, match="'_backend' is no backend"):
         backends.get("_backend")
 

@@ -22,7 +22,14 @@ from glioma.vlm import backends
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 LOCK = WORKFLOW.parent / "constraints.txt"
 # What only the code for one backend imports, and only once that backend was chosen.
-CHOSEN = {"main": {"unsloth", "medpy"}, "sam": {"medpy"}, "unsloth": {"medpy"}}
+CHOSEN = {
+    "main": {"unsloth", "vllm", "medpy"},
+    "sam": {"medpy"},
+    "unsloth": {"vllm", "medpy"},
+    "vllm": {"unsloth", "medpy"},
+}
+# What `environment_of` in rules/names.smk chooses from.
+BY_BACKEND = {"unsloth", "vllm"}
 # What scripts import by a name that they are given.
 NAMED = {
     "respond": list(map(backends.module, backends.names())),
@@ -61,7 +68,7 @@ def scripts(name: str) -> set[str]:
     for path in (WORKFLOW / "rules").glob("*.smk"):
         for rule in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
             script = re.search(r"scripts/(\w+)\.py", rule)
-            if script and f"envs/{name}.yaml" in rule:
+            if script and (f"envs/{name}.yaml" in rule or ("environment_of(" in rule and name in BY_BACKEND)):
                 found.add(script[1])
     return found
 
@@ -91,7 +98,7 @@ def brought_along(packages: set[str]) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize(("name", "least"), [("main", 20), ("sam", 1), ("unsloth", 2)])
+@pytest.mark.parametrize(("name", "least"), [("main", 20), ("sam", 1), ("unsloth", 3), ("vllm", 2)])
 def test_each_package_that_a_script_imports_is_there(name, least):
     assert len(scripts(name)) >= least
     distributions, there = packages_distributions(), set(pins(name))
@@ -126,7 +133,16 @@ def test_both_environments_agree_where_unsloth_does_not_forbid_it():
     assert differ == {"torch", "transformers", "trl", "datasets"}
 
 
-@pytest.mark.parametrize("name", ["main", "sam", "unsloth"])
+def test_the_environment_of_vllm_differs_from_the_main_one_in_what_vllm_wants():
+    main, vllm = pins("main"), pins("vllm")
+    assert {package for package in main.keys() & vllm.keys() if main[package] != vllm[package]} == {
+        "llguidance",
+        "numpy",
+        "transformers",
+    }
+
+
+@pytest.mark.parametrize("name", ["main", "sam", "unsloth", "vllm"])
 def test_all_run_the_python_of_the_lock(name):
     environment = yaml.safe_load((WORKFLOW / "envs" / f"{name}.yaml").read_text())
     assert environment["dependencies"][0] == "python=3.11" and environment["channels"] == ["conda-forge"]

@@ -63,6 +63,12 @@ def code_of_answers(run):
     return code("respond", backends.module(config["models"][RUNS[run]["model"]]["backend"]))
 
 
+def environment_of(model):
+    """The environment of what answers: vLLM's own, or that of the other backends."""
+    own = "vllm" if config["models"][model]["backend"] == "vllm" else "unsloth"
+    return f"../envs/{own}.yaml"
+
+
 def system_of(entry):
     """The file of the system prompt of a run or adapter, if it has one."""
     file = settings.system_file(config, entry)

@@ -112,7 +112,7 @@ rule respond:
     benchmark:
         "<benchmarks>/respond/{run}.{part}-{shard}.tsv"
     conda:
-        "../envs/unsloth.yaml"
+        lambda wildcards: environment_of(RUNS[wildcards.run]["model"])
     resources:
         gpu=lambda wildcards: gpus_of(wildcards.run),
         mem_mb=lambda wildcards, attempt: 16000 * attempt,

@@ -20,7 +20,7 @@ rule try_prompt:
     log:
         "<logs>/try_prompt/{run}.{patient}.log",
     conda:
-        "../envs/unsloth.yaml"
+        lambda wildcards: environment_of(RUNS[wildcards.run]["model"])
     resources:
         gpu=lambda wildcards: gpus_of(wildcards.run),
         mem_mb=16000,

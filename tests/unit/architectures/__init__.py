@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 import transformers as tf
+from transformers.utils import is_torchvision_available
 
 from architectures import templates
 from architectures.tokenizers_ import byte_level, pieces
@@ -75,13 +76,15 @@ def mllama():
 
 def _qwen(kind: str, images, vision: dict, template: str, **rope):
     tokenizer = byte_level("qwen2", QWEN, eos_token="<|im_end|>", pad_token="<|endoftext|>")
-    with_video = {"video_processor": None}
+    # It needs torchvision; vLLM will not do without it.
+    with_video = {"video_processor": tf.Qwen2VLVideoProcessor() if is_torchvision_available() else None}
     processor = getattr(tf, f"{kind}Processor")(images, tokenizer, **with_video, chat_template=template)
     ids = {"image": "<|image_pad|>", "video": "<|video_pad|>"}
     ids |= {"vision_start": "<|vision_start|>", "vision_end": "<|vision_end|>"}
     tokens = {f"{name}_token_id": tokenizer.convert_tokens_to_ids(token) for name, token in ids.items()}
-    rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [2, 3, 3], **rope}
-    text = _text(tokenizer, rope_parameters=rope, head_dim=16)
+    rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [4, 6, 6], **rope}
+    # Heads of 32: the least that vLLM computes on a CPU.
+    text = _text(tokenizer, rope_parameters=rope, num_attention_heads=2, num_key_value_heads=1)
     config = getattr(tf, f"{kind}Config")(text_config=text, vision_config=vision, **tokens)
     model = getattr(tf, f"{kind}ForConditionalGeneration")(config)
     _ends(model, tokenizer, "<|im_end|>", "<|endoftext|>")

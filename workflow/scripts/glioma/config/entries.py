@@ -86,8 +86,8 @@ class Model(Section):
     endpoint: Endpoint | None = None
     """The server of backend: endpoint."""
     backend: BackendName = backends.DEFAULT
-    """What runs it when it answers: transformers; unsloth, which needs CUDA and its own environment; or endpoint, a
-    server. What trains an adapter is training.backend."""
+    """What runs it when it answers: transformers; unsloth, which needs CUDA, or vllm, each in its own environment; or
+    endpoint, a server. What trains an adapter is training.backend."""
     recipe: TinyRecipe = TinyRecipe()
     """Of the embedded model: how it is trained."""
 
@@ -95,6 +95,13 @@ class Model(Section):
     def _served(self) -> "Model":
         if (self.backend == "endpoint") != (self.endpoint is not None):
             raise ValueError("backend: endpoint and the key endpoint, with its url, go together; give both or none")
+        return self
+
+    @model_validator(mode="after")
+    def _by_vllm(self) -> "Model":
+        for key, plain in (("quantisation", "none"), ("attention", "auto")):
+            if self.backend == "vllm" and (said := getattr(self, key)) != plain:
+                raise ValueError(f"backend: vllm knows no {key}: {said}; set {key}: {plain}, or backend: transformers")
         return self
 
 

@@ -255,7 +255,9 @@ def _trainer(
         train_dataset=Dataset.from_dict({"row": numbers[: len(train)]}),
         eval_dataset=Dataset.from_dict({"row": numbers[len(train) :]}) if validation else None,
         processing_class=processor,
-        data_collator=Collator(processor, train + validation, settings.loss, models.end_tokens(model, processor)),
+        data_collator=Collator(
+            processor, train + validation, settings.loss, models.end_tokens(model.generation_config, processor)
+        ),
         callbacks=[EarlyStoppingCallback(settings.patience)] if settings.patience else None,
     )
 

@@ -102,7 +102,7 @@ def load(
     model.generation_config = neutral(model.generation_config)
     processors.prepare(processor, base)
     if adapter is not None:
-        model = _adapted(model, Path(adapter))
+        model = adapted(model, Path(adapter))
     return model.eval(), processor
 
 
@@ -147,9 +147,9 @@ def neutral(config: GenerationConfig) -> GenerationConfig:
     return GenerationConfig(**ends)
 
 
-def end_tokens(model: PreTrainedModel | PeftModel, processor: ProcessorMixin) -> set[int]:
+def end_tokens(config: GenerationConfig, processor: ProcessorMixin) -> set[int]:
     """Tokens that end an answer: those of the model's generation config, or the tokenizer's."""
-    ends = model.generation_config.eos_token_id
+    ends = config.eos_token_id
     ends = processor.tokenizer.eos_token_id if ends is None else ends
     return set(ends) if isinstance(ends, Sequence) else {ends}
 
@@ -194,7 +194,8 @@ def _check_whole(what: str, missing: Collection[str], unexpected: Collection[str
             raise UserError(f"{what}: {len(names)} weights {fault}, such as {first}; fetch or make it again")
 
 
-def _adapted(model: PreTrainedModel, adapter: Path) -> PeftModel:
+def adapted(model: PreTrainedModel, adapter: Path) -> PeftModel:
+    """A model with a PEFT adapter; `UserError` for one that applies in part only."""
     missing = [name for name in ADAPTER_FILES if not (adapter / name).is_file()]
     if missing:
         raise UserError(f"adapter {adapter}: {', '.join(missing)} missing; fine-tune it or name another adapter")

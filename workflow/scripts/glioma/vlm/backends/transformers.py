@@ -6,7 +6,6 @@ one may win.
 """
 
 import copy
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +25,7 @@ from transformers import (
 
 from glioma.vlm import models, sampling
 from glioma.vlm.backends._backend import Answer, Backend, Choices, Decoding, Prompt
+from glioma.vlm.backends._replies import begin, candidates, split, until
 from glioma.vlm.encode import Features, Question, Sizes, extend, image_features, sizes
 from glioma.vlm.pictures import Pictures
 
@@ -99,7 +99,7 @@ class Transformers(Backend):
             return np.stack([known[key] for key in keys])
         found = np.empty((len(slices), len(choices.options)))
         for question, rows, features in self._batches(prompt, slices):
-            found[rows] = _normalised(self._scores(question, features, _candidates(question, choices)))[: len(rows)]
+            found[rows] = _normalised(self._scores(question, features, candidates(question, choices)))[: len(rows)]
         return found
 
     def _batches(
@@ -134,7 +134,7 @@ class Transformers(Backend):
         self, question: Question, features: Sequence[Features], names: Sequence[str], decoding: Decoding
     ) -> tuple[list[Answer], torch.Tensor | None]:
         """Answers, and scores of the choices (rows, options) where they were found on the way."""
-        ends = models.end_tokens(self.model, self.processor)
+        ends = models.end_tokens(self.model.generation_config, self.processor)
         config = GenerationConfig(
             do_sample=False,
             max_new_tokens=decoding.max_new_tokens,
@@ -158,7 +158,7 @@ class Transformers(Backend):
             length = next((n for n, token in enumerate(tokens, start=1) if token in ends), None)
             text = self.processor.tokenizer.decode(tokens[:length], skip_special_tokens=True)
             text = text.removeprefix(question.turn.lead)
-            if (whole := _until(text, decoding.stop)) is not None:
+            if (whole := until(text, decoding.stop)) is not None:
                 # Of a row that ended before others the rest is padding, which may be an end token, or none.
                 padding = self.processor.tokenizer.pad_token_id
                 text, length = whole, sum(token != padding and token not in ends for token in tokens)
@@ -175,7 +175,7 @@ class Transformers(Backend):
         """What keeps the pass over a question for its choices; None where it is of no use to them."""
         if choices is None or not self.shares_prefill:
             return None
-        shared, last = _split(_candidates(question, choices))
+        shared, last = split(candidates(question, choices))
         if last is None or shared[: len(begun)] != begun:
             return None
         return Prefill(self.model, shared[len(begun) :], last)
@@ -206,30 +206,24 @@ class Transformers(Backend):
     def _constraint(
         self, question: Question, rows: int, pattern: str | None, ends: set[int]
     ) -> tuple[list[int], LogitsProcessor | None]:
-        """Tokens that begin every answer, and what keeps the rest of it to a pattern.
-
-        What a template writes before an answer is no part of the pattern: a space may be chosen, the end of a block of
-        thoughts is written.
-        """
+        """Tokens that begin every answer, and what keeps the rest of it to a pattern."""
         if pattern is None:
             return [], None
         if self.grammar is None:
             from glioma.vlm.constraint import Grammar
 
             self.grammar = Grammar(self.processor.tokenizer, self.model.get_output_embeddings().out_features, ends)
-        lead = question.turn.lead
-        begun = question.reply("") if lead.strip() else []
-        before = f"({lead})?" if lead and not begun else ""
-        return begun, self.grammar.legal(f"{before}({pattern})", rows, question.length + len(begun))
+        begun, rest = begin(question, pattern)
+        return begun, self.grammar.legal(rest, rows, question.length + len(begun))
 
     def _scores(
-        self, question: Question, features: Sequence[Features], candidates: Sequence[Sequence[int]]
+        self, question: Question, features: Sequence[Features], tokens: Sequence[Sequence[int]]
     ) -> torch.Tensor:
         """Scores (rows, candidates) that are log-probabilities but for a constant of each row."""
-        shared, last = _split(candidates)
+        shared, last = split(tokens)
         if last is not None:
             return self._logits(question, features, shared, 1)[:, 0][:, last]
-        return torch.stack([self._score(question, features, candidate, len(shared)) for candidate in candidates], dim=1)
+        return torch.stack([self._score(question, features, candidate, len(shared)) for candidate in tokens], dim=1)
 
     def _logits(
         self, question: Question, features: Sequence[Features], forced: Sequence[int], keep: int
@@ -265,24 +259,6 @@ class Prefill(LogitsProcessor):
             self.logits = scores
             self.kept = copy.deepcopy(self.cache) if self.forced else None
         return scores
-
-
-def _until(text: str, stop: Sequence[str]) -> str | None:
-    """A text up to the end of the first of these that is in it; None where none is."""
-    ends = [text.index(each) + len(each) for each in stop if each in text]
-    return text[: min(ends)] if ends else None
-
-
-def _candidates(question: Question, choices: Choices) -> list[list[int]]:
-    """The tokens of each choice, the forced start included."""
-    return [question.reply(choices.forced_start + option) for option in choices.options]
-
-
-def _split(candidates: Sequence[Sequence[int]]) -> tuple[list[int], list[int] | None]:
-    """The tokens that candidates share, and the one of each that follows; None where it is not one."""
-    shared: list[int] = list(os.path.commonprefix(candidates))  # type: ignore[arg-type]
-    rests = [candidate[len(shared) :] for candidate in candidates]
-    return shared, [rest[0] for rest in rests] if all(len(rest) == 1 for rest in rests) else None
 
 
 def _normalised(scores: torch.Tensor) -> np.ndarray:
