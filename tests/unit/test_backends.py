@@ -171,6 +171,7 @@ def test_transformers_is_used_by_backends_fine_tuning_and_promptable_segmenters_
         "vlm/sampling.py",
         "vlm/constraint.py",
         "vlm/backends/transformers.py",
+        "vlm/backends/vllm.py",
     }
     training, promptable = {"vlm/finetune.py", "vlm/collate.py"}, {"sam/models.py"}
     assert {name for name in users if not name.startswith("demo/")} == shared | training | promptable

@@ -33,7 +33,7 @@ def run(folder, command, **told):
     """What a command of on_a_cpu.py finds, in a process of its own."""
     path = folder / f"{command}.json"
     path.write_text(json.dumps({"command": command, **told}))
-    call = [sys.executable, str(ROOT / "tests/unsloth/on_a_cpu.py"), str(path)]
+    call = [sys.executable, str(ROOT / "tests/unsloth_cpu/on_a_cpu.py"), str(path)]
     done = subprocess.run(call, env=os.environ | QUIET, capture_output=True, text=True, check=False, cwd=folder)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return json.loads(done.stdout.splitlines()[-1])

@@ -1,6 +1,6 @@
 """Unsloth's own code where there is no GPU: one process a command, because it patches what it is imported beside.
 
-    python tests/unsloth/on_a_cpu.py <settings.json>
+    python tests/unsloth_cpu/on_a_cpu.py <settings.json>
 
 Unsloth asks CUDA for properties of the device when it is imported and when it loads a model; here fixed values answer,
 weights are float32 on the CPU, and nothing is compiled. Two losses that it and TRL have as Triton kernels only are
