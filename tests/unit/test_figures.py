@@ -9,6 +9,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import Polygon, Rectangle
 from matplotlib.text import Text
+from pypdf import PdfReader
 from sklearn.metrics import brier_score_loss
 from statsmodels.stats.proportion import proportion_confint
 
@@ -19,6 +20,7 @@ from glioma.report.figures import (
     abstention,
     answer_overlays,
     calibration,
+    columns,
     comparison,
     distributions,
     grading,
@@ -51,7 +53,10 @@ def words(figure) -> str:
 def assert_written(stem):
     png, svg = stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.svg")
     assert png.read_bytes().startswith(b"\x89PNG") and png.stat().st_size > 5_000
-    assert svg.read_text().rstrip().endswith("</svg>") and 5_000 < svg.stat().st_size < 1_500_000
+    drawing = svg.read_text()
+    assert drawing.rstrip().endswith("</svg>") and "</text>" in drawing and 5_000 < svg.stat().st_size < 1_500_000
+    (page,) = PdfReader(stem.with_name(f"{stem.name}.pdf")).pages
+    assert len(page.extract_text()) > 10
 
 
 def test_save_takes_a_stem_or_named_outputs_and_repeats_itself(tmp_path):
@@ -61,11 +66,25 @@ def test_save_takes_a_stem_or_named_outputs_and_repeats_itself(tmp_path):
     style.save(figure, tmp_path / "one")
     first = (tmp_path / "one.svg").read_bytes()
     with style.styled():
-        style.save(figure, [tmp_path / "two.svg"])
-        style.save(figure, tmp_path / "three.svg")
+        style.save(figure, [tmp_path / "two.svg", tmp_path / "two.pdf"])
+        style.save(figure, tmp_path / "three")
     assert (tmp_path / "two.svg").read_bytes() == (tmp_path / "three.svg").read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.png", "one.svg", "three.svg", "two.svg"]
+    assert (tmp_path / "two.pdf").read_bytes() == (tmp_path / "three.pdf").read_bytes()
+    names = [f"{stem}.{suffix}" for stem in ("one", "three") for suffix in ("pdf", "png", "svg")]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [*names, "two.pdf", "two.svg"]
     assert b"<dc:date>" not in first
+
+
+def test_a_figure_is_as_wide_as_a_column_and_keeps_its_text(tmp_path):
+    with style.styled():
+        style.save(style.new_figure(8.6, 4, "a title"), tmp_path / "one.pdf")
+    for width, size in ((88, 3.6), (180, 7.4)):
+        out = [tmp_path / f"{name}.pdf" for name in "ab"]
+        assert [columns.write(tmp_path / "one.pdf", each, width) for each in out] == pytest.approx([size] * 2, abs=0.05)
+        (page,) = PdfReader(out[0]).pages
+        assert float(page.mediabox.width) / 72 * 25.4 == pytest.approx(width)
+        assert page.mediabox.height / page.mediabox.width == pytest.approx(4 / 8.6, rel=1e-3)
+        assert page.extract_text().strip() == "a title" and out[0].read_bytes() == out[1].read_bytes()
 
 
 def test_sample_scans_show_every_sequence_and_say_what_the_cohort_is(crops, tmp_path):
@@ -479,6 +498,10 @@ def test_a_comparison_of_many_runs_keeps_the_best_and_says_so(summary, tmp_path)
     figure = comparison.comparison(tmp_path / "s.csv", LABEL, tmp_path / "f")
     text = words(figure)
     assert f"best {comparison.LARGEST} of" in text and "m79" in text and "m00" not in text and "always HGG" in text
+    text = words(comparison.comparison(tmp_path / "s.csv", LABEL, tmp_path / "f", declared=["r0", "no such"]))
+    assert (
+        f"compared and best {comparison.LARGEST} of" in text and "m79" in text and "m00" in text and "m73" not in text
+    )
     assert figure.get_figheight() < 24
 
 

@@ -68,6 +68,7 @@ rule draw_comparison:
     params:
         label=COHORT_LABEL,
         cohort=SHOWN_COHORT,
+        declared=sorted({name for pair in config["comparisons"] for name in pair}),
         code=code("draw_comparison"),
     script:
         "../scripts/draw_comparison.py"

@@ -147,14 +147,14 @@ def responses(run, kind=".jsonl"):
 
 
 def figure(name, category):
-    """A figure in both formats; the report shows the PNG."""
+    """A figure in its three formats; the report shows the PNG."""
     shown = report(
         f"{RESULTS}/report/figures/{name}.png",
         category=category,
         caption=f"../report/{name}.rst",
         labels={"what": name.replace("_", " "), "as": "figure"},
     )
-    return [shown, f"{RESULTS}/report/figures/{name}.svg"]
+    return [shown, *(f"{RESULTS}/report/figures/{name}.{suffix}" for suffix in ("svg", "pdf"))]
 
 
 def table(name, category, exports=("csv", "tex")):

@@ -151,6 +151,25 @@ rule report:
         "../scripts/report.py"
 
 
+# The figures at 88 and 180 mm, for a manuscript: snakemake --cores 1 print_figures
+rule print_figures:
+    input:
+        collect("<results>/report/figures/{figure}.pdf", figure=PAGE_FIGURES),
+    output:
+        directory("<results>/report/print"),
+    log:
+        "<logs>/print_figures.log",
+    benchmark:
+        "<benchmarks>/print_figures.tsv"
+    localrule: True
+    conda:
+        "../envs/main.yaml"
+    params:
+        code=code("print_figures"),
+    script:
+        "../scripts/print_figures.py"
+
+
 # Snakemake's own report of the same figures and tables, for those who know their way in it; on demand.
 rule snakemake_report:
     input:

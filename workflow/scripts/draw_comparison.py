@@ -5,5 +5,9 @@ from glioma.report.figures import comparison
 
 with job(snakemake):
     comparison.comparison(
-        snakemake.input.summary, snakemake.params.label, snakemake.output.comparison, snakemake.params.cohort
+        snakemake.input.summary,
+        snakemake.params.label,
+        snakemake.output.comparison,
+        snakemake.params.cohort,
+        snakemake.params.declared,
     )

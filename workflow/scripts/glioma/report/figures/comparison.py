@@ -1,6 +1,6 @@
 """The main figure: every method on the same patients, with 95 % intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +23,10 @@ LARGEST = 8
 
 
 class Row(NamedTuple):
-    """One line of the forest: what it is, its value with interval, and the value among decided patients if another."""
+    """One line of the forest: what it is, its value with interval, and the value among decided patients if another.
+
+    declared: whether the study compares it with another method.
+    """
 
     group: str
     label: str
@@ -33,21 +36,27 @@ class Row(NamedTuple):
     n: int
     undecided: int
     decided: float
+    declared: bool = False
 
 
 def comparison(
-    summary: str | Path, cohort_label: str, out: str | Path | Sequence[str | Path], cohort: str = "pooled"
+    summary: str | Path,
+    cohort_label: str,
+    out: str | Path | Sequence[str | Path],
+    cohort: str = "pooled",
+    declared: Collection[str] = (),
 ) -> Figure:
-    """Balanced accuracy of grading and Dice of locating, the best methods of each, as a forest plot, from summary.csv.
+    """Balanced accuracy of grading and Dice of locating as a forest plot, from summary.csv.
 
+    Where there are more methods than a panel has rows, those of `declared` comparisons and the best of the others.
     Of every method its primary score alone (`score_tables.primary`). An undecided patient counts as wrong (a hollow
     mark shows the score among decided patients where it differs).
     """
     table = pd.read_csv(summary, keep_default_na=False, na_values={name: [""] for name in _NUMBERS_OF_A_ROW})
     table = named(primary(of_cohort(table[table["unit"] == "patient"], cohort)), crops=False)
     outputs = table["task"].map(output)
-    grading = capped("Grade", rows(table[outputs == "grade"], "balanced_accuracy"))
-    locating = capped("Location", rows(table[outputs == "region"], "dice"))
+    grading = capped("Grade", rows(table[outputs == "grade"], "balanced_accuracy", declared))
+    locating = capped("Location", rows(table[outputs == "region"], "dice", declared))
     dagger = any("†" in row.label for row in chain(*grading.values(), *locating.values()))
     with style.styled():
         figure = style.new_figure(
@@ -69,7 +78,7 @@ def comparison(
         return style.save(figure, out)
 
 
-def rows(table: pd.DataFrame, metric: str) -> list[Row]:
+def rows(table: pd.DataFrame, metric: str, declared: Collection[str] = ()) -> list[Row]:
     """The lines of one metric in order of group and label; from `{metric}_all` where there is one."""
     strict, plain = table[table["metric"] == f"{metric}_all"], table[table["metric"] == metric]
     key = ["task", "run", "crops", "slices", "orientation"]
@@ -79,26 +88,37 @@ def rows(table: pd.DataFrame, metric: str) -> list[Row]:
         undecided = int(row["n_undecided"])
         other = decided.get(tuple(row[name] for name in key), np.nan) if len(strict) and undecided else np.nan
         found.append(
-            Row(row["group"], _label(row), row["value"], row["low"], row["high"], int(row["n"]), undecided, other)
+            Row(
+                row["group"],
+                _label(row),
+                row["value"],
+                row["low"],
+                row["high"],
+                int(row["n"]),
+                undecided,
+                other,
+                row["run"] in declared,
+            )  # fmt: skip
         )
     return sorted(found, key=lambda row: (ORDER.index(row.group), row.label))
 
 
 def capped(heading: str, lines: list[Row]) -> dict[str, list[Row]]:
-    """The rows under their heading, `LARGEST` at most: the best of each group, then the best models.
+    """The rows under their heading, `LARGEST` at most: what was declared, the best of each group, the best models.
 
     Of the baselines the best ones that there is room for, two at least.
     """
     ranked = sorted(lines, key=lambda row: -np.nan_to_num(row.value, nan=-1))
     first = {row.group: row for row in reversed(ranked)}
-    ranked.sort(key=lambda row: (row.group == "baseline", row is not first[row.group]))
+    ranked.sort(key=lambda row: (row.group == "baseline", not row.declared, row is not first[row.group]))
     models = sum(row.group != "baseline" for row in lines)
     # Baselines alone compare with nothing.
     if not models:
         return {}
     room = LARGEST - min(len(lines) - models, 2)
     kept = (ranked[: min(models, room)] + ranked[models:])[:LARGEST]
-    note = f" (best {len(kept)} of {len(lines)}; all in the table)" if len(kept) < len(lines) else ""
+    chosen = "compared and best" if any(row.declared for row in kept) else "best"
+    note = f" ({chosen} {len(kept)} of {len(lines)}; all in the table)" if len(kept) < len(lines) else ""
     return {heading + note: [row for row in lines if row in kept]}
 
 

@@ -37,8 +37,10 @@ LABEL_NAMES = {1: "necrotic / non-enhancing core", 2: "oedema", 3: "enhancing tu
 GREY = "#6E6E6E"
 
 PNG_DPI = 150
+FORMATS = {".png": ("Software",), ".svg": ("Date", "Creator"), ".pdf": ("CreationDate", "Creator", "Producer")}
+"""What figures are written as, and what would make equal ones differ there: dates and versions."""
 _RC = {
-    "font.family": "DejaVu Sans",
+    "font.family": ["DejaVu Sans", "sans-serif"],
     "font.size": 9,
     "axes.titlesize": 9.5,
     "axes.titleweight": "bold",
@@ -61,7 +63,9 @@ _RC = {
     # A dollar sign in a label is one.
     "text.parse_math": False,
     "svg.hashsalt": "voxels-vs-tokens",
-    "svg.fonttype": "path",
+    # Text stays text, to be edited and searched.
+    "svg.fonttype": "none",
+    "pdf.fonttype": 42,
     "path.simplify": True,
 }
 
@@ -125,23 +129,22 @@ def empty(
 
 
 def save(figure: Figure, out: str | Path | Sequence[str | Path]) -> Figure:
-    """Write the figure to `out`: a path without picture suffix (then PNG and SVG beside it), one path, or several.
+    """Write the figure to `out`: a path without picture suffix (then in all of `FORMATS`), one path, or several.
 
     No date and no random ids go into the files, so equal figures are equal bytes.
     """
     for path in _targets(out):
-        metadata = {"Date": None, "Creator": None} if path.suffix == ".svg" else {"Software": None}
         with atomic_path(path) as temporary:
-            figure.savefig(temporary, dpi=PNG_DPI, metadata=metadata)
+            figure.savefig(temporary, dpi=PNG_DPI, metadata=dict.fromkeys(FORMATS[path.suffix]))
     return figure
 
 
 def _targets(out: str | Path | Sequence[str | Path]) -> list[Path]:
     if not isinstance(out, str | Path):
         return [Path(path) for path in out]
-    if Path(out).suffix in (".png", ".svg"):
+    if Path(out).suffix in FORMATS:
         return [Path(out)]
-    return [Path(f"{out}.png"), Path(f"{out}.svg")]
+    return [Path(f"{out}{suffix}") for suffix in FORMATS]
 
 
 @contextmanager
