@@ -27,6 +27,7 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/plan.smk"
 include: "workflow/rules/store.smk"
 include: "workflow/rules/workbench.smk"
+include: "workflow/rules/view3d.smk"
 include: "workflow/rules/start.smk"
 
 

@@ -5,12 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import small_page
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
+
+from glioma.report import view3d
 
 PACKAGES = ("chromium", "chromium-driver")
 
@@ -168,3 +171,30 @@ def test_every_section_opens_and_tables_sort_and_filter(page):
     page.execute_script("arguments[0].scrollIntoView({block: 'center'})", box)
     box.send_keys("onerror")
     assert page.execute_script(cells) == ["2"]
+
+
+def test_a_patient_turns_in_three_dimensions(browser, tmp_path):
+    """NiiVue comes from npm's registry; a browser without a GPU draws by software."""
+    grid = np.indices((16, 24, 24)) - np.array([8, 12, 12]).reshape(3, 1, 1, 1)
+    head, tumour, other = ((grid**2).sum(axis=0) < radius**2 for radius in (8, 4, 3))
+    geometry = {"scan_affine": np.eye(4).tolist(), "to_voxel": np.eye(4)[[2, 1, 0, 3]].tolist()}
+    view3d.fetch(tmp_path / "niivue.js")
+    scans = {"flair": np.uint8(90 * head + 90 * tumour), "t1": np.uint8(140 * head)}
+    masks = {"truth": tumour, "unet": other, "box": other}
+    view3d.write(tmp_path / "p.html", tmp_path / "niivue.js", "p1", scans, masks, geometry, "Phantom patient.")
+    browser.get((tmp_path / "p.html").as_uri())
+    WebDriverWait(browser, 120).until(lambda it: it.execute_script("return document.documentElement.dataset.ready"))
+    assert browser.execute_script("return document.documentElement.dataset.ready") == "5"
+    assert "Not for clinical use" in browser.find_element(By.CLASS_NAME, "banner").text
+
+    def drawn() -> str:
+        return browser.find_element(By.ID, "canvas").screenshot_as_base64
+
+    seen = [drawn()]
+    browser.find_elements(By.CLASS_NAME, "mask")[0].click()
+    for name, value in (("sequence", "t1"), ("view", "4"), ("view", "0")):
+        seen.append(drawn())
+        Select(browser.find_element(By.ID, name)).select_by_value(value)
+    seen.append(drawn())
+    assert len(set(seen)) == len(seen)
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []

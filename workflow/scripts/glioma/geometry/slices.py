@@ -80,6 +80,14 @@ def render_mask(slice2d: np.ndarray, side: int = SIDE) -> np.ndarray:
     return padded[np.ix_(source, source)]
 
 
+def from_rendered(shown: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """Pixels (side, side) of a rendered axial slice as the slice's own, `shape` (rows, columns): the nearest ones."""
+    height, width = shape
+    length, top, left = _padding(height, width)
+    source = _source(np.arange(length), length, len(shown))
+    return shown[np.ix_(source, source)][top : top + height, left : left + width]
+
+
 def to_voxel(
     point: Sequence[int], orientation: str, index: int, shape: Sequence[int], side: int = SIDE
 ) -> tuple[int, int, int]:
