@@ -282,6 +282,17 @@ def test_names_match_themselves_only():
     assert not re.compile(settings.alternatives([])).fullmatch("")
 
 
+def test_names_alike_are_one_short_pattern_for_any_number_of_patients():
+    names = [f"BraTS.2021_{number:05d}" for number in range(5000)]
+    pattern = settings.alike(names)
+    assert len(pattern) < 40 and all(re.fullmatch(pattern, name) for name in names)
+    for other in ("BraTS.2021_0001", "BraTSx2021_00001", "BraTS.2021_0000a", "BraTS.2021_00001.mask", ""):
+        assert not re.fullmatch(pattern, other)
+    odd = ["a", "b-1", "c (left)"]
+    assert [bool(re.fullmatch(settings.alike(odd), name)) for name in [*odd, "b-2", "d"]] == [True] * 4 + [False]
+    assert not re.fullmatch(settings.alike([]), "")
+
+
 def test_order_of_keys_does_not_matter():
     assert str(ordered({"b": [{"d": 1, "c": 2}], "a": 1})) == str(ordered({"a": 1, "b": [{"c": 2, "d": 1}]}))
 

@@ -41,7 +41,7 @@ rule phantom_patient:
         mem_mb=2000,
         runtime=10,
     params:
-        grade=lambda wildcards: GRADES[wildcards.patient],
+        grade=lambda wildcards: GRADES[known(wildcards.patient)],
         seed=config["cohort"]["seed"],
         code=code("phantom_patient"),
     script:
@@ -88,7 +88,7 @@ rule patients:
 
 rule crop:
     input:
-        **{scan: (lambda wildcards, scan=scan: SCANS_OF[wildcards.patient][scan]) for scan in SCANS},
+        **{scan: (lambda wildcards, scan=scan: SCANS_OF[known(wildcards.patient)][scan]) for scan in SCANS},
     output:
         image="<crops>/{crops}/{patient}.npy",
         mask="<crops>/{crops}/{patient}.mask.npy",

@@ -112,7 +112,7 @@ COHORT_LABEL = "phantom cohort" if IS_PHANTOM else f"cohort {Path(config['cohort
 
 
 wildcard_constraints:
-    patient=settings.alternatives(PATIENTS),
+    patient=settings.alike(PATIENTS),
     network=settings.alternatives(NETWORKS),
     segmenter=settings.alternatives(SEGMENTERS),
     classifier=settings.alternatives(CLASSIFIERS),

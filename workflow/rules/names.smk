@@ -18,6 +18,13 @@ def digest(path):
     return content(PROJECT / path)
 
 
+def known(patient):
+    """A patient of the cohort; another one, which only looks like one, is an error."""
+    if patient not in GRADES:
+        raise WorkflowError(f"patient {patient}: none of this cohort; the first one is {PATIENTS[0]}")
+    return patient
+
+
 def base(name):
     """What the package needs to load and ask a model, beside its files: name, and its entry's keys."""
     keys = ("backend", "source", "revision", "chat", "endpoint") if name in SERVED else ("backend", *ENTRY)

@@ -28,7 +28,7 @@ rule fetch_niivue:
 rule view_patient:
     input:
         niivue=rules.fetch_niivue.output[0],
-        crops=crop_set(config["crops"]["mode"]),
+        crops=lambda wildcards: known(wildcards.patient) and crop_set(config["crops"]["mode"]),
         folds=FOLDS,
         masks=[masks_of(name) for name in VIEWED_NETWORKS],
         slices=[scores_of(run, "slices.csv") for run in VIEWED_RUNS],

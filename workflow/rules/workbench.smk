@@ -8,7 +8,7 @@ rule try_prompt:
         model=lambda wildcards: model_files(RUNS[wildcards.run]["model"]),
         template=lambda wildcards: template_of(RUNS[wildcards.run]["model"]),
         adapter=lambda wildcards: adapter_files(wildcards.run, "test"),
-        crops=lambda wildcards: crop_set_of(RUNS[wildcards.run]),
+        crops=lambda wildcards: known(wildcards.patient) and crop_set_of(RUNS[wildcards.run]),
         folds=FOLDS,
         prompt=lambda wildcards: prompt_of(RUNS[wildcards.run]),
         system=lambda wildcards: system_of(RUNS[wildcards.run]),

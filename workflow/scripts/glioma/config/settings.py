@@ -36,6 +36,16 @@ def alternatives(names: Iterable[str]) -> str:
     return "|".join(re.escape(name) for name in names) or "(?!)"
 
 
+def alike(names: Iterable[str]) -> str:
+    """A regular expression of these names, and of such as differ from them in their digits alone.
+
+    For thousands of patients: Snakemake writes it into every path with this wildcard and searches there at every job,
+    so that a list of all names took a third of the time of a dry-run of 5,000 patients.
+    """
+    shapes = {re.sub(r"\d", r"\\d", re.escape(name)) for name in names}
+    return "|".join(sorted(shapes)) or "(?!)"
+
+
 def gpus(config: dict[str, Any]) -> int:
     """GPUs that a GPU job asks for: as configured, or with "auto" one where the machine has any."""
     wanted = config["gpus_per_job"]
