@@ -143,6 +143,7 @@ def test_the_plan_counts_the_graph_and_leaves_nothing_but_its_log(empty, brats20
     written = [path for path in (empty.folder / "results").rglob("*") if path.is_file()]
     assert [path.name for path in written] == ["plan.log"]
     assert written[0].read_text().strip().splitlines()[0] == done.stdout.strip().splitlines()[0]
+    assert not (empty.folder / ".snakemake/glioma-checked").exists()  # it has read no scan
 
 
 def test_a_plan_without_a_cost_says_what_to_do(empty):

@@ -27,7 +27,8 @@ def check_cohort():
         if planned(rules.folds):
             test_fraction, count = (config["folds"][key] for key in ("test_fraction", "count"))
             cohort_folds.make(TABLE.reset_index(drop=True), test_fraction, count, config["seed"])
-        if IS_PHANTOM or not SCANS_HERE:
+        # A plan or a page reads no scan.
+        if IS_PHANTOM or not SCANS_HERE or not planned(rules.patients, rules.crop):
             return
         checked = Path(".snakemake/glioma-checked") / f"{Path(COHORT_FOLDER).name}.json"
         scans = [path for own in SCANS_OF.values() for path in own.values()]
