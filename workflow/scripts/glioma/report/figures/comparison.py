@@ -117,8 +117,7 @@ def capped(heading: str, lines: list[Row]) -> dict[str, list[Row]]:
         return {}
     room = LARGEST - min(len(lines) - models, 2)
     kept = (ranked[: min(models, room)] + ranked[models:])[:LARGEST]
-    chosen = "compared and best" if any(row.declared for row in kept) else "best"
-    note = f" ({chosen} {len(kept)} of {len(lines)}; all in the table)" if len(kept) < len(lines) else ""
+    note = f" ({len(kept)} of {len(lines)}; all in the table)" if len(kept) < len(lines) else ""
     return {heading + note: [row for row in lines if row in kept]}
 
 
