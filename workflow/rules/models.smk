@@ -23,8 +23,8 @@ rule tiny_vlm:
         "../scripts/tiny_vlm.py"
 
 
-# Run it where there is a network (`snakemake --cores 1 fetch_models`): but for this and publish_adapter, which nothing
-# depends on, all rules run without one.
+# Run it where there is a network (`snakemake --cores 1 fetch_models`): but for this, and for publish_adapter and
+# fetch_niivue, which no result depends on, all rules run without one.
 rule fetch_model:
     output:
         folder=directory("<models>/{hub}"),

@@ -8,7 +8,7 @@ VIEWED_RUNS = {
 }
 
 
-# With fetch_model and publish_adapter the only rules that need a network.
+# Needs a network, as fetch_model does.
 rule fetch_niivue:
     output:
         "results/niivue/niivue.js",

@@ -6,7 +6,8 @@ preprocessed once, and no batch of such rows needs padding to be answered. That 
 the rows it shares a batch with.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import torch
 from PIL import Image
@@ -23,6 +24,13 @@ Sizes = tuple[tuple[int, int], ...]
 def sizes(row: Pictures) -> Sizes:
     """The sizes of a row's images."""
     return tuple(image.size for image in row)
+
+
+def alike(slices: Sequence[Pictures]) -> Iterator[tuple[Sizes, list[int]]]:
+    """Sizes that slices have, and the numbers of those that have them, in the order of the first ones."""
+    shapes = [sizes(pictures) for pictures in slices]
+    for shape in dict.fromkeys(shapes):
+        yield shape, [row for row, own in enumerate(shapes) if own == shape]
 
 
 def image_features(processor: ProcessorMixin, rows: Sequence[Pictures]) -> list[Features]:
@@ -71,6 +79,11 @@ class Question:
         blank = tuple(Image.new("RGB", size) for size in sizes)
         self.text, self.image_names = text_features(processor, self.turn.question, blank)
         self.replies: dict[str, list[int]] = {}
+
+    @cached_property
+    def written(self) -> list[int]:
+        """The tokens of the question's own text, before images take the places of theirs."""
+        return self.processor.tokenizer(self.turn.question, add_special_tokens=False).input_ids
 
     @property
     def length(self) -> int:

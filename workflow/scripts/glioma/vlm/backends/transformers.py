@@ -26,7 +26,7 @@ from transformers import (
 from glioma.vlm import models, sampling
 from glioma.vlm.backends._backend import Answer, Backend, Choices, Decoding, Prompt
 from glioma.vlm.backends._replies import begin, candidates, split, until
-from glioma.vlm.encode import Features, Question, Sizes, extend, image_features, sizes
+from glioma.vlm.encode import Features, Question, Sizes, alike, extend, image_features, sizes
 from glioma.vlm.pictures import Pictures
 
 # BLAS multiplies a few rows by other routines than many: on a CPU the logits of batches of one and two rows differed by
@@ -110,9 +110,7 @@ class Transformers(Backend):
         Features of fewer rows than `MINIMUM_ROWS` are filled up with repeats of the last one, to be dropped.
         """
         self._see(prompt, slices)
-        shapes = [sizes(pictures) for pictures in slices]
-        for shape in dict.fromkeys(shapes):
-            rows = [row for row, own in enumerate(shapes) if own == shape]
+        for shape, rows in alike(slices):
             features = [self.features[prompt, id(slices[row])][1] for row in rows]
             if (prompt, shape) not in self.questions:
                 of_all = sizes(prompt.row(slices[rows[0]]))

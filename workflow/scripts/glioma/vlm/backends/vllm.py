@@ -28,7 +28,7 @@ from glioma.base.errors import UserError
 from glioma.vlm import models, processors
 from glioma.vlm.backends._backend import Answer, Backend, Choices, Decoding, Prompt
 from glioma.vlm.backends._replies import begin, candidates, split, until
-from glioma.vlm.encode import Question, sizes
+from glioma.vlm.encode import Question, Sizes, alike
 from glioma.vlm.pictures import Pictures
 
 # No word to its makers about who runs what; no process besides this one, for a second would run the job's script anew.
@@ -51,7 +51,7 @@ class Vllm(Backend):
         self.engine: Any = None
         self.pictures = 0
         self.merged: tempfile.TemporaryDirectory | None = None
-        self.questions: dict[tuple[Prompt, tuple], Question] = {}
+        self.questions: dict[tuple[Prompt, Sizes], Question] = {}
 
     def fingerprint(self) -> dict[str, str]:
         """The precision here, a digest of every file, and the versions of libraries."""
@@ -116,9 +116,7 @@ class Vllm(Backend):
 
     def _alike(self, prompt: Prompt, slices: Sequence[Pictures]) -> Iterator[tuple[Question, list[int]]]:
         """Question and row numbers of pictures of the same sizes."""
-        shapes = [sizes(prompt.row(pictures)) for pictures in slices]
-        for shape in dict.fromkeys(shapes):
-            rows = [row for row, own in enumerate(shapes) if own == shape]
+        for shape, rows in alike([prompt.row(pictures) for pictures in slices]):
             if (prompt, shape) not in self.questions:
                 messages = prompt.messages(len(slices[rows[0]]))
                 self._start(len(shape))
@@ -171,8 +169,7 @@ class Vllm(Backend):
 
     def _asked(self, question: Question, shown: Pictures, suffix: Sequence[int]) -> dict:
         """A prompt of vLLM: the text's own tokens, one for each picture; vLLM puts in what it stands for."""
-        tokens = self.processor.tokenizer(question.turn.question, add_special_tokens=False).input_ids
-        return {"prompt_token_ids": [*tokens, *suffix], "multi_modal_data": {"image": list(shown)}}
+        return {"prompt_token_ids": [*question.written, *suffix], "multi_modal_data": {"image": list(shown)}}
 
     def _check(self, question: Question, shown: Pictures) -> None:
         """`UserError` if vLLM makes other tokens of a question than those of training and of other backends."""
