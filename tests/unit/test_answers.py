@@ -361,6 +361,26 @@ def test_no_responses_make_an_empty_table(tmp_path):
     assert list(table.columns) == list(tasks.COLUMNS) and table.empty
 
 
+@pytest.mark.parametrize("count", [0, 1, 5, 6])
+def test_a_table_written_part_by_part_is_the_whole_one(tmp_path, count):
+    texts = ["Choice: 1", "what?", "Choice: 0", "Choice: 2", "", "Choice: 1"][:count]
+    shares = {"0": np.log(0.2), "1": np.log(0.6), "2": np.log(0.2)}
+    rows = [response(text, slice=n, logprobs=shares if n % 2 else None) for n, text in enumerate(texts)]
+    path = _written(tmp_path, rows)
+    counts = tasks.write_answers(tasks.responses(path), tmp_path / "a.csv", tasks.get("classification"), at_once=2)
+    whole = tasks.answers_table(tasks.read_responses(path), tasks.get("classification"))
+    assert (tmp_path / "a.csv").read_text() == whole.to_csv(index=False)
+    assert counts == whole["status"].value_counts().to_dict()
+
+
+def test_the_texts_of_some_rows_are_found_in_all_files(tmp_path):
+    for name in ("shard-0", "shard-1"):
+        rows = [json.dumps(response(f"{name}, {n}", slice=n)) for n in range(3)]
+        (tmp_path / f"{name}.jsonl").write_text("\n\n".join(rows) + "\n")
+    found = tasks.texts_of(sorted(tmp_path.glob("*.jsonl")), [1, 3, 5])
+    assert found == {1: "shard-0, 1", 3: "shard-1, 0", 5: "shard-1, 2"}
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -376,9 +376,17 @@ def test_errors_of_the_user_are_named(respond, asked, tiny_mllama, tmp_path):
 
 def test_a_file_of_responses_holds_one_for_each_request():
     asked = [requests.Request("p", "axial", index) for index in range(4)]
-    answered = pd.DataFrame(asked)
-    requests.check_answered("r.jsonl", answered, asked)
+    rows = [request._asdict() | {"text": "t"} for request in asked]
+
+    def answered(given, asked):
+        return list(requests.answered("r.jsonl", iter(given), asked))
+
+    assert answered(rows, asked) == rows
     with pytest.raises(UserError, match=r"r\.jsonl: no answer to p/axial/2/0 and 1 more; it was edited: delete it"):
-        requests.check_answered("r.jsonl", answered[:2], asked)
+        answered(rows[:2], asked)
     with pytest.raises(UserError, match=r"r\.jsonl: an answer that nobody asked for, p/axial/3/0; it was edited"):
-        requests.check_answered("r.jsonl", answered, asked[:3])
+        answered(rows, asked[:3])
+    with pytest.raises(UserError, match=r"r\.jsonl: an answer to p/axial/2/0 in place of one to p/axial/1/0; it was"):
+        answered([rows[0], *rows[2:]], asked)
+    with pytest.raises(UserError, match=r"r\.jsonl: an answer to p/axial/0/0 in place of one to p/axial/1/0; it was"):
+        answered([rows[0], rows[0], *rows[2:]], asked)

@@ -3,7 +3,6 @@
 import pandas as pd
 
 from glioma import tasks
-from glioma.base.files import write_csv
 from glioma.base.job import job
 from glioma.cohort import folds
 from glioma.vlm import requests
@@ -17,16 +16,18 @@ with job(snakemake):
         choices=tuple(settings["choices"]),
     )
     crops, table = snakemake.input.crops, folds.read(snakemake.input.folds)
+    of_parts = [requests.of_run(table, crops, queries, part) for part in snakemake.params.parts]
     asked = [
-        requests.shard(requests.of_run(table, crops, queries, part), number, queries["shards"])
-        for part in snakemake.params.parts
+        requests.shard(of_part, number, queries["shards"])
+        for of_part in of_parts
         for number in range(queries["shards"])
     ]
-    files = [tasks.read_responses(path) for path in snakemake.input.responses]
     # No request is in two files: where each file answers its own, no question is answered in two either.
-    for path, responses, of_file in zip(snakemake.input.responses, files, asked, strict=True):
-        requests.check_answered(path, responses, of_file)
-    responses = pd.concat(files, ignore_index=True)
-    answers = tasks.answers_table(responses, tasks.get(settings["task"]), settings["parsing"], limits)
-    write_csv(answers, snakemake.output[0])
-    print(answers["status"].value_counts().to_string())
+    rows = (
+        row
+        for path, of_file in zip(snakemake.input.responses, asked, strict=True)
+        for row in requests.answered(path, tasks.responses(path), of_file)
+    )
+    task = tasks.get(settings["task"])
+    counts = tasks.write_answers(rows, snakemake.output[0], task, settings["parsing"], limits)
+    print(pd.Series(counts, name="count").rename_axis("status").to_string())

@@ -12,6 +12,7 @@ import ast
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -39,8 +40,10 @@ def code(script: str, *modules: str) -> str:
     statement shows; they stand behind the digest and the script, for `is_current` to find. The first process to ask is
     the one that the user started; its jobs, on whatever machine, inherit its environment.
     """
-    name = "_".join((script, *(module.replace(".", "_") for module in modules)))
-    return " ".join((os.environ.setdefault(f"GLIOMA_CODE_{name}", digest(script, *modules)), script, *modules))
+    name = "GLIOMA_CODE_" + "_".join((script, *(module.replace(".", "_") for module in modules)))
+    if name not in os.environ:  # a job is spared reading all modules of all rules
+        os.environ[name] = digest(script, *modules)
+    return " ".join((os.environ[name], script, *modules))
 
 
 def is_current(known: str) -> bool:
@@ -89,30 +92,50 @@ def content(path: str | Path) -> str:
 @cache
 def _module(path: Path) -> Module:
     """Read one file. It is parsed once a process, because most scripts share most modules."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported: list[ast.Import | ast.ImportFrom] = []
+    text: list[str] = []
+    _write(ast.parse(path.read_text(encoding="utf-8")), text.append, imported.append)
     names: set[str] = set()
-    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-    for node in ast.walk(tree):
+    for node in imported:
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             base = _absolute(node, path)
             # `from package import name`: the name may be a module of it.
             names.update((base, *(f"{base}.{alias.name}" for alias in node.names)))
-        elif isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-    digest = hashlib.sha256(_written_out(tree).encode()).hexdigest()
+    digest = hashlib.sha256("".join(text).encode()).hexdigest()
     return Module(digest, frozenset(file for name in names - WITHOUT_EFFECT for file in _files(name)))
 
 
-def _written_out(node: Any) -> str:
-    """A syntax tree as text that is the same in every Python: that of `ast.dump` shows or hides fields without a value,
-    and versions have other such fields.
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def _write(node: Any, add: Callable[[str], None], imports: Callable[[Any], None]) -> None:
+    """Add a syntax tree without docstrings piece by piece, as text that is the same in every Python: that of `ast.dump`
+    shows or hides fields without a value, and versions have other such fields. What it imports is told beside.
     """
     if isinstance(node, ast.AST):
-        fields = (f"{name}={_written_out(value)}" for name, value in ast.iter_fields(node) if value not in (None, []))
-        return f"{type(node).__name__}({', '.join(fields)})"
-    return f"[{', '.join(map(_written_out, node))}]" if isinstance(node, list) else repr(node)
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            imports(node)
+        add(f"{node.__class__.__name__}(")
+        between = ""
+        for name, value in ast.iter_fields(node):
+            if value not in (None, []):
+                add(f"{between}{name}=")
+                _write(value, add, imports)
+                between = ", "
+        add(")")
+    elif isinstance(node, list):
+        add("[")
+        for number, value in enumerate(node):
+            if number:
+                add(", ")
+            _write(value, add, imports)
+        add("]")
+    else:
+        add(repr(node))
 
 
 def _absolute(node: ast.ImportFrom, path: Path) -> str:

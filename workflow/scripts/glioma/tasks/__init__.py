@@ -19,6 +19,9 @@ from glioma.tasks._responses import (
     points_to_text,
     read_answers,
     read_responses,
+    responses,
+    texts_of,
+    write_answers,
 )
 from glioma.tasks._task import LabelTask, QueryTask, Task
 
@@ -48,6 +51,9 @@ __all__ = [
     "queries",
     "read_answers",
     "read_responses",
+    "responses",
+    "texts_of",
+    "write_answers",
 ]
 
 

@@ -1,7 +1,9 @@
 """From the files of raw text to a table of parsed answers."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +11,15 @@ import pandas as pd
 
 from glioma.base.answers import COLUMNS, LABELS
 from glioma.base.errors import UserError
+from glioma.base.files import atomic_path
 from glioma.tasks._answer import Limits
 from glioma.tasks._task import QueryTask
 
 QUESTION = ("patient", "orientation", "slice", "repeat")
 MOST_LOGPROB = 1e-6
 """The logarithm of a probability is at most 0, but for what rounding adds."""
+AT_ONCE = 20_000
+"""Responses in memory at once: a run on a large cohort has millions."""
 RESPONSE_KEYS = ("patient", "orientation", "slice", "repeat", "text", "finish", "tokens", "logprobs")
 
 
@@ -35,39 +40,68 @@ def _check_types(content: Mapping) -> None:
     content["text"].encode()
 
 
+def responses(path: str | Path) -> Iterator[dict]:
+    """The rows of a file of responses (JSONL), in order: mappings with `RESPONSE_KEYS`, read as they are asked for.
+
+    `UserError` names file and line of what is no response.
+    """
+    return (row for _, row in _rows(path))
+
+
+def _rows(path: str | Path) -> Iterator[tuple[int, dict]]:
+    """The rows of a file and the numbers of their lines."""
+    for number, line in _lines(path):
+        try:
+            content = json.loads(line)
+            row = {key: content[key] for key in RESPONSE_KEYS}
+            _check_types(content)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise UserError(
+                f"{path}: line {number} is no response ({type(error).__name__}: {error}); delete it and run again"
+            ) from None
+        yield number, row
+
+
+def _lines(path: str | Path) -> Iterator[tuple[int, str]]:
+    """The lines of a file that hold anything, and their numbers, from 1."""
+    try:
+        # No other line ends: JSON text may hold other separators, such as U+2028.
+        with Path(path).open(encoding="utf-8", newline="\n") as lines:
+            yield from ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 ({error.reason}); delete the file and run again") from None
+
+
 def read_responses(paths: str | Path | Iterable[str | Path]) -> pd.DataFrame:
     """The rows of response files (JSONL), in order, with the columns `RESPONSE_KEYS`.
 
-    `UserError` names file and line of what is no response, and of a second answer to one question, which would vote
-    twice.
+    `UserError` as `responses`, and for a second answer to one question, which would vote twice.
     """
     rows: list[dict] = []
     first: dict[tuple, str] = {}
     for path in [paths] if isinstance(paths, str | Path) else paths:
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise UserError(f"{path}: not UTF-8 ({error.reason}); delete the file and run again") from None
-        # Not splitlines(): JSON text may hold other line separators, such as U+2028.
-        for number, line in enumerate(text.split("\n"), start=1):
-            if not line.strip():
-                continue
-            try:
-                content = json.loads(line)
-                rows.append({key: content[key] for key in RESPONSE_KEYS})
-                _check_types(content)
-            except (ValueError, KeyError, TypeError, RecursionError) as error:
-                raise UserError(
-                    f"{path}: line {number} is no response ({type(error).__name__}: {error}); delete it and run again"
-                ) from None
-            key = tuple(content[name] for name in QUESTION)
+        for number, row in _rows(path):
+            key = tuple(row[name] for name in QUESTION)
             if key in first:
                 raise UserError(
                     f"{path}: line {number} answers {'/'.join(map(str, key))} again, as {first[key]}; delete the file "
                     "and run again"
                 )
             first[key] = f"line {number} of {path}"
+            rows.append(row)
+    return _table(rows)
+
+
+def _table(rows: Sequence[Mapping]) -> pd.DataFrame:
+    """Rows of `responses` as a table."""
     return pd.DataFrame(rows, columns=list(RESPONSE_KEYS)).astype({"patient": str})
+
+
+def texts_of(paths: Iterable[str | Path], positions: Collection[int]) -> dict[int, str]:
+    """Position -> raw text of some rows of response files, counted from 0 through all files; others are not parsed."""
+    wanted = set(positions)
+    lines = (line for path in paths for _, line in _lines(path))
+    return {position: json.loads(line)["text"] for position, line in enumerate(lines) if position in wanted}
 
 
 def probability_of_hgg(logprobs: Mapping[str, float] | None, choices: Sequence[str] = LABELS) -> float:
@@ -114,6 +148,28 @@ def answers_table(
     )
     table["text_length"] = responses["text"].str.len().to_numpy(dtype=int)
     return table[list(COLUMNS)]
+
+
+def write_answers(
+    rows: Iterable[Mapping],
+    path: str | Path,
+    task: QueryTask,
+    mode: str = "strict",
+    limits: Limits | None = None,
+    at_once: int = AT_ONCE,
+) -> dict[str, int]:
+    """Write the `answers_table` of rows of responses as CSV, `at_once` rows after the other; return how many have each
+    status, the commonest first.
+    """
+    rows, counts, first = iter(rows), Counter[str](), True
+    with atomic_path(path) as temporary:
+        # No rows at all are a table, too.
+        while (part := list(islice(rows, at_once))) or first:
+            table = answers_table(_table(part), task, mode, limits)
+            table.to_csv(temporary, index=False, header=first, mode="a")
+            counts.update(table["status"])
+            first = False
+    return dict(counts.most_common())
 
 
 def read_answers(path: str | Path) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """Which slices a run asks about, in an order that shards can share out. No model is needed to know."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,16 +62,24 @@ def shard(requests: Sequence[Request], number: int, count: int) -> list[Request]
     return list(requests[number * len(requests) // count : (number + 1) * len(requests) // count])
 
 
-def check_answered(path: str | Path, responses: pd.DataFrame, requests: Sequence[Request]) -> None:
-    """`UserError` where a file of responses (patient, orientation, slice, repeat) is not one for each request."""
-    answered = set(responses[list(Request._fields)].itertuples(index=False, name=None))
-    asked = set(requests)
-    for which, found in (("no answer to", asked - answered), ("an answer that nobody asked for,", answered - asked)):
-        if found:
-            more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-            raise UserError(
-                f"{path}: {which} {'/'.join(map(str, min(found)))}{more}; it was edited: delete it and run again"
-            )
+def answered(path: str | Path, responses: Iterable[Mapping], requests: Sequence[Request]) -> Iterator[Mapping]:
+    """The rows of a file of responses (patient, orientation, slice, repeat, ...) as they come.
+
+    `UserError` where they are not one for each request, in the order of the requests.
+    """
+    edited = "it was edited: delete it and run again"
+    count = 0
+    for row in responses:
+        found = Request(*(row[name] for name in Request._fields))
+        if count == len(requests):
+            raise UserError(f"{path}: an answer that nobody asked for, {found.name}; {edited}")
+        if found != requests[count]:
+            raise UserError(f"{path}: an answer to {found.name} in place of one to {requests[count].name}; {edited}")
+        count += 1
+        yield row
+    if missing := len(requests) - count:
+        more = f" and {missing - 1} more" if missing > 1 else ""
+        raise UserError(f"{path}: no answer to {requests[count].name}{more}; {edited}")
 
 
 def of_run(folds: pd.DataFrame, crops: str | Path, queries: Mapping, part: str = "test") -> list[Request]:

@@ -10,7 +10,7 @@ from glioma import tasks
 from glioma.cohort import crop_files
 from glioma.geometry import slices
 from glioma.report.html import UNDEFINED, Cell, Out, Table, write
-from glioma.tasks import LABELS, STATUSES, read_answers, read_responses
+from glioma.tasks import LABELS, STATUSES, read_answers, texts_of
 
 LONGEST = 300
 """Characters of an answer that are shown."""
@@ -35,10 +35,11 @@ def sample_answers(
     grades = pd.read_csv(folds, dtype=str).set_index("patient")["grade"]
     sections = []
     for run, table in answers.items():
-        said = read_responses(responses[run])["text"]
         read = read_answers(table)
+        chosen = choose(read["status"], rows)
+        said = texts_of(responses[run], chosen)
         body = []
-        for index in choose(read["status"], rows):
+        for index in chosen:
             answer = read.iloc[index]
             truth = _truth(tasks[run], answer, grades, crops_folders[run], side)
             body.append(
@@ -46,7 +47,7 @@ def sample_answers(
                     answer["patient"],
                     answer["orientation"],
                     Cell(str(answer["slice"]), key=int(answer["slice"])),
-                    Cell(capped(said.iloc[index]), tone="text"),
+                    Cell(capped(said[index]), tone="text"),
                     Cell(answer["status"].replace("_", " "), tone="" if answer["status"] == "ok" else "bad"),
                     Cell(_parsed(answer), tone="text"),
                     Cell(truth, tone="text"),
