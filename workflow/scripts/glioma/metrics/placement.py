@@ -8,7 +8,7 @@ parsed. Each is a function of sums over patients, so that whole patients can be 
 from typing import NamedTuple
 
 import numpy as np
-import scipy
+import pandas as pd
 
 METRICS = (
     *("centre_in_box", "centre_in_other_boxes", "centre_correlation", "size_correlation"),
@@ -62,7 +62,7 @@ def sums(placed: Placed, side: int) -> np.ndarray:
     pairs = {
         "row": (placed.centre[:, 0], true_centre[:, 0]),
         "column": (placed.centre[:, 1], true_centre[:, 1]),
-        "size": (scipy.stats.rankdata(placed.area), scipy.stats.rankdata(placed.true_area)),
+        "size": tuple(pd.Series(each).rank().to_numpy() for each in (placed.area, placed.true_area)),
     }
     for axis, (x, y) in pairs.items():
         # About their means, so that no digits are lost; correlation and spread do not mind.

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from glioma.base import pages
 from glioma.base.files import atomic_path
 from glioma.metrics import records
 
@@ -74,11 +74,17 @@ def write(
     path, *exports = [Path(out)] if isinstance(out, str | Path) else map(Path, out)
     for other in exports:
         export(tables, f"{title}: {cohort_label}", other)
-    page = _TEMPLATE.render(
-        title=title, cohort=cohort_label, notes=list(notes), tables=tables, script=any(table.tools for table in tables)
+    script = any(table.tools for table in tables)
+    shown = {"title": title, "cohort": cohort_label, "notes": list(notes), "tables": tables, "script": script}
+    pages.write(
+        path,
+        _TEMPLATE,
+        zip=zip,
+        is_cell=lambda value: isinstance(value, Cell),
+        row_tones=ROW_TONES,
+        tools=Markup(TOOLS),
+        **shown,
     )
-    with atomic_path(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
 
 
 def export(tables: Iterable[Table], title: str, path: Path) -> None:
@@ -154,13 +160,8 @@ for (const table of document.querySelectorAll("table[data-tools]")) {
   filter();
 }
 """
-_ENVIRONMENT = jinja2.Environment(
-    autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-)
-_ENVIRONMENT.tests["cell"] = lambda value: isinstance(value, Cell)
 # The policy forbids the page to fetch anything, should a text ever slip through as markup.
-_TEMPLATE = _ENVIRONMENT.from_string(
-    """\
+_TEMPLATE = """\
 <!DOCTYPE html>
 <html lang="en">
 <head>
@@ -220,12 +221,12 @@ input { font: inherit; padding: .3rem .5rem; width: 26rem; max-width: 100%;
 </tr></thead>
 <tbody>
 {% for row in table.rows %}
-<tr{{ " class=%s" % row[0].tone if row[0] is cell and row[0].tone in row_tones else "" }}>
+<tr{{ " class=%s" % row[0].tone if is_cell(row[0]) and row[0].tone in row_tones else "" }}>
 {% for column, value in zip(table.columns, row) %}
-<td class="{{ "n " if column in table.numeric else "" }}{{ value.tone if value is cell else "" }}"
-{%- if value is cell and value.key is not none %} data-key="{{ value.key }}"{% endif %}
-{%- if value is cell and value.run %} data-run="{{ value.run }}"{% endif %}>
-{%- if value is cell %}{{ value.text }}{% if value.detail %}<small>{{ value.detail }}</small>{% endif %}
+<td class="{{ "n " if column in table.numeric else "" }}{{ value.tone if is_cell(value) else "" }}"
+{%- if is_cell(value) and value.key is not none %} data-key="{{ value.key }}"{% endif %}
+{%- if is_cell(value) and value.run %} data-run="{{ value.run }}"{% endif %}>
+{%- if is_cell(value) %}{{ value.text }}{% if value.detail %}<small>{{ value.detail }}</small>{% endif %}
 {% else %}{{ value }}{% endif %}</td>
 {% endfor %}
 </tr>
@@ -240,5 +241,3 @@ input { font: inherit; padding: .3rem .5rem; width: 26rem; max-width: 100%;
 </body>
 </html>
 """
-)
-_ENVIRONMENT.globals |= {"zip": zip, "row_tones": ROW_TONES, "tools": Markup(TOOLS)}

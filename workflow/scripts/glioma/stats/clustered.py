@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy import stats
 
 from glioma.stats.statistics import (
     CONFIDENCE,
@@ -12,6 +11,7 @@ from glioma.stats.statistics import (
     NO_INTERVAL,
     RESAMPLES,
     Interval,
+    student,
 )
 
 
@@ -53,4 +53,4 @@ def _jackknife(
     error = np.sqrt((n - 1) / n * np.sum(np.square(without - without.mean())))
     if not (np.isfinite(value) and error > 0):
         return NO_INTERVAL
-    return Interval(*np.clip(stats.t.interval(confidence, n - 1, loc=value, scale=error), *bounds).tolist())
+    return student(value, error, n - 1, bounds, confidence)

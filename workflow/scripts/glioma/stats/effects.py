@@ -10,7 +10,7 @@ from math import hypot
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, stats
+import scipy  # its parts are loaded when they are first used
 
 from glioma.stats.statistics import CONFIDENCE, NO_INTERVAL, Interval, bootstrap, compare_areas, wilson
 
@@ -39,7 +39,7 @@ def _with_p(name: str, value: float, interval: Callable[[float], Interval], conf
     elif reach(smallest) > 0:
         p = smallest
     else:
-        p = float(optimize.brentq(reach, smallest, largest, xtol=1e-13))
+        p = float(scipy.optimize.brentq(reach, smallest, largest, xtol=1e-13))
     return Effect(name, value, *interval(confidence), p)
 
 
@@ -108,8 +108,8 @@ def auc_difference(truth: np.ndarray, first: np.ndarray, second: np.ndarray, con
     if not areas.variance > 1e-15:
         return Effect(name, value, *NO_INTERVAL, 1.0 if areas.variance <= 1e-15 and abs(value) < 1e-12 else np.nan)
     error = float(np.sqrt(areas.variance))
-    half = float(stats.norm.ppf((1 + confidence) / 2)) * error
-    return Effect(name, value, value - half, value + half, float(2 * stats.norm.sf(abs(value) / error)))
+    half = float(scipy.special.ndtri((1 + confidence) / 2)) * error
+    return Effect(name, value, value - half, value + half, float(2 * scipy.special.ndtr(-abs(value) / error)))
 
 
 def hodges_lehmann(first: np.ndarray, second: np.ndarray, confidence: float = CONFIDENCE) -> Effect:
@@ -155,7 +155,7 @@ def rank_biserial(first: np.ndarray, second: np.ndarray, rng: np.random.Generato
 
 def _signed_rank_share(difference: np.ndarray, axis: int = -1) -> np.ndarray:
     zeros = np.sum(difference == 0, axis=axis, keepdims=True)
-    ranks = np.where(difference == 0, 0, stats.rankdata(np.abs(difference), axis=axis) - zeros)
+    ranks = np.where(difference == 0, 0, scipy.stats.rankdata(np.abs(difference), axis=axis) - zeros)
     with np.errstate(invalid="ignore"):
         return np.sum(ranks * np.sign(difference), axis=axis) / np.sum(ranks, axis=axis)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, special, stats
+import scipy  # its parts are loaded when they are first used: scipy.stats takes a second
 
 from glioma.metrics import calibration, classification
 from glioma.metrics.classification import Confusion
@@ -36,7 +36,7 @@ def wilson(successes: int, trials: int, confidence: float = CONFIDENCE) -> Inter
     """
     if trials == 0:
         return NO_INTERVAL
-    z, p = special.ndtri((1 + confidence) / 2), successes / trials
+    z, p = scipy.special.ndtri((1 + confidence) / 2), successes / trials
     middle, half = p + z**2 / (2 * trials), z * np.sqrt(p * (1 - p) / trials + z**2 / (4 * trials**2))
     low, high = (middle - half) / (1 + z**2 / trials), (middle + half) / (1 + z**2 / trials)
     # The bounds of none and of all are 0 and 1; rounding leaves a hair.
@@ -52,10 +52,10 @@ def spearman(first: np.ndarray, second: np.ndarray, confidence: float = CONFIDEN
     """
     if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return float("nan"), NO_INTERVAL
-    r = float(stats.spearmanr(first, second).statistic)
+    r = float(scipy.stats.spearmanr(first, second).statistic)
     if len(first) < 10 or abs(r) > 1 - 1e-12:
         return r, NO_INTERVAL
-    half = stats.norm.ppf((1 + confidence) / 2) * 1.06 / np.sqrt(len(first) - 3)
+    half = scipy.special.ndtri((1 + confidence) / 2) * 1.06 / np.sqrt(len(first) - 3)
     return r, Interval(*np.tanh(np.arctanh(r) + np.array([-half, half])).tolist())
 
 
@@ -76,8 +76,8 @@ def bootstrap(
     if min(map(len, samples)) < 2 or sum(map(len, samples)) < FEWEST_FOR_BOOTSTRAP:
         return NO_INTERVAL
     with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
-        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
-        result = stats.bootstrap(
+        warnings.simplefilter("ignore", scipy.stats.DegenerateDataWarning)
+        result = scipy.stats.bootstrap(
             samples,
             statistic,
             n_resamples=resamples,
@@ -95,6 +95,14 @@ def bootstrap(
         return NO_INTERVAL
     tail = (1 - confidence) / 2
     return Interval(*(float(bound) for bound in np.quantile(defined, [tail, 1 - tail])))
+
+
+def student(
+    value: float, error: float, degrees: int, bounds: tuple[float, float], confidence: float = CONFIDENCE
+) -> Interval:
+    """Student's t interval of a value with its standard error, cut at `bounds`."""
+    quantiles = scipy.special.stdtrit(degrees, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(*np.clip(quantiles * error + value, *bounds).tolist())
 
 
 def mean_interval(
@@ -115,8 +123,7 @@ def mean_interval(
         return bootstrap((values,), np.mean, rng, confidence=confidence, **options)
     if len(values) < 2 or np.ptp(values) == 0:
         return NO_INTERVAL
-    bound = stats.t.interval(confidence, len(values) - 1, loc=values.mean(), scale=stats.sem(values))
-    return Interval(*np.clip(bound, *bounds).tolist())
+    return student(values.mean(), values.std(ddof=1) / np.sqrt(len(values)), len(values) - 1, bounds, confidence)
 
 
 def confusion_interval(metric: str, counts: Confusion, confidence: float = CONFIDENCE) -> Interval:
@@ -158,7 +165,7 @@ def auc_interval(area: float, positives: int, negatives: int, confidence: float 
     """
     if not np.isfinite(area):
         return NO_INTERVAL
-    z, more = stats.norm.ppf((1 + confidence) / 2), (positives + negatives) / 2 - 1
+    z, more = scipy.special.ndtri((1 + confidence) / 2), (positives + negatives) / 2 - 1
 
     def beyond(true: float) -> float:
         spread = 1 + more * ((1 - true) / (2 - true) + true / (1 + true))
@@ -166,8 +173,8 @@ def auc_interval(area: float, positives: int, negatives: int, confidence: float 
 
     # At an observed 0 or 1 the equation has a root there, too, which is no bound: search beside it.
     hair = 1e-9
-    low = 0.0 if area <= 0 else optimize.brentq(beyond, hair / 1000, min(area, 1 - hair))
-    high = 1.0 if area >= 1 else optimize.brentq(beyond, max(area, hair), 1 - hair / 1000)
+    low = 0.0 if area <= 0 else scipy.optimize.brentq(beyond, hair / 1000, min(area, 1 - hair))
+    high = 1.0 if area >= 1 else scipy.optimize.brentq(beyond, max(area, hair), 1 - hair / 1000)
     return Interval(float(low), float(high))
 
 
@@ -184,7 +191,7 @@ def mcnemar(first_correct: np.ndarray, second_correct: np.ndarray) -> float:
     first, second = np.asarray(first_correct, dtype=bool), np.asarray(second_correct, dtype=bool)
     only_first, only_second = int(np.sum(first & ~second)), int(np.sum(~first & second))
     discordant = only_first + only_second
-    return float(stats.binomtest(only_first, discordant, 0.5).pvalue) if discordant else 1.0
+    return float(scipy.stats.binomtest(only_first, discordant, 0.5).pvalue) if discordant else 1.0
 
 
 class AreaDifference(NamedTuple):
@@ -207,10 +214,10 @@ def compare_areas(truth: np.ndarray, first: np.ndarray, second: np.ndarray) -> A
         areas = (float(classification.auc(score[truth], score[~truth])) for score in both)
         return AreaDifference(*areas, float("nan"))
     order = np.concatenate([both[:, truth], both[:, ~truth]], axis=1)
-    pooled = stats.rankdata(order, axis=1)
+    pooled = scipy.stats.rankdata(order, axis=1)
     # Placement values: for each patient the share of the other grade that it is ranked rightly against.
-    of_positive = (pooled[:, :m] - stats.rankdata(order[:, :m], axis=1)) / n
-    of_negative = 1 - (pooled[:, m:] - stats.rankdata(order[:, m:], axis=1)) / m
+    of_positive = (pooled[:, :m] - scipy.stats.rankdata(order[:, :m], axis=1)) / n
+    of_negative = 1 - (pooled[:, m:] - scipy.stats.rankdata(order[:, m:], axis=1)) / m
     covariance = np.cov(of_positive) / m + np.cov(of_negative) / n
     variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
     return AreaDifference(*map(float, of_positive.mean(axis=1)), max(float(variance), 0.0))

@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import pandas as pd
 import skimage.measure
 from markupsafe import Markup, escape
 
 from glioma import tasks
-from glioma.base.files import atomic_path
+from glioma.base import pages
 from glioma.base.uris import data_uri
 from glioma.cohort import crop_files
 from glioma.geometry import shapes, slices
@@ -136,12 +135,9 @@ class Bench:
         """Write the page. `shown`: run, patient, banner, about."""
         found = self.rows(responses, [answers for _, answers in others])
         words = [escape(prompt), *(difference(old, prompt) for old, _ in others)]
-        environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-        page = environment.from_string(PAGE.read_text(encoding="utf-8"))
         side, sums = self.limits.side, totals(found, len(words))
-        with atomic_path(path) as temporary:
-            text = page.render(rows=found, prompts=words, totals=sums, side=side, **shown)
-            temporary.write_text(text, encoding="utf-8")
+        page = PAGE.read_text(encoding="utf-8")
+        pages.write(path, page, rows=found, prompts=words, totals=sums, side=side, **shown)
 
 
 def _outline(mask: np.ndarray) -> str:

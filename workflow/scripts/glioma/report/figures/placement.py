@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import scipy  # its parts are loaded when they are first used
 import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from scipy import stats
 
 from glioma import tasks
 from glioma.report.figures import style
@@ -132,7 +132,7 @@ def _jumps(axes: Axes, run: pd.DataFrame, colour: str) -> None:
 def _correlation(first: pd.Series, second: pd.Series) -> str:
     if first.nunique() < 2 or second.nunique() < 2:
         return "all of one size"
-    return f"Spearman's r {stats.spearmanr(first, second).statistic:.2f}"
+    return f"Spearman's r {scipy.stats.spearmanr(first, second).statistic:.2f}"
 
 
 def _note(axes: Axes, text: str) -> None:

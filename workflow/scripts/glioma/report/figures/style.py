@@ -136,6 +136,8 @@ def save(figure: Figure, out: str | Path | Sequence[str | Path]) -> Figure:
     for path in _targets(out):
         with atomic_path(path) as temporary:
             figure.savefig(temporary, dpi=PNG_DPI, metadata=dict.fromkeys(FORMATS[path.suffix]))
+        # Laid out once for all formats: a layout takes as long as a drawing.
+        figure.set_layout_engine("none")
     return figure
 
 

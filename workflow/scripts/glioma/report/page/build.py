@@ -1,19 +1,16 @@
 """One HTML file that needs nothing else: no server, no library, no network."""
 
-import base64
-import hashlib
 import html
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 from PIL import Image
 
+from glioma.base import pages
 from glioma.base.files import atomic_path
 from glioma.base.uris import data_uri
 from glioma.report.html import TOOLS
@@ -77,34 +74,23 @@ def write(path: str | Path, data: Mapping[str, Any], **shown: Any) -> None:
     """
     page, css, own = ((HERE / name).read_text(encoding="utf-8") for name in ASSETS)
     script = own + TOOLS
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    text = environment.from_string(page).render(
+    pages.write(
+        path,
+        page,
         css=Markup(css),
         script=script,
-        script_hash=f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
-        data=embedded({**data, "cards": [asdict(card) for card in shown["cards"]]}),
+        allowed=Markup(pages.allowed(script)),
+        data=pages.embedded({**data, "cards": [asdict(card) for card in shown["cards"]]}),
         sections=SECTIONS.items(),
         **shown,
     )
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
 
 
 def beside(patient: Mapping[str, Any], path: Path) -> Path:
     """One patient as a script beside the page: a file that a page opened from a folder may load, as it may no JSON."""
     with atomic_path(path) as temporary:
-        temporary.write_text(f"arrived({embedded(patient)});\n", encoding="utf-8")
+        temporary.write_text(f"arrived({pages.embedded(patient)});\n", encoding="utf-8")
     return path
-
-
-def embedded(content: object) -> str:
-    """JSON that may stand within a `<script>` element, whatever texts it holds."""
-    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
 
 
 def provenance(

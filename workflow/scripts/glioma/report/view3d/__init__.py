@@ -7,20 +7,19 @@ import base64
 import gzip
 import hashlib
 import io
-import json
 import tarfile
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import nibabel
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
 from glioma import tasks
+from glioma.base import pages
 from glioma.base.errors import UserError
 from glioma.base.files import atomic_path
 from glioma.geometry import slices
@@ -104,18 +103,15 @@ def write(
         Path(script).read_text(encoding="utf-8").replace("</script", "<\\/script"),
         (HERE / "page.js").read_text(encoding="utf-8"),
     ]
-    digests = [base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in scripts]
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
-    page = environment.from_string((HERE / "page.html.jinja").read_text(encoding="utf-8"))
-    text = page.render(
+    pages.write(
+        path,
+        (HERE / "page.html.jinja").read_text(encoding="utf-8"),
         patient=patient,
         banner=banner,
         version=VERSION,
         scans=list(scans),
         masks=data["masks"],
-        data=Markup(json.dumps(data).replace("<", "\\u003c")),
+        data=Markup(pages.embedded(data)),
         scripts=[Markup(each) for each in scripts],
-        allowed=Markup(" ".join(f"'sha256-{each}'" for each in digests)),
+        allowed=Markup(" ".join(map(pages.allowed, scripts))),
     )
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
