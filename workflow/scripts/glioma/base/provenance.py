@@ -92,9 +92,7 @@ def content(path: str | Path) -> str:
 @cache
 def _module(path: Path) -> Module:
     """Read one file. It is parsed once a process, because most scripts share most modules."""
-    imported: list[ast.Import | ast.ImportFrom] = []
-    text: list[str] = []
-    _write(ast.parse(path.read_text(encoding="utf-8")), text.append, imported.append)
+    text, imported = _written_out(ast.parse(path.read_text(encoding="utf-8")))
     names: set[str] = set()
     for node in imported:
         if isinstance(node, ast.Import):
@@ -103,17 +101,26 @@ def _module(path: Path) -> Module:
             base = _absolute(node, path)
             # `from package import name`: the name may be a module of it.
             names.update((base, *(f"{base}.{alias.name}" for alias in node.names)))
-    digest = hashlib.sha256("".join(text).encode()).hexdigest()
+    digest = hashlib.sha256(text.encode()).hexdigest()
     return Module(digest, frozenset(file for name in names - WITHOUT_EFFECT for file in _files(name)))
 
 
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def _write(node: Any, add: Callable[[str], None], imports: Callable[[Any], None]) -> None:
-    """Add a syntax tree without docstrings piece by piece, as text that is the same in every Python: that of `ast.dump`
-    shows or hides fields without a value, and versions have other such fields. What it imports is told beside.
+def _written_out(tree: ast.AST) -> tuple[str, list[ast.Import | ast.ImportFrom]]:
+    """A syntax tree without docstrings as text that is the same in every Python, and its import statements.
+
+    The text of `ast.dump` shows or hides fields without a value, and versions have other such fields.
     """
+    text: list[str] = []
+    imports: list[ast.Import | ast.ImportFrom] = []
+    _write(tree, text.append, imports.append)
+    return "".join(text), imports
+
+
+def _write(node: Any, add: Callable[[str], None], imports: Callable[[Any], None]) -> None:
+    """Add a part of a tree piece by piece: trees have thousands of nodes, and every start of Snakemake reads all."""
     if isinstance(node, ast.AST):
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
