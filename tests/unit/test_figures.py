@@ -1,5 +1,6 @@
 """Figures: what is drawn is what the data say, checked on axes and artists, not on pixels."""
 
+import re
 from itertools import pairwise
 
 import figure_data as data
@@ -270,32 +271,6 @@ def test_cnn_overlays_rank_by_dice_and_outline_truth_and_prediction(crops, tmp_p
     assert np.allclose(prediction.min(axis=0) - truth.min(axis=0), [2, 0])
 
 
-def test_shape_overlays_draw_truth_and_answers_where_they_are(crops, tmp_path):
-    mask = np.load(crops / "P06.mask.npy")
-    index = scans.largest_section(mask, "axial")
-    texts = {"center_point": "(5, 6)", "bounding_box": "[(3, 4), (3, 12), (10, 12), (10, 4)]", "polygon": "no idea"}
-    paths = {}
-    for task, text in texts.items():
-        row = {"patient": "P06", "orientation": "axial", "slice": index, "repeat": 0, "text": text, "finish": "stop",
-               "tokens": 3, "logprobs": None}  # fmt: skip
-        limits = tasks.Limits(side=32, convention={"scale": "pixels"})
-        tasks.answers_table(pd.DataFrame([row]), tasks.get(task), "strict", limits).to_csv(
-            tmp_path / f"{task}.csv", index=False
-        )
-        paths[task] = [answer_overlays.Shown("tiny, off the shelf", "vlm general", tmp_path / f"{task}.csv", crops)]
-    figure = answer_overlays.shape_overlays(paths, crops, LABEL, tmp_path / "f", side=32)
-    assert_written(tmp_path / "f")
-    point, box, polygon = figure.axes
-    true_box = shapes.box_from_mask(mask[index] > 0)
-    true_centre = shapes.centre_from_box(true_box)
-    assert [line.get_xydata()[0].tolist() for line in point.get_lines()] == [list(true_centre[::-1]), [6, 5]]
-    truth, answer = (patch for patch in box.patches if isinstance(patch, Rectangle))
-    assert truth.get_xy() == (true_box[1] - 0.5, true_box[0] - 0.5)
-    assert (answer.get_xy(), answer.get_width(), answer.get_height()) == ((3.5, 2.5), 9, 8)
-    assert len([patch for patch in polygon.patches if isinstance(patch, Polygon)]) == 1
-    assert "no shape: malformed" in words(figure)
-
-
 def test_pooled_patients_where_there_are_some_and_test_patients_elsewhere(tmp_path):
     both = data.write_grader(tmp_path / "net", "net", "cnn", ("train", "validation", "test", "pooled"))
     few = data.write_grader(tmp_path / "run", "tiny general", "vlm", ("test",))
@@ -395,27 +370,60 @@ def test_true_shapes_are_those_of_the_mask(crops, tmp_path):
     assert point.get_lines()[0].get_xydata()[0].tolist() == list(centre[::-1])
 
 
-@pytest.mark.parametrize("task", ["bounding_box", "polygon", "center_point"])
-def test_answer_overlays_rank_slices_by_the_runs_mean_score(crops, tmp_path, task):
-    runs = [
-        answer_overlays.Shown(kind, kind, data.write_slices(tmp_path / kind / "slices.csv", task, crops, number), crops)
-        for number, kind in enumerate(("vlm general", "vlm fine-tuned"))
+LOCATED = ("center_point", "bounding_box", "polygon")
+
+
+def shown(folder, crops, task, kinds):
+    return [
+        answer_overlays.Shown(kind, kind, data.write_slices(folder / task / kind / "s.csv", task, crops, number), crops)
+        for number, kind in enumerate(kinds)
     ]
-    figure = answer_overlays.answer_overlays(task, runs, LABEL, tmp_path / "f", side=32)
+
+
+def test_answer_overlays_rank_each_tasks_slices_by_the_mean_score(crops, tmp_path):
+    kinds = ("vlm general", "vlm fine-tuned")
+    answers = {task: shown(tmp_path, crops, task, kinds) for task in LOCATED}
+    figure = answer_overlays.answer_overlays(answers, LABEL, tmp_path / "f", side=32)
     assert_written(tmp_path / "f")
-    column = "euclidean_distance" if task == "center_point" else "dice"
-    both = pd.concat([pd.read_csv(run.table).set_index(["patient", "slice"]) for run in runs], axis=1)
-    largest = both["tumour_pixels"].iloc[:, 0].groupby("patient").idxmax()
-    ranked = both.loc[largest, column].mean(axis=1).sort_values(ascending=task == "center_point")
-    shown = [axes.texts[-1].get_text().split("\n") for axes in figure.axes[::2]]
-    assert [rank for rank, _ in shown] == ["best", "median", "worst"]
-    expected = [ranked.index[position] for position in (0, (len(ranked) - 1) // 2, len(ranked) - 1)]
-    assert [where for _, where in shown] == [f"{patient}, slice {index}" for patient, index in expected]
-    first = both.loc[expected[0], column].to_list()
-    digits = 1 if task == "center_point" else 2
-    assert [float(axes.get_title().split()[-2 if digits == 1 else -1]) for axes in figure.axes[:2]] == pytest.approx(
-        first, abs=0.51 * 10**-digits
-    )
+    columns = np.array(figure.axes, dtype=object).reshape(3, len(LOCATED)).T
+    assert [axes.texts[-1].get_text() for axes in columns[0]] == ["best", "median", "worst"]
+    for task, column in zip(LOCATED, columns, strict=True):
+        name = "euclidean_distance" if task == "center_point" else "dice"
+        both = pd.concat([pd.read_csv(run.table).set_index(["patient", "slice"]) for run in answers[task]], axis=1)
+        largest = both["tumour_pixels"].iloc[:, 0].groupby("patient").idxmax()
+        ranked = both.loc[largest, name].mean(axis=1).sort_values(ascending=task == "center_point")
+        expected = [ranked.index[position] for position in (0, (len(ranked) - 1) // 2, len(ranked) - 1)]
+        headings = [axes.get_title(loc="center").split("\n")[-2:] for axes in column]
+        assert [where for where, _ in headings] == [f"{patient}, slice {index}" for patient, index in expected]
+        found = [float(number) for _, scores in headings for number in re.findall(r"\d+\.\d+", scores)]
+        assert found == pytest.approx(
+            both.loc[expected, name].to_numpy().ravel(), abs=0.06 if "dist" in name else 0.006
+        )
+        # Whose picture is whose side: letters, and a scale bar.
+        assert {"R", "L", "A", "P", "50 mm"} <= {text.get_text() for text in column[1].texts}
+
+
+def test_answer_overlays_draw_truth_and_answers_where_they_are(crops, tmp_path):
+    mask = np.load(crops / "P06.mask.npy")
+    index = scans.largest_section(mask, "axial")
+    points = {"center_point": "[[5, 6]]", "bounding_box": "[[3, 4], [3, 12], [10, 12], [10, 4]]", "polygon": None}
+    answers = {}
+    for task, text in points.items():
+        row = {"patient": "P06", "orientation": "axial", "slice": index, "status": "ok" if text else "malformed",
+               "points": text, "tumour_pixels": 9, "tumour": True, "dice": 0.25, "euclidean_distance": 3.0}  # fmt: skip
+        pd.DataFrame([row]).to_csv(tmp_path / f"{task}.csv", index=False)
+        answers[task] = [answer_overlays.Shown("tiny, off the shelf", "vlm general", tmp_path / f"{task}.csv", crops)]
+    figure = answer_overlays.answer_overlays(answers, LABEL, tmp_path / "f", side=32)
+    point, box, polygon = figure.axes[:3]
+    true_box = shapes.box_from_mask(mask[index] > 0)
+    true_centre = shapes.centre_from_box(true_box)
+    marks = [line.get_xydata()[0].tolist() for line in point.get_lines() if len(line.get_xydata()) == 1]
+    assert marks == [list(true_centre[::-1]), [6, 5]]
+    truth, answer = (patch for patch in box.patches if isinstance(patch, Rectangle))
+    assert truth.get_xy() == (true_box[1] - 0.5, true_box[0] - 0.5)
+    assert (answer.get_xy(), answer.get_width(), answer.get_height()) == ((3.5, 2.5), 9, 8)
+    assert len([patch for patch in polygon.patches if isinstance(patch, Polygon)]) == 1
+    assert "no shape: malformed" in words(figure)
 
 
 def test_failures_are_the_worst_patients_of_the_best_network(crops, tmp_path):
@@ -474,17 +482,13 @@ def test_twelve_networks_and_many_runs_stay_readable(tmp_path, crops, monkeypatc
         mask_overlays.cnn_overlays(networks, LABEL, tmp_path / "o.png"),
         mask_overlays.cnn_failures(networks, LABEL, tmp_path / "x.png"),
     ]
-    runs = [
-        answer_overlays.Shown(
-            f"m{i}", "vlm general", data.write_slices(tmp_path / f"s{i}.csv", "polygon", crops, i), crops
-        )
-        for i in range(8)
-    ]
-    drawn.append(answer_overlays.answer_overlays("polygon", runs, LABEL, tmp_path / "a.png", side=32))
+    table = data.write_slices(tmp_path / "s.csv", "polygon", crops, 0)
+    runs = [answer_overlays.Shown(f"m{i}", "vlm general", table, crops) for i in range(8)]
+    drawn.append(answer_overlays.answer_overlays({"polygon": runs}, LABEL, tmp_path / "a.png", side=32))
     for figure in drawn:
         width, height = figure.get_size_inches()
         assert width <= 18 and height <= 22
-    assert "more in the tables" in words(drawn[0]) and "2 more runs" in words(drawn[-1])
+    assert "more in the tables" in words(drawn[0]) and "7 more runs" in words(drawn[-1])
     assert "nothing of this kind" in words(drawn[6])
 
 
@@ -514,10 +518,9 @@ def test_a_comparison_of_many_runs_keeps_the_best_and_says_so(summary, tmp_path)
         lambda out: distributions.distributions([], "mm", LABEL, out, task="segmentation"),
         lambda out: mask_overlays.cnn_overlays({}, LABEL, out),
         lambda out: mask_overlays.cnn_failures({}, LABEL, out),
-        lambda out: answer_overlays.answer_overlays("polygon", [], LABEL, out),
+        lambda out: answer_overlays.answer_overlays({"polygon": []}, LABEL, out),
         lambda out: calibration.reliability([], LABEL, out),
         lambda out: abstention.curves([], LABEL, out),
-        lambda out: answer_overlays.shape_overlays({}, "crops", LABEL, out),
         lambda out: placement.placement([], LABEL, out),
         lambda out: mask_sizes.mask_sizes([], LABEL, out),
     ],

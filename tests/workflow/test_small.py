@@ -35,7 +35,7 @@ def test_the_report_says_what_it_is(done):
         "comparison",
         "gldr",
         "cnn_overlays",
-        "shape_overlays",
+        "answer_overlays",
         "consistency",
         "placement",
         "mask_sizes",

@@ -210,13 +210,9 @@ rule draw_masks:
 rule draw_answers:
     input:
         slices=collect("<results>/scores/{run}/slices.csv", run=SHAPE_RUNS),
-        answers=collect("<results>/answers/{run}.csv", run=SHAPE_RUNS),
         crops=[crop_set_of(RUNS[run]) for run in SHAPE_RUNS],
     output:
-        box_overlays=figure("box_overlays", "5 Pictures"),
-        polygon_overlays=figure("polygon_overlays", "5 Pictures"),
-        centre_overlays=figure("centre_overlays", "5 Pictures"),
-        shape_overlays=figure("shape_overlays", "5 Pictures"),
+        answer_overlays=figure("answer_overlays", "5 Pictures"),
     log:
         "<logs>/draw_answers.log",
     benchmark:

@@ -89,8 +89,8 @@ PAGE_TABLES = [
 PAGE_FIGURES = [
     *("comparison", "gldr", "confusion", "reliability", "abstention", "distributions", "box_distributions"),
     *("polygon_distributions", "centre_distances", "placement", "mask_sizes", "leak_audit", "consistency"),
-    *("cnn_overlays", "cnn_failures", "box_overlays", "polygon_overlays", "centre_overlays", "shape_overlays"),
-    *("sample_scans", "orientations", "shapes_truth", "learning_curves_cnn", "learning_rates", "learning_curves_vlm"),
+    *("cnn_overlays", "cnn_failures", "answer_overlays", "sample_scans", "orientations", "shapes_truth"),
+    *("learning_curves_cnn", "learning_rates", "learning_curves_vlm"),
 ]
 PAGE_SETS = sorted(CROP_SETS, key=lambda crops: crops != config["crops"]["mode"])
 """The crop sets of the page, the study's own first: of it all four sequences are shown."""

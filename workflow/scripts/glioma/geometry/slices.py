@@ -88,6 +88,16 @@ def from_rendered(shown: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     return shown[np.ix_(source, source)][top : top + height, left : left + width]
 
 
+def rendered_spacing(
+    shape: Sequence[int], orientation: str, side: int, spacing: Sequence[float]
+) -> tuple[float, float, float]:
+    """Voxel size in mm of a volume's rendered slices, stacked to (index, row, column); `spacing` is the volume's."""
+    axis = AXIS[orientation]
+    (height, rows), (width, columns) = (pair for i, pair in enumerate(zip(shape, spacing, strict=True)) if i != axis)
+    zoom = max(height, width) / side
+    return float(spacing[axis]), float(rows * zoom), float(columns * zoom)
+
+
 def to_voxel(
     point: Sequence[int], orientation: str, index: int, shape: Sequence[int], side: int = SIDE
 ) -> tuple[int, int, int]:

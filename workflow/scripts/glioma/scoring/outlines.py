@@ -44,7 +44,7 @@ class Truth:
             raise ValueError("hd95_unit mm needs the spacings")
         self.mask, self.orientation, self.settings = mask, orientation, settings
         in_mm = settings.hd95_unit == "mm"
-        self.step = _rendered_spacing(mask.shape, orientation, settings.side, spacing) if in_mm else None
+        self.step = slices.rendered_spacing(mask.shape, orientation, settings.side, spacing) if in_mm else None
         self._regions: dict[Hashable, Region] = {}
         self._scores: dict[Hashable, dict[str, float]] = {}
 
@@ -265,13 +265,3 @@ def _true_pixels(task: RegionTask, truth: np.ndarray, settings: Settings) -> np.
     form = {"box": "square" if settings.square_box else "rectangle", "components": settings.components}
     points = task.of_mask(truth, form)
     return truth if points is None else _pixels(task, points, settings)
-
-
-def _rendered_spacing(
-    shape: tuple[int, ...], orientation: str, side: int, spacing: tuple[float, float, float]
-) -> tuple[float, float, float]:
-    """Voxel size in mm of rendered slices stacked to (index, row, column)."""
-    axis = slices.AXIS[orientation]
-    (height, rows), (width, columns) = (pair for i, pair in enumerate(zip(shape, spacing, strict=True)) if i != axis)
-    zoom = max(height, width) / side
-    return float(spacing[axis]), float(rows * zoom), float(columns * zoom)

@@ -1,6 +1,6 @@
 """Answers of VLMs drawn over the slices: truth in blue, fine-tuned in red, off the shelf in orange."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,15 +11,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from glioma import tasks
+from glioma.base.files import read_json
 from glioma.cohort import crop_files
 from glioma.geometry import slices
 from glioma.report.figures import scans, style
 from glioma.report.figures.ranks import RANKS, positions
 from glioma.report.labels import GROUPS
-from glioma.tasks import points_from_text, read_answers
+from glioma.tasks import points_from_text
 
-LARGEST = 6
-"""Runs of a figure at most."""
 _COLOURS = {"vlm general": style.GENERAL, "vlm fine-tuned": style.PREDICTION}
 
 
@@ -32,110 +31,91 @@ class Shown(NamedTuple):
     crops: str | Path
 
 
-def shape_overlays(
+def answer_overlays(
     answers: Mapping[str, Sequence[Shown]],
-    crops_folder: str | Path,
     cohort_label: str,
     out: str | Path | Sequence[str | Path],
-    patients: int = 4,
     side: int = slices.SIDE,
 ) -> Figure:
-    """What VLMs drew, a row per patient and a column per task, each in the patient's largest requested axial section.
+    """What VLMs drew at ranks of the score, with the true shape: a column per task, a row per rank.
 
-    `answers` maps a task to its runs with their answers CSV; of each group the first is drawn. Patients are those at
-    evenly spaced ranks of tumour size, so that nobody picks them by hand.
+    The study's Figures 26-39. `answers` maps a task to its runs, which come with their slices.csv. Of a task two are
+    drawn over each other: the first run off the shelf and the first fine-tuned one on the same crops. Ranked are the
+    tumour slices that both were asked, one a patient (its largest), by the mean of their scores: Dice, or the distance
+    of a centre point from the true centre.
     """
-    if not answers:
-        return style.empty("What the VLM drew", cohort_label, out)
-    tables = {
-        task: {run.group: _axial(run.table) for run in _one_of_each_group(runs)} for task, runs in answers.items()
-    }
-    chosen = _spread(tables, crops_folder, patients)
+    title = "What the VLMs drew: best, median and worst slices"
+    drawn = {task: tables for task, runs in answers.items() if (tables := _tables(task, runs))}
+    if not drawn:
+        return style.empty(title, cohort_label, out)
+    hidden = sum(map(len, answers.values())) - sum(map(len, drawn.values()))
     with style.styled():
         figure = style.new_figure(
-            2.75 * len(tables) + 0.5, 2.75 * max(len(chosen), 1) + 1.1, "What the VLM drew",
-            f"{cohort_label}; axial FLAIR as shown to the model",
+            max(2.9 * len(drawn), 5.6) + 0.4, 3.1 * len(RANKS) + 1.2, title,
+            f"{cohort_label}; each patient's largest tumour section, ranked by the mean score of what is drawn"
+            + (f"; {hidden} more runs in the tables" if hidden else ""),
         )  # fmt: skip
-        grid = _grid(figure, len(chosen), len(tables), "no slice was requested")
-        for row, (patient, index) in zip(grid, chosen, strict=False):
-            image, truth = _rendered(crops_folder, patient, index, side)
-            for axes, (task, groups) in zip(row, tables.items(), strict=True):
-                axes.imshow(image)
-                axes.set_axis_off()
-                _draw_truth(axes, task, truth)
-                notes = [_draw_answer(axes, task, group, table, patient, index) for group, table in groups.items()]
-                _write_notes(axes, [note for note in notes if note])
-                if axes.get_subplotspec().is_first_row():
-                    axes.set_title(tasks.get(task).title, loc="center")
-            style.name_row(row[0], f"{patient}, slice {index}")
-        shown = sorted({group for groups in tables.values() for group in groups}, reverse=True)
+        grid = figure.subplots(len(RANKS), len(drawn), squeeze=False)
+        for column, (task, tables) in zip(grid.T, drawn.items(), strict=True):
+            chosen = _picked([table for _, table in tables], ascending=_is_point(task))
+            for axes, rank in zip(column, RANKS, strict=True):
+                heading = [tasks.get(task).title] if axes is column[0] else []
+                if rank in chosen:
+                    heading += _slice(axes, task, tables, *chosen[rank], side)
+                else:
+                    style.say(axes, "no slice was requested of both" if len(tables) > 1 else "no slice was requested")
+                axes.set_title("\n".join(heading), loc="center", weight="normal", fontsize=8.5)
+        for row, rank in zip(grid, RANKS, strict=True):
+            style.name_row(row[0], rank, 9)
+        groups = [group for group in _COLOURS if any(run.group == group for of in drawn.values() for run, _ in of)]
         handles = [Line2D([], [], color=style.TRUTH, lw=2, marker="+", ms=8, mew=2, label="truth")]
         handles += [
-            Line2D([], [], color=_COLOURS[group], lw=2, marker="x", mew=2, label=GROUPS[group]) for group in shown
+            Line2D([], [], color=_COLOURS[group], lw=2, marker="x", mew=2, label=GROUPS[group]) for group in groups
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=3)
         return style.save(figure, out)
 
 
-def answer_overlays(
-    task: str,
-    runs: Sequence[Shown],
-    cohort_label: str,
-    out: str | Path | Sequence[str | Path],
-    side: int = slices.SIDE,
-) -> Figure:
-    """One task's answers in slices at ranks of the score, a row per rank and a column per run, with the true shape.
-
-    The study's Figures 26-39. `runs` come with their slices.csv; shown are those of the first run's
-    crops, at most `LARGEST`, in the order given. Ranked are the tumour slices that all of them were asked, one a
-    patient (its largest), by the runs' mean score: Dice, or the distance of a centre point from the true centre.
-    """
-    title = f"{tasks.get(task).title}: best, median and worst slices"
-    point = tasks.get(task).output == "point"
-    same = [run for run in runs if str(run.crops) == str(runs[0].crops)]
-    tables = [(run, _scored(run.table, point)) for run in same[:LARGEST]]
-    tables = [entry for entry in tables if len(entry[1])]
-    if not tables:
-        return style.empty(title, cohort_label, out)
-    chosen = _picked([table for _, table in tables], ascending=point)
-    unit = "distance" if point else "Dice"
-    more = f"; {len(runs) - len(tables)} more runs" if len(runs) > len(tables) else ""
-    with style.styled():
-        figure = style.new_figure(
-            max(2.6 * len(tables), 5.6) + 0.5, 2.75 * max(len(chosen), 1) + 1.0, title,
-            f"{cohort_label}; a patient's largest tumour section, ranked by the runs' mean score{more}",
-        )  # fmt: skip
-        grid = _grid(figure, len(chosen), len(tables), "no slice was requested of all")
-        for row, (rank, (patient, index)) in zip(grid, chosen.items(), strict=False):
-            for axes, (run, table) in zip(row, tables, strict=True):
-                answer = table.loc[(patient, index)]
-                image, mask = _rendered(run.crops, patient, index, side)
-                axes.imshow(image)
-                axes.set_axis_off()
-                _draw_truth(axes, task, mask)
-                colour = _COLOURS[run.group]
-                if answer["status"] == "ok":
-                    scans.draw(axes, tasks.get(task).drawing(points_from_text(answer["points"])), colour)
-                else:
-                    _write_notes(axes, [(answer["status"].replace("_", " "), colour)])
-                value = f"{answer['score']:.1f} px" if point else f"{answer['score']:.2f}"
-                heading = f"{run.label}\n" if axes.get_subplotspec().is_first_row() else ""
-                axes.set_title(f"{heading}{unit} {value}", loc="center", weight="normal", fontsize=8.5)
-            style.name_row(row[0], f"{rank}\n{patient}, slice {index}", 8.5)
-        groups = [group for group in _COLOURS if any(run.group == group for run, _ in tables)]
-        handles = [Line2D([], [], color=style.TRUTH, lw=2, label="truth")]
-        handles += [Line2D([], [], color=_COLOURS[group], lw=2, label=GROUPS[group]) for group in groups]
-        figure.legend(handles=handles, loc="outside lower center", ncols=3)
-        return style.save(figure, out)
+def _is_point(task: str) -> bool:
+    return tasks.get(task).output == "point"
 
 
-def _grid(figure: Figure, rows: int, columns: int, nothing: str) -> np.ndarray:
-    """Panels (rows, columns); without rows, one row that says so."""
-    grid = figure.subplots(max(rows, 1), columns, squeeze=False)
-    if not rows:
-        for axes in grid.ravel():
-            style.say(axes, nothing)
-    return grid
+def _tables(task: str, runs: Sequence[Shown]) -> list[tuple[Shown, pd.DataFrame]]:
+    """The first run of each group that has scored slices of the first run's crops: two are still told apart."""
+    first: dict[str, tuple[Shown, pd.DataFrame]] = {}
+    for run in runs:
+        if run.group not in first and str(run.crops) == str(runs[0].crops):
+            table = _scored(run.table, _is_point(task))
+            if len(table):
+                first[run.group] = run, table
+    return [first[group] for group in _COLOURS if group in first]
+
+
+def _slice(
+    axes: Axes, task: str, tables: Sequence[tuple[Shown, pd.DataFrame]], patient: str, index: int, side: int
+) -> list[str]:
+    """One slice with the true shape and what each run drew, or why it drew nothing; returns its heading."""
+    crops = tables[0][0].crops
+    flair, mask = crop_files.load(crops, patient)[0], crop_files.load_mask(crops, patient)
+    spacing = read_json(Path(crops) / f"{patient}.json")["spacing"]
+    size = slices.rendered_spacing(mask.shape, "axial", side, spacing)[1:]
+    image = np.asarray(slices.render(slices.take(flair, "axial", index), side))[..., 0]
+    scans.show(axes, image, size, "axial", furniture=True)
+    own = tasks.get(task)
+    truth = slices.render_mask(slices.take(mask, "axial", index), side) > 0
+    scans.draw(axes, own.drawing(own.of_mask(truth)), style.TRUTH, 2.2)
+    scores = []
+    for number, (run, table) in enumerate(tables):
+        answer, colour = table.loc[(patient, index)], _COLOURS[run.group]
+        score = f"{answer['score']:.1f} px" if _is_point(task) else f"{answer['score']:.2f}"
+        scores.append(f"{score} {GROUPS[run.group].removeprefix('VLM, ')}")
+        if answer["status"] == "ok":
+            scans.draw(axes, own.drawing(points_from_text(answer["points"])), colour)
+        else:
+            note = f"no shape: {answer['status'].replace('_', ' ')}"
+            axes.text(0.03, 0.08 + 0.06 * number, note, color=colour, fontsize=7.5, transform=axes.transAxes)
+    measure = "" if _is_point(task) else "Dice "
+    return [f"{patient}, slice {index}", measure + ", ".join(scores)]
 
 
 def _scored(path: str | Path, point: bool) -> pd.DataFrame:
@@ -156,58 +136,3 @@ def _picked(tables: Sequence[pd.DataFrame], ascending: bool) -> dict[str, tuple[
     found = found.sort_values(["score", "patient"], ascending=[ascending, True], ignore_index=True)
     keys = zip(RANKS, positions(len(found)), strict=True)
     return {rank: (found.at[position, "patient"], found.at[position, "slice"]) for rank, position in keys if len(found)}
-
-
-def _one_of_each_group(runs: Iterable[Shown]) -> list[Shown]:
-    """The first run off the shelf and the first fine-tuned one: two answers are still told apart in one picture."""
-    first: dict[str, Shown] = {}
-    for run in runs:
-        first.setdefault(run.group, run)
-    return list(first.values())
-
-
-def _rendered(crops_folder: str | Path, patient: str, index: int, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """An axial FLAIR slice as a model sees it, and the true mask in the same pixels."""
-    flair, mask = crop_files.load(crops_folder, patient)[0], crop_files.load_mask(crops_folder, patient)
-    image = np.asarray(slices.render(slices.take(flair, "axial", index), side))
-    return image, slices.render_mask(slices.take(mask, "axial", index), side) > 0
-
-
-def _axial(path: str | Path) -> pd.DataFrame:
-    table = read_answers(path)
-    return table[(table["orientation"] == "axial") & (table["repeat"] == 0)]
-
-
-def _spread(tables: Mapping, crops_folder: str | Path, count: int) -> list[tuple[str, int]]:
-    """(patient, slice) at `count` evenly spaced ranks of largest section among the slices every table has."""
-    asked = [set(zip(t["patient"], t["slice"], strict=True)) for models in tables.values() for t in models.values()]
-    largest: dict[str, tuple[int, int]] = {}
-    for patient, index in sorted(set.intersection(*asked)):
-        area = int(np.count_nonzero(crop_files.load_mask(crops_folder, patient)[index]))
-        if area > largest.get(patient, (0, 0))[0]:
-            largest[patient] = area, index
-    ranked = sorted(largest, key=lambda patient: (-largest[patient][0], patient))
-    ranks = np.unique(np.linspace(0, len(ranked) - 1, min(count, len(ranked))).round().astype(int))
-    return [(ranked[rank], largest[ranked[rank]][1]) for rank in ranks]
-
-
-def _draw_answer(
-    axes: Axes, task: str, group: str, table: pd.DataFrame, patient: str, index: int
-) -> tuple[str, str] | None:
-    """Draw one answer, or return (what is wrong with it, colour) to be written instead."""
-    colour = _COLOURS[group]
-    answer = table[(table["patient"] == patient) & (table["slice"] == index)].iloc[0]
-    if answer["status"] == "ok":
-        scans.draw(axes, tasks.get(task).drawing(points_from_text(answer["points"])), colour)
-        return None
-    return answer["status"].replace("_", " "), colour
-
-
-def _draw_truth(axes: Axes, task: str, truth: np.ndarray) -> None:
-    own = tasks.get(task)
-    scans.draw(axes, own.drawing(own.of_mask(truth)), style.TRUTH, 2.2)
-
-
-def _write_notes(axes: Axes, notes: Sequence[tuple[str, str]]) -> None:
-    for line, (note, colour) in enumerate(notes):
-        axes.text(0.03, 0.03 + 0.07 * line, f"no shape: {note}", color=colour, fontsize=7.5, transform=axes.transAxes)
