@@ -18,6 +18,10 @@ from glioma.demo.tiny_vlm.paper import PAPER
 from glioma.metrics import with_medpy
 from workspace import REPOSITORY
 
+SERVED = {
+    "models": {"served": {"backend": "endpoint", "source": "m", "endpoint": {"url": "http://127.0.0.1:8000/v1"}}},
+    "runs": {"asked": {"like": "classification-general", "model": "served"}},
+}
 STUDIES = sorted(path.stem for path in (REPOSITORY / "config/studies").glob("*.yaml"))
 
 
@@ -150,12 +154,27 @@ def test_the_studies_are_complete_and_hold_nothing_of_each_other(name):
         ({"cohort": {"root": "/x", "layout": "phantom"}}, "root is given, but the layout is phantom"),
         ({"cohort": {"root": "/x", "hgg": 5}}, "hgg is given, but the layout is auto"),
         ({"study": "papr"}, r"key study: 'papr' is no study; did you mean paper\?"),
+        (
+            {"votes": {"ballot": "probability"}} | SERVED,
+            r"key votes\.ballot: the endpoint of 'served', which runs\.asked asks, names no probabilities; set its",
+        ),
+        ({"votes": {"tie": "probability"}} | SERVED, r"key votes\.tie: the endpoint of 'served'"),
     ],
 )
 def test_an_error_names_its_key_in_one_line(more, message):
     with pytest.raises(UserError, match=message) as error:
         resolved(**({"name": more.pop("study")} if "study" in more else {}), **more)
     assert "\n" not in str(error.value)
+
+
+def test_an_error_says_whether_its_key_stands_in_the_study_or_over_it(written):
+    with pytest.raises(UserError, match=r"^configuration, key votes\.balot: unknown key 'balot'; did you mean ballot"):
+        resolved(votes={"balot": "choice"})
+    with pytest.raises(UserError, match=r"^\S+own\.yaml, key votes\.balot: unknown key 'balot'"):
+        written("extends: demo\nvotes: {balot: choice}\n")
+    # What is typed is right; what is wrong stands in the file.
+    with pytest.raises(UserError, match=r"^\S+own\.yaml, key votes\.balot"):
+        written("extends: demo\nvotes: {balot: choice}\n", votes={"tie": "hgg"})
 
 
 @pytest.mark.parametrize("name", [name for name in STUDIES if name != "demo"])

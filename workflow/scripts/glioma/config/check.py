@@ -211,6 +211,7 @@ def _runs(config: dict[str, Any]) -> None:
             )
         if run["generation"]["choices_only"]:
             _choices_only(config, name, run)
+        _votes(config, name, run)
         _prompt(f"runs.{name}.prompt", run["prompt"])
         _shown(config, f"runs.{name}", run)
         if run["examples"] and run["choices"] != list(GRADES) and tasks.get(run["task"]).output == "grade":
@@ -223,6 +224,19 @@ def _runs(config: dict[str, Any]) -> None:
         if run["adapter"] is not None:
             _known(f"runs.{name}.adapter", run["adapter"], adapters)
             _agreement(config, name)
+
+
+def _votes(config: dict[str, Any], name: str, run: dict[str, Any]) -> None:
+    """Probabilities can vote only where the model names some."""
+    endpoint = config["models"][run["model"]]["endpoint"]
+    if tasks.get(run["task"]).output != "grade" or not endpoint or endpoint["logprobs"]:
+        return
+    for key in ("ballot", "tie"):
+        if config["votes"][key] == "probability":
+            raise UserError(
+                f"configuration, key votes.{key}: the endpoint of {run['model']!r}, which runs.{name} asks, names no "
+                "probabilities; set its endpoint.logprobs to true if its server can, or take another value"
+            )
 
 
 def _choices_only(config: dict[str, Any], name: str, run: dict[str, Any]) -> None:

@@ -6,7 +6,8 @@ entries out. An entry of `networks`, `adapters` or `runs` may be `like: <another
 over the result.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,17 +91,27 @@ def resolve(config: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
             '(or try it on phantoms: \'cohort={"layout": "phantom"}\')'
         )
     content["models"] = _models(content)
-    study = _read(content, path)
+    study = _read(content, path, own | {"cohort": site.cohort})
     complete = study.model_dump(mode="json")
     where = {key: getattr(site, key) for key in ELSEWHERE}
     return {"study": site.study, **where, **complete}, path.stem
 
 
-def _read(content: Mapping[str, Any], path: Path) -> Study:
+def _read(content: Mapping[str, Any], path: Path, above: Mapping[str, Any]) -> Study:
+    """The typed study of a file and what was laid over it; an error says in which of them its key stands."""
     try:
         return Study.read(content)
     except UserError as error:
-        raise UserError(f"{path}, {error}; see config/README.md") from None
+        key = re.match(r"key ([\w.-]+)", str(error))
+        where = "configuration" if key and _holds(above, key[1].split(".")) else path
+        raise UserError(f"{where}, {error}; see config/README.md") from None
+
+
+def _holds(content: Any, key: Sequence[str]) -> bool:
+    """Whether a key, part by part, stands in a mapping or in a value of it."""
+    if not key or not isinstance(content, Mapping):
+        return content is not None
+    return key[0] in content and _holds(content[key[0]], key[1:])
 
 
 def read(path: Path, chain: tuple[Path, ...] = ()) -> dict[str, Any]:
