@@ -15,7 +15,9 @@ from workspace import REPOSITORY, Workspace
 # What follows it on a command line is more of --config.
 CUT = ("--config", "study=tests/slurm/cut.yaml")
 RESULTS = Path("results/cut")
-SLURM = ("--profile", "slurm", *CUT)
+# Jobs here take seconds: they are asked about sooner than the profile has it, first 2 s after they were submitted, and
+# then 12 s, 22 s, ... later.
+SLURM = ("--profile", "slurm", "--slurm-init-seconds-before-status-checks", "2", *CUT)
 
 
 class Project(Workspace):

@@ -108,10 +108,10 @@ def test_a_restarted_controller_loses_no_job(drill, slurm):
     with drill.of("cnn/monai-unet/fold0", *PREDICTED, redone=("monai-unet", "/summary.log", "/summary.tsv")):
         running = drill.project.start(*SCORES)
         drill.script("train_cnn")
-        # Snakemake asks about a job 10 s after it was submitted, and then after 20 s more. Should it ask while nobody
-        # answers, its plugin turns to sacct, which on a cluster without accounting leaves it waiting for good.
+        # Snakemake asks about a job 2 s after it was submitted, 12 s later, and 22 s after that. Should it ask while
+        # nobody answers, its plugin turns to sacct, which on a cluster without accounting leaves it waiting for good.
         (job,) = drill.jobs("train_cnn")
-        time.sleep(max(0.0, job.start + 12 - time.time()))
+        time.sleep(max(0.0, job.start + 17 - time.time()))
         slurm.stop("slurmctld")
         assert subprocess.run(["timeout", "3", "scontrol", "ping"], capture_output=True, check=False).returncode != 0
         time.sleep(5)
