@@ -21,7 +21,6 @@ NAMED = {
     "workflow/scripts/score_segmenter.py": "a kind of network",
     "workflow/scripts/score_slices.py": "a kind of network",
     "workflow/scripts/score_sam.py": "masks of promptable segmenters, which are no answers of a VLM",
-    "workflow/scripts/draw_answers.py": "the study's own figures",
     "workflow/scripts/draw_distributions.py": "the study's own figures",
     "workflow/scripts/glioma/report/figures/scans.py": "the study's own figures",
     "workflow/rules/common.smk": "a kind of network",
