@@ -247,8 +247,10 @@ def test_wrong_patients_are_one_line(cohort, tmp_path, change, message):
 def test_auc_equals_sklearn(seed):
     random = np.random.default_rng(seed)
     truth, scores = random.integers(0, 2, 40), random.integers(0, 10, 40)
-    assert validation.auc(scores, truth) == pytest.approx(roc_auc_score(truth, scores))
-    assert np.isnan(validation.auc(scores, np.ones(40)))
+    patients = [f"p{number}" for number in range(40)]
+    positive = dict(zip(patients, truth.astype(bool).tolist(), strict=True))
+    assert validation.metric("slices", scores, patients, positive) == pytest.approx(roc_auc_score(truth, scores))
+    assert np.isnan(validation.metric("slices", scores, patients, dict.fromkeys(patients, True)))
 
 
 def test_dice_of_a_batch():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from glioma import tasks
 from glioma.base.job import job
-from glioma.cohort import folds
+from glioma.cohort import folds, parts
 from glioma.report.tables.scores import read_summary
 from glioma.vlm import prompts, publish
 
@@ -24,5 +24,5 @@ with job(snakemake):
     }  # fmt: skip
     summary = read_summary(given.summary)
     text = publish.card(name, entry, keys.base, facts, summary[summary["adapter"] == name])
-    adapters = {int(Path(path).parent.name.removeprefix("fold")): Path(path).parent for path in given.adapters}
+    adapters = {parts.fold_of(Path(path).parent.name): Path(path).parent for path in given.adapters}
     publish.prepare(snakemake.output[0], adapters, keys.base, text)

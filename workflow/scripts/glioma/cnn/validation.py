@@ -1,12 +1,13 @@
 """What validation says of a network: one number a sample, and from these the metric of its kind."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
+
+from glioma.metrics import classification
 
 METRICS = {"classification": "validation_auc", "segmentation": "validation_dice", "slices": "validation_auc"}
 THRESHOLD = 0.5
@@ -30,20 +31,13 @@ def metric(kind: str, values: Sequence[float], patients: Sequence[str], positive
     if kind == "segmentation":
         return float(np.mean(values))
     means = pd.Series(values, dtype=float).groupby(list(patients)).mean()
-    return auc(means.to_numpy(), np.array([positive[patient] for patient in means.index]))
+    found, hgg = means.to_numpy(), np.array([positive[patient] for patient in means.index], bool)
+    return float(classification.auc(found[hgg], found[~hgg]))
 
 
 def p_hgg(probabilities: Tensor) -> Tensor:
     """(N,) p(HGG) / (p(LGG) + p(HGG)) from (N, 3) probabilities of the answers, as of a VLM's."""
     return probabilities[:, 1] / probabilities[:, :2].sum(1)
-
-
-def auc(values: Sequence[float] | np.ndarray, positive: Sequence[bool] | np.ndarray) -> float:
-    """Probability that a positive scores above a negative, ties one half (Mann-Whitney U); NaN with one class only."""
-    values, positive = np.asarray(values), np.asarray(positive, bool)
-    if positive.all() or not positive.any():
-        return math.nan
-    return float(np.sign(values[positive][:, None] - values[~positive]).mean() / 2 + 0.5)
 
 
 def dice(predicted: Tensor, truth: Tensor) -> list[float]:
