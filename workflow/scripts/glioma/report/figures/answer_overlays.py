@@ -53,7 +53,7 @@ def answer_overlays(
         figure = style.new_figure(
             max(2.9 * len(drawn), 5.6) + 0.4, 3.1 * len(RANKS) + 1.2, title,
             f"{cohort_label}; each patient's largest tumour section, ranked by the mean score of what is drawn"
-            + (f"; {hidden} more runs in the tables" if hidden else ""),
+            + (f"; {hidden} more run{'s' * (hidden > 1)} in the tables" if hidden else ""),
         )  # fmt: skip
         grid = figure.subplots(len(RANKS), len(drawn), squeeze=False)
         for column, (task, tables) in zip(grid.T, drawn.items(), strict=True):

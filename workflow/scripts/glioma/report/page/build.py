@@ -26,6 +26,7 @@ SECTIONS = {
     "methods": "Methods",
     "provenance": "Provenance",
 }
+ABBREVIATIONS = {"cnn", "gldr", "vlm"}
 WIDEST = 1500
 """Pixels: wider figures are scaled down in the page; beside it they lie as they are."""
 
@@ -108,4 +109,5 @@ def provenance(
 
 
 def _title(path: str | Path) -> str:
-    return Path(path).stem.replace("_", " ").capitalize()
+    words = [word.upper() if word in ABBREVIATIONS else word for word in Path(path).stem.split("_")]
+    return " ".join([words[0][:1].upper() + words[0][1:], *words[1:]])
