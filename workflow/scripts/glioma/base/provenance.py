@@ -23,6 +23,7 @@ from glioma.base.errors import UserError
 SCRIPTS = Path(__file__).resolve().parents[2]
 # What only logs, names faults or computes this digest changes no result.
 WITHOUT_EFFECT = {"glioma", *(f"glioma.base{name}" for name in ("", ".errors", ".job", ".provenance"))}
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @dataclass(frozen=True)
@@ -103,9 +104,6 @@ def _module(path: Path) -> Module:
             names.update((base, *(f"{base}.{alias.name}" for alias in node.names)))
     digest = hashlib.sha256(text.encode()).hexdigest()
     return Module(digest, frozenset(file for name in names - WITHOUT_EFFECT for file in _files(name)))
-
-
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def _written_out(tree: ast.AST) -> tuple[str, list[ast.Import | ast.ImportFrom]]:

@@ -74,16 +74,17 @@ def write(
     path, *exports = [Path(out)] if isinstance(out, str | Path) else map(Path, out)
     for other in exports:
         export(tables, f"{title}: {cohort_label}", other)
-    script = any(table.tools for table in tables)
-    shown = {"title": title, "cohort": cohort_label, "notes": list(notes), "tables": tables, "script": script}
     pages.write(
         path,
         _TEMPLATE,
-        zip=zip,
+        title=title,
+        cohort=cohort_label,
+        notes=list(notes),
+        tables=tables,
+        tools=Markup(TOOLS) if any(table.tools for table in tables) else "",
         is_cell=lambda value: isinstance(value, Cell),
         row_tones=ROW_TONES,
-        tools=Markup(TOOLS),
-        **shown,
+        zip=zip,
     )
 
 
@@ -167,7 +168,7 @@ _TEMPLATE = """\
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; style-src 'unsafe-inline'{{ "; script-src 'unsafe-inline'" if script else "" }}">
+ content="default-src 'none'; style-src 'unsafe-inline'{{ "; script-src 'unsafe-inline'" if tools else "" }}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{{ title }}</title>
 <style>
@@ -234,7 +235,7 @@ input { font: inherit; padding: .3rem .5rem; width: 26rem; max-width: 100%;
 </tbody></table></div>
 </section>
 {% endfor %}
-{% if script %}
+{% if tools %}
 <script>
 {{ tools }}</script>
 {% endif %}

@@ -158,8 +158,9 @@ def write_answers(
     limits: Limits | None = None,
     at_once: int = AT_ONCE,
 ) -> dict[str, int]:
-    """Write the `answers_table` of rows of responses as CSV, `at_once` rows after the other; return how many have each
-    status, the commonest first.
+    """Write the `answers_table` of rows of responses as CSV, `at_once` rows at a time.
+
+    Returns how many have each status, the commonest first.
     """
     rows, counts, first = iter(rows), Counter[str](), True
     with atomic_path(path) as temporary:

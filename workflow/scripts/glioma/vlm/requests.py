@@ -67,19 +67,17 @@ def answered(path: str | Path, responses: Iterable[Mapping], requests: Sequence[
 
     `UserError` where they are not one for each request, in the order of the requests.
     """
-    edited = "it was edited: delete it and run again"
-    count = 0
+    edited, wanted = "it was edited: delete it and run again", iter(requests)
     for row in responses:
-        found = Request(*(row[name] for name in Request._fields))
-        if count == len(requests):
+        found, request = Request(*(row[name] for name in Request._fields)), next(wanted, None)
+        if request is None:
             raise UserError(f"{path}: an answer that nobody asked for, {found.name}; {edited}")
-        if found != requests[count]:
-            raise UserError(f"{path}: an answer to {found.name} in place of one to {requests[count].name}; {edited}")
-        count += 1
+        if found != request:
+            raise UserError(f"{path}: an answer to {found.name} in place of one to {request.name}; {edited}")
         yield row
-    if missing := len(requests) - count:
-        more = f" and {missing - 1} more" if missing > 1 else ""
-        raise UserError(f"{path}: no answer to {requests[count].name}{more}; {edited}")
+    if missing := list(wanted):
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise UserError(f"{path}: no answer to {missing[0].name}{more}; {edited}")
 
 
 def of_run(folds: pd.DataFrame, crops: str | Path, queries: Mapping, part: str = "test") -> list[Request]:

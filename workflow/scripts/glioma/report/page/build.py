@@ -80,7 +80,7 @@ def write(path: str | Path, data: Mapping[str, Any], **shown: Any) -> None:
         page,
         css=Markup(css),
         script=script,
-        allowed=Markup(pages.allowed(script)),
+        allowed=pages.allowed(script),
         data=pages.embedded({**data, "cards": [asdict(card) for card in shown["cards"]]}),
         sections=SECTIONS.items(),
         **shown,

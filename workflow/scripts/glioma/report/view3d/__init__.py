@@ -111,7 +111,7 @@ def write(
         version=VERSION,
         scans=list(scans),
         masks=data["masks"],
-        data=Markup(pages.embedded(data)),
+        data=pages.embedded(data),
         scripts=[Markup(each) for each in scripts],
-        allowed=Markup(" ".join(map(pages.allowed, scripts))),
+        allowed=pages.allowed(*scripts),
     )
