@@ -14,6 +14,7 @@ from workspace import REPOSITORY, Workspace
 PAGES = [
     *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "Makefile")),
     *sorted((REPOSITORY / "docs").glob("*.md")),
+    REPOSITORY / "resources/tiny-mllama/README.md",
     *sorted((REPOSITORY / "config").rglob("*.md")),
     *sorted((REPOSITORY / "config").rglob("*.yaml")),
     *sorted((REPOSITORY / "profiles").rglob("*.yaml")),

@@ -16,7 +16,7 @@ def test_the_demo_is_one_graph(empty):
     planned = empty.planned()
     assert planned["phantom_patient"] == 40 and planned["crop"] == 80
     assert planned["train_cnn"] == 12 and planned["finetune"] == 10 and planned["respond"] == 21
-    assert planned["tiny_vlm"] == planned["report"] == 1
+    assert planned["report"] == 1 and "tiny_vlm" not in planned
     everything = empty.planned("--config", f"study={EVERYTHING}")
     assert everything["train_cnn"] == 21 and everything["finetune"] == 9 and everything["respond"] == 27
     assert everything["examples"] == 4

@@ -133,11 +133,16 @@ def test_documentation_touches_nothing(workspace):
     assert workspace.planned() == {}
 
 
-def test_the_embedded_model_is_not_rebuilt_for_a_prompt(workspace):
+def test_no_network_is_trained_anew_for_a_prompt(workspace):
     for name in ("classify", "center_point", "bounding_box", "polygon"):
         for folder in ("config/prompts", "config/prompts/training"):
             path = workspace.folder / folder / f"{name}.txt"
             path.write_text(path.read_text() + " Thank you.\n")
     planned = workspace.planned()
-    assert "tiny_vlm" not in planned and "train_cnn" not in planned and "crop" not in planned
+    assert "train_cnn" not in planned and "crop" not in planned
     assert planned["finetune"] == 8
+
+
+def test_a_recipe_trains_another_embedded_model(workspace):
+    planned = workspace.planned("--config", "models={tiny-mllama: {recipe: {steps: 300}}}")
+    assert planned["tiny_vlm"] == 1 and planned["finetune"] == 10 and "train_cnn" not in planned

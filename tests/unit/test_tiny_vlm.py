@@ -8,17 +8,20 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 from scipy import ndimage
 from transformers import AutoModelForImageTextToText, AutoProcessor, MllamaForConditionalGeneration
 
 from glioma.base import seeds
-from glioma.base.errors import UserError
+from glioma.base.files import PROJECT
 from glioma.demo import tiny_vlm
 from glioma.demo.tiny_vlm import corpus, evaluate, heldout, tokenizer, train, wording
+from glioma.demo.tiny_vlm import model as architecture
 from glioma.demo.tiny_vlm.paper import PAPER
+from glioma.demo.tiny_vlm.settings import Recipe
 from glioma.geometry import shapes
 
-FEW = {"looks": 2, "steps": 2, "batch": 4, "questions": 4, "prompts": 2, "vocabulary": 900}
+FEW = Recipe(looks=2, steps=2, batch=4, questions=4, prompts=2, vocabulary=900)
 seed_numbers = st.integers(0, 2**32)
 
 
@@ -184,7 +187,7 @@ def test_the_record_holds_curve_and_measures(built):
     folder, result = built
     record = json.loads((folder / tiny_vlm.TRAINING_FILE).read_text())
     assert record["history"] == result["history"]
-    assert record["history"][-1]["step"] == FEW["looks"] + FEW["steps"] - 1
+    assert record["history"][-1]["step"] == FEW.looks + FEW.steps - 1
     assert np.isfinite(record["history"][-1]["loss"])
     assert set(record["held_out"]) == set(result["held_out"])
     assert len([name for name in result["held_out"] if name.startswith("parsed_")]) == 12
@@ -211,6 +214,37 @@ def test_the_same_seed_gives_the_same_model(built, tmp_path):
         assert (tmp_path / "again" / name).read_bytes() == (folder / name).read_bytes(), name
 
 
-def test_an_unknown_setting_is_named():
-    with pytest.raises(UserError, match="'stepps'"):
-        train.build("unused", {"stepps": 3}, seed=0)
+# ------------------------------------------------------------------------------------------- the one that comes trained
+
+HELD = PROJECT / tiny_vlm.FOLDER
+
+
+def test_the_model_that_the_project_holds_is_whole():
+    assert sorted(path.name for path in HELD.iterdir()) == sorted([*tiny_vlm.FILES, "README.md"])
+
+
+def test_the_model_that_the_project_holds_is_what_this_code_makes(tmp_path):
+    """All but the weights, which take minutes to train: another recipe, corpus or architecture makes others."""
+    record = json.loads((HELD / tiny_vlm.TRAINING_FILE).read_text())
+    assert record["settings"] == Recipe().plain()
+    processor = architecture.processor(tokenizer.train(train._texts(record["seed"]), Recipe().vocabulary))
+    processor.save_pretrained(tmp_path)
+    model = architecture.initialise(processor.tokenizer)
+    model.save_pretrained(tmp_path)
+    assert (tmp_path / "chat_template.jinja").read_text() == (HELD / "chat_template.jinja").read_text()
+    # Who wrote it, and how a batch was padded last.
+    passing = {"transformers_version": None, "padding": None}
+    for name in ("config", "generation_config", "processor_config", "tokenizer", "tokenizer_config"):
+        made, held = (json.loads((folder / f"{name}.json").read_text()) | passing for folder in (tmp_path, HELD))
+        assert made == held, name
+    weights = load_file(HELD / "model.safetensors")
+    assert {name: value.shape for name, value in weights.items()} == {
+        name: value.shape for name, value in load_file(tmp_path / "model.safetensors").items()
+    }
+
+
+def test_the_model_that_the_project_holds_answers_as_its_record_says():
+    record = json.loads((HELD / tiny_vlm.TRAINING_FILE).read_text())
+    model = AutoModelForImageTextToText.from_pretrained(HELD).eval()
+    measured = evaluate.quality(model, AutoProcessor.from_pretrained(HELD), record["seed"])
+    assert measured == pytest.approx({name: record["held_out"][name] for name in measured}, rel=0.05)

@@ -105,6 +105,7 @@ ASKED = {entry["model"] for entry in (*ADAPTERS.values(), *RUNS.values())}
 HUB = [name for name, entry in config["models"].items() if settings.origin(entry) == "hub"]
 SERVED = [name for name, entry in config["models"].items() if settings.origin(entry) == "endpoint"]
 EMBEDDED = [name for name, entry in config["models"].items() if settings.origin(entry) == "embedded"]
+TRAINED = [name for name in EMBEDDED if config["models"][name]["recipe"]]
 CLASSIFICATION_RUNS = [run for run in RUNS if output_of(run) == "grade" and not RUNS[run]["repeats"]]
 CONSISTENCY_RUNS = [run for run, entry in RUNS.items() if entry["repeats"]]
 SHAPE_RUNS = [run for run in RUNS if output_of(run) in ("region", "point")]
@@ -121,7 +122,7 @@ wildcard_constraints:
     sam=settings.alternatives(SAM),
     adapter=settings.alternatives(ADAPTERS),
     run=settings.alternatives(RUNS),
-    embedded=settings.alternatives(EMBEDDED),
+    trained=settings.alternatives(TRAINED),
     hub=settings.alternatives(HUB),
     foreign=settings.alternatives(name for name in config["models"] if name not in EMBEDDED),
     crops="brain|tumour",

@@ -1,14 +1,15 @@
 # The base models of VLMs: the embedded one, those of the hub, and whether a model can be asked at all.
 
 
+# The embedded model with a recipe of its own: the one that the project holds is trained already.
 rule tiny_vlm:
     output:
-        collect("<results>/models/{{embedded}}/{file}", file=tiny_vlm.FILES),
-        history="<results>/models/{embedded}/history.csv",
+        collect("<results>/models/{{trained}}/{file}", file=tiny_vlm.FILES),
+        history="<results>/models/{trained}/history.csv",
     log:
-        "<logs>/tiny_vlm/{embedded}.log",
+        "<logs>/tiny_vlm/{trained}.log",
     benchmark:
-        "<benchmarks>/tiny_vlm/{embedded}.tsv"
+        "<benchmarks>/tiny_vlm/{trained}.tsv"
     priority: 50
     conda:
         "../envs/main.yaml"
@@ -16,7 +17,7 @@ rule tiny_vlm:
         mem_mb=4000,
         runtime=60,
     params:
-        settings=lambda wildcards: ordered(config["models"][wildcards.embedded]["recipe"]),
+        recipe=lambda wildcards: ordered(config["models"][wildcards.trained]["recipe"]),
         seed=config["seed"],
         code=code("tiny_vlm"),
     script:

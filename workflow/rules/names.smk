@@ -34,8 +34,10 @@ def base(name):
 def model_files(name):
     """The files of a model, all in one folder, so that an edited one is seen; of a fetched one, pinned by its revision, the
     folder."""
-    if name in EMBEDDED:
+    if name in TRAINED:
         return collect(f"{RESULTS}/models/{name}/{{file}}", file=tiny_vlm.FILES)
+    if name in EMBEDDED:
+        return [local(find(f"{tiny_vlm.FOLDER}/{file}")) for file in tiny_vlm.FILES]
     if name in SERVED:
         return []
     if name in HUB:
@@ -50,8 +52,7 @@ def template_of(name):
 
 
 def checked(name):
-    """The word that a model can be used; that of the embedded one is its own recipe's, that of an endpoint comes with its
-    first answer."""
+    """The word that a model can be used; the embedded one can, and that of an endpoint comes with its first answer."""
     return [] if name in EMBEDDED + SERVED else [f"{RESULTS}/models/{name}.checked.json"]
 
 

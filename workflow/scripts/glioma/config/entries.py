@@ -66,7 +66,7 @@ class Model(Section):
     """A vision-language model."""
 
     source: Annotated[str, StringConstraints(min_length=1)]
-    """embedded (a tiny Mllama that a rule trains), a local save_pretrained folder, or a hub id (owner/name)."""
+    """embedded (the tiny Mllama that the project holds), a local save_pretrained folder, or a hub id (owner/name)."""
     revision: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")] | None = None
     """The commit of a hub id, its 40 hexadecimal digits."""
     coordinates: Coordinates = Coordinates()
@@ -88,13 +88,21 @@ class Model(Section):
     backend: BackendName = backends.DEFAULT
     """What runs it when it answers: transformers; unsloth, which needs CUDA, or vllm, each in its own environment; or
     endpoint, a server. What trains an adapter is training.backend."""
-    recipe: TinyRecipe = TinyRecipe()
-    """Of the embedded model: how it is trained."""
+    recipe: TinyRecipe | None = None
+    """Of the embedded model: trains another one, by what it says otherwise; null: the one that the project holds."""
 
     @model_validator(mode="after")
     def _served(self) -> "Model":
         if (self.backend == "endpoint") != (self.endpoint is not None):
             raise ValueError("backend: endpoint and the key endpoint, with its url, go together; give both or none")
+        return self
+
+    @model_validator(mode="after")
+    def _trained_here(self) -> "Model":
+        if self.recipe and self.source != "embedded":
+            raise ValueError(
+                f"recipe trains the embedded model, not {self.source}; leave it out, or say source: embedded"
+            )
         return self
 
     @model_validator(mode="after")

@@ -8,7 +8,7 @@ from glioma.base.section import Count, Number, Rate, Section, Whole
 
 
 class Recipe(Section):
-    """How the tiny Mllama is trained; the defaults are those of the demo."""
+    """How the tiny Mllama is trained; the defaults made the one that the project holds."""
 
     looks: Whole = 120
     """Steps of the vision tower alone, on the auxiliary losses."""

@@ -13,41 +13,24 @@ from tqdm import tqdm
 from transformers import MllamaForConditionalGeneration, MllamaProcessor
 
 from glioma.base import seeds
-from glioma.base.errors import UserError
 from glioma.base.files import readable, write_json
 from glioma.demo.tiny_vlm import TRAINING_FILE, corpus, evaluate, tokenizer, wording
 from glioma.demo.tiny_vlm import model as architecture
-
-DEFAULTS: dict[str, Any] = {
-    "looks": 120,  # steps of the vision tower alone, on the auxiliary losses
-    "steps": 230,  # steps of the whole model
-    "batch": 16,  # images with a blob in a batch, half of either grade; a quarter more come without a blob
-    "questions": 8,  # images of the batch that each task is asked about
-    "prompts": 4,  # different prompts a task in each batch: diversity within the batch makes the wording not matter
-    "learning_rate": 3e-3,
-    "warmup": 20,  # steps
-    "weight_decay": 0.05,
-    "vocabulary": 1200,
-    "guide": 0.5,  # weight of the auxiliary losses of the vision tower
-    "sigma": (4.5, 1.5),  # pixels: width of the soft targets of a coordinate, at the first and at the last step
-}
+from glioma.demo.tiny_vlm.settings import Recipe
 
 
-def build(folder: str | Path, settings: dict[str, Any], seed: int) -> dict[str, Any]:
+def build(folder: str | Path, recipe: Recipe, seed: int) -> dict[str, Any]:
     """Train the model and write it as an ordinary `save_pretrained` folder of the files named in `FILES`.
 
-    `settings` overrides `DEFAULTS`; an unknown key is a `UserError`. Returns {"seconds", "held_out", "history"}; the
-    last two are also in `training.json`. Equal settings and seed give equal bytes on the same kind of machine.
+    Returns {"seconds", "held_out", "history"}; the last two are also in `training.json`. Equal recipe and seed give
+    equal bytes on the same kind of machine.
     """
-    if unknown := sorted(set(settings) - set(DEFAULTS)):
-        raise UserError(f"tiny model: unknown setting {unknown[0]!r}; known are {', '.join(DEFAULTS)}")
-    settings = DEFAULTS | settings
     start = time.perf_counter()
     torch.set_num_threads(1)
     torch.manual_seed(seeds.integer(seed, "tiny", "weights"))
-    processor = architecture.processor(tokenizer.train(_texts(seed), settings["vocabulary"]))
+    processor = architecture.processor(tokenizer.train(_texts(seed), recipe.vocabulary))
     model = architecture.initialise(processor.tokenizer)
-    history = fit(model, processor, settings, seed)
+    history = fit(model, processor, recipe, seed)
     trained = time.perf_counter()
     held_out = evaluate.quality(model, processor, seed) | evaluate.parse_rates(model, processor, seed)
     for name, value in held_out.items():
@@ -59,7 +42,9 @@ def build(folder: str | Path, settings: dict[str, Any], seed: int) -> dict[str, 
     processor.save_pretrained(folder)
     for path in folder.glob("*.safetensors"):
         readable(path)
-    write_json({"settings": settings, "seed": seed, "history": history, "held_out": held_out}, folder / TRAINING_FILE)
+    write_json(
+        {"settings": recipe.plain(), "seed": seed, "history": history, "held_out": held_out}, folder / TRAINING_FILE
+    )
     return {"seconds": time.perf_counter() - start, "held_out": held_out, "history": history}
 
 
@@ -72,7 +57,7 @@ def _texts(seed: int, count: int = 1500) -> list[str]:
 
 
 def fit(
-    model: MllamaForConditionalGeneration, processor: MllamaProcessor, settings: dict[str, Any], seed: int
+    model: MllamaForConditionalGeneration, processor: MllamaProcessor, recipe: Recipe, seed: int
 ) -> list[dict[str, float]]:
     """Train in place; returns a row (step, learning_rate, loss, and its parts) every ten steps.
 
@@ -81,11 +66,9 @@ def fit(
     guide = Guide(model.config)
     parameters = [*model.parameters(), *guide.parameters()]
     numbers = tokenizer.number_ids(processor.tokenizer)[: corpus.SIDE]
-    optimiser = torch.optim.AdamW(
-        parameters, settings["learning_rate"], betas=(0.9, 0.95), weight_decay=settings["weight_decay"]
-    )
-    looks, warmup = settings["looks"], settings["warmup"]
-    steps = looks + settings["steps"]
+    optimiser = torch.optim.AdamW(parameters, recipe.learning_rate, betas=(0.9, 0.95), weight_decay=recipe.weight_decay)
+    looks, warmup = recipe.looks, recipe.warmup
+    steps = looks + recipe.steps
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: min(1, (step + 1) / warmup) * 0.5 * (1 + math.cos(math.pi * step / steps))
     )
@@ -93,17 +76,16 @@ def fit(
     model.train()
     for step in tqdm(range(steps), desc="tiny Mllama", mininterval=10):
         rng = seeds.generator(seed, "tiny", "batch", step)
-        items = _images(rng, settings["batch"])
-        first, last = settings["sigma"]
+        items = _images(rng, recipe.batch)
+        first, last = recipe.sigma
         targets = _soft_targets(first + (last - first) * step / steps)
         seen = model.model.vision_model(**_pixels(processor, items)).last_hidden_state[:, 0, 0]
         states = model.model.multi_modal_projector(seen)
         losses = guide(seen, states, model.lm_head.weight[numbers], targets, items)
-        loss = settings["guide"] * sum(losses.values())
+        loss = recipe.guide * sum(losses.values())
         if step >= looks:
             answers = {
-                task: _task_loss(model, processor, rng, task, items, states, settings, targets)
-                for task in wording.TASKS
+                task: _task_loss(model, processor, rng, task, items, states, recipe, targets) for task in wording.TASKS
             }
             loss = loss + sum(answers.values()) / len(answers)
             losses |= answers
@@ -169,11 +151,11 @@ def _soft_targets(sigma: float) -> torch.Tensor:
     return torch.softmax(-((value[:, None] - value) ** 2) / (2 * sigma**2), dim=1)
 
 
-def _task_loss(model, processor, rng, task, items, states, settings, targets) -> torch.Tensor:
+def _task_loss(model, processor, rng, task, items, states, recipe, targets) -> torch.Tensor:
     """Loss of one task over some images of the batch, dealt to a few different wordings."""
     asked = rng.permutation([i for i, item in enumerate(items) if task == "classification" or item.mask is not None])
     total, weight = 0.0, 0.0
-    for group, dealt in enumerate(np.array_split(asked[: settings["questions"]], settings["prompts"])):
+    for group, dealt in enumerate(np.array_split(asked[: recipe.questions], recipe.prompts)):
         asking = wording.sample(rng, task)
         chat = evaluate.messages(asking.text, image_first=group % 2 == 0)
         prompt = processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
