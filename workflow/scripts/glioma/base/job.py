@@ -58,6 +58,8 @@ def job(snakemake, online: bool = False) -> Iterator[None]:
                 yield
             _refuse_edited_inputs(before)
             print(f"finished in {time.monotonic() - start:.1f} s")
+            # Else the interpreter looks for garbage among all that was imported, twice, before it ends: a second a VLM.
+            gc.freeze()
         except UserError as fault:
             _leave(f"{snakemake.rule}: {fault}", terminal, stream)
         except BaseException as error:
