@@ -41,7 +41,7 @@ demo: env
 	@echo "Report: $(CURDIR)/results/demo/report/report.html"
 
 test: env sam
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile tests/unit tests/dag
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder tests/dag tests/unit
 	$(BIN)/python -m pytest tests/workflow
 
 test-fast: env

@@ -206,8 +206,11 @@ def test_the_text_adds_up():
 
 
 def test_outputs_are_weighed_with_their_folders(tmp_path):
-    """`written` counts files in folders, too."""
+    """`written` counts files in folders, too, and a file that two jobs share once."""
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "a.png").write_bytes(bytes(10))
     (tmp_path / "t.csv").write_bytes(bytes(5))
-    assert jobs.written(Job("x", outputs=("images", "t.csv", "missing")), tmp_path) == 15
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "t.csv").hardlink_to(tmp_path / "t.csv")
+    assert jobs.written(Job("x", outputs=("images", "t.csv", "missing")), tmp_path) == 12
+    assert jobs.written(Job("x", outputs=("images", "t.csv", "set")), tmp_path) == 15

@@ -1,7 +1,10 @@
 """The whole workflow, really run: from phantom scans to the report, then on its own scans as a BraTS folder."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import nibabel as nib
 import numpy as np
@@ -105,6 +108,16 @@ def test_a_second_run_does_nothing_and_an_edited_prompt_little(done):
     assert "respond" not in done.planned(*CONFIG)
     held = done.snakemake("store", "--cores", "1", *CONFIG)
     assert held.returncode == 0 and "Classify the brain scan" in held.stdout and "contexts" in held.stdout
+
+
+def test_unit_costs_are_measured_on_what_was_run(done, tmp_path):
+    table = tmp_path / "costs.csv"
+    command = [sys.executable, "-m", "glioma.planning", "--study", "small", "--basis", "here", "--costs", str(table)]
+    path = str(done.folder / "workflow/scripts")
+    subprocess.run(command, cwd=done.folder, env=os.environ | {"PYTHONPATH": path}, check=True)
+    measured = pd.read_csv(table).set_index(["rule", "unit"])
+    assert {"crop", "train_cnn", "finetune", "respond", "score_run"} <= set(measured.index.get_level_values("rule"))
+    assert (measured["basis"] == "here").all() and measured.loc["crop", "seconds"].sum() > 0
 
 
 def test_a_promptable_segmenter_makes_masks_of_boxes(done, tmp_path):

@@ -115,8 +115,10 @@ rule report:
         figures=collect("<results>/report/figures/{figure}.png", figure=PAGE_FIGURES),
         fetched=FETCHED,
     output:
-        REPORT,
-        [directory(f"{RESULTS}/report/patients")] if config["report"]["others"] else [],
+        page=REPORT,
+        others=[directory(f"{RESULTS}/report/patients")] if config["report"]["others"] else [],
+        # What was used, of which Snakemake's own report and unit costs are made.
+        config="<results>/report/config.json",
     log:
         "<logs>/report.log",
     benchmark:
@@ -174,7 +176,7 @@ rule print_figures:
 rule snakemake_report:
     input:
         rules.report_parts.input,
-        fetched=FETCHED,
+        config=rules.report.output.config,
     output:
         "<results>/report/snakemake.html",
     log:
@@ -185,7 +187,6 @@ rule snakemake_report:
     conda:
         "../envs/main.yaml"
     params:
-        config=settings.study(config),
         text=[digest(path.relative_to(PROJECT)) for path in sorted(PROJECT.glob("workflow/report/*.rst"))],
         code=code("snakemake_report"),
     script:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from glioma import tasks
-from glioma.base.files import PROJECT
+from glioma.base.files import PROJECT, atomic_path
 from glioma.base.job import job
 from glioma.cohort import folds
 from glioma.cohort.truth import spacings
@@ -47,7 +47,7 @@ with job(snakemake):
     }
     shown = patients.chosen(table, wrong, params.patients)
     sets = dict(zip(params.crop_sets, given.crops, strict=True))
-    others = [name for name in table["patient"] if name not in shown] if len(snakemake.output) > 1 else []
+    others = [name for name in table["patient"] if name not in shown] if snakemake.output.others else []
     seen = {*shown, *others}
     runs, start = {}, 0
     for (name, facts), slices in zip(params.runs.items(), given.slices, strict=True):
@@ -78,13 +78,13 @@ with job(snakemake):
     listed = [pictures(name) for name in shown]
     for name in others:
         answers = {run: found["answers"].pop(name, []) for run, found in runs.items()}
-        file = build.beside({**pictures(name), "answers": answers}, Path(snakemake.output[1]) / f"{name}.js")
-        listed.append({"id": name, "grade": truth[name], "file": f"{Path(snakemake.output[1]).name}/{file.name}"})
+        file = build.beside({**pictures(name), "answers": answers}, Path(snakemake.output.others) / f"{name}.js")
+        listed.append({"id": name, "grade": truth[name], "file": f"{Path(snakemake.output.others).name}/{file.name}"})
     cards = answer.cards(summary, comparisons, params.pairs, params.margins)
     headline = next((card.headline for card in cards if set(card.headline) <= set(grades)), tuple(grades)[:2])
     count = truth.value_counts()
     build.write(
-        snakemake.output[0],
+        snakemake.output.page,
         {
             "patients": listed,
             "runs": runs,
@@ -113,4 +113,7 @@ with job(snakemake):
         provenance=build.provenance(commit(), [(name, version(name)) for name in PACKAGES], config["models"]),
         configuration=json.dumps(config, indent=1),
     )
-    print(f"{Path(snakemake.output[0]).stat().st_size / 1e6:.1f} MB")
+    # Not sorted: entries keep their order, in another one Snakemake would take finished results for outdated.
+    with atomic_path(snakemake.output.config) as temporary:
+        temporary.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    print(f"{Path(snakemake.output.page).stat().st_size / 1e6:.1f} MB")

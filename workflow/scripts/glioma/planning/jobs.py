@@ -73,7 +73,8 @@ def _pairs(text: str) -> dict[str, str]:
 
 
 def written(job: Job, root: str | Path = ".") -> int:
-    """Bytes of a finished job's outputs, those in folders included."""
+    """Bytes of a finished job's outputs, those in folders included; of a file with two names each is half."""
     paths = [Path(root) / output for output in job.outputs]
     files = [file for path in paths for file in (path.rglob("*") if path.is_dir() else [path])]
-    return sum(file.stat().st_size for file in files if file.is_file())
+    found = [file.lstat() for file in files if file.is_file()]
+    return round(sum(each.st_size / each.st_nlink for each in found))

@@ -208,4 +208,7 @@ _BY_RULE = {
     **dict.fromkeys(ONE_PATIENT, Study._one_patient),
 }
 """What the jobs of a rule hold besides themselves; other rules hold all patients."""
-_ALONE = {"phantom_template", "phantom_mapping", "tiny_vlm", "fetch_model", "folds", "compare", "summary", "examples"}
+_ALONE = {
+    *("phantom_template", "phantom_mapping", "tiny_vlm", "fetch_model", "check_networks"),
+    *("folds", "compare", "summary", "examples"),
+}
