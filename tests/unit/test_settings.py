@@ -409,6 +409,8 @@ def test_what_needs_a_gpu_is_named_with_what_to_set_instead():
         ({"coordinates": {"form": "points"}}, "set order: x_y"),
         ({"chat": {"template": "config/none.jinja"}}, "models.tiny-mllama.chat.template: no file config/none.jinja"),
         ({"attention": "flash"}, "attention: 'flash'"),
+        ({"source": "owner/name", "recipe": {}}, "recipe trains the embedded model, not owner/name; leave it out"),
+        ({"recipe": {"stepps": 3}}, "did you mean steps?"),
     ],
 )
 def test_what_a_model_entry_cannot_be_is_refused(model, said):
