@@ -49,6 +49,9 @@ def test_the_report_says_what_it_is(done):
             path = done.folder / RESULTS / "report/figures" / (name + suffix)
             assert path.stat().st_size > least
             assert suffix != ".svg" or "</text>" in path.read_text()
+    # Eight patients are in the page, the others beside it.
+    beside = sorted(path.name for path in (done.folder / RESULTS / "report/patients").glob("*.js"))
+    assert len(beside) == 2 and all(f"patients/{name}" in report for name in beside)
 
 
 def test_the_summary_holds_every_task_and_family(done):

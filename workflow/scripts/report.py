@@ -47,7 +47,9 @@ with job(snakemake):
     }
     shown = patients.chosen(table, wrong, params.patients)
     sets = dict(zip(params.crop_sets, given.crops, strict=True))
-    others = [name for name in table["patient"] if name not in shown] if snakemake.output.others else []
+    # The folder of the other patients' files, where they are wanted.
+    beside = next(map(Path, snakemake.output.others), None)
+    others = [name for name in table["patient"] if name not in shown] if beside else []
     seen = {*shown, *others}
     runs, start = {}, 0
     for (name, facts), slices in zip(params.runs.items(), given.slices, strict=True):
@@ -78,8 +80,10 @@ with job(snakemake):
     listed = [pictures(name) for name in shown]
     for name in others:
         answers = {run: found["answers"].pop(name, []) for run, found in runs.items()}
-        file = build.beside({**pictures(name), "answers": answers}, Path(snakemake.output.others) / f"{name}.js")
-        listed.append({"id": name, "grade": truth[name], "file": f"{Path(snakemake.output.others).name}/{file.name}"})
+        file = build.beside({**pictures(name), "answers": answers}, beside / f"{name}.js")
+        listed.append({"id": name, "grade": truth[name], "file": f"{beside.name}/{file.name}"})
+    # Not sorted: entries keep their order, in another one Snakemake would take finished results for outdated.
+    used = json.dumps(config, indent=1)
     cards = answer.cards(summary, comparisons, params.pairs, params.margins)
     headline = next((card.headline for card in cards if set(card.headline) <= set(grades)), tuple(grades)[:2])
     count = truth.value_counts()
@@ -111,9 +115,8 @@ with job(snakemake):
         figures=[build.figure(path, methods.caption(Path(path), config)) for path in given.figures],
         methods=methods.html("workflow", config),
         provenance=build.provenance(commit(), [(name, version(name)) for name in PACKAGES], config["models"]),
-        configuration=json.dumps(config, indent=1),
+        configuration=used,
     )
-    # Not sorted: entries keep their order, in another one Snakemake would take finished results for outdated.
     with atomic_path(snakemake.output.config) as temporary:
-        temporary.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(used + "\n", encoding="utf-8")
     print(f"{Path(snakemake.output.page).stat().st_size / 1e6:.1f} MB")
