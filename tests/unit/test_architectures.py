@@ -25,6 +25,7 @@ from glioma.vlm.backends import Choices, Decoding, Example, Prompt
 from glioma.vlm.collate import IGNORED, Collator
 from glioma.vlm.encode import Question, image_features, sizes
 from glioma.vlm.images import Crops
+from glioma.vlm.loss import answer_loss
 from glioma.vlm.requests import Request, slices_of
 from glioma.vlm.respond import respond
 from glioma.vlm.settings import Picture
@@ -140,6 +141,20 @@ def test_a_loss_on_the_conversation_covers_the_prompt_but_no_image(loaded, files
     pictures = processor.tokenizer.convert_ids_to_tokens(batch["input_ids"][0][~kept])
     shown = processor.tokenizer.convert_ids_to_tokens(batch["labels"][0][kept])
     assert pictures and not set(pictures) & set(shown) and not {token for token in shown if PICTURE.fullmatch(token)}
+
+
+@pytest.mark.parametrize("loss", ["answer", "conversation"])
+def test_the_loss_and_its_gradient_are_the_models_own(loaded, files, loss):
+    """Those of the class, which makes the logits of every position."""
+    model, _ = loaded
+    batch = collated(loaded, conversations.read(files[0]), loss)([{"row": 0}, {"row": 1}, {"row": 2}])
+    weights = model.get_input_embeddings().weight
+    found, own = answer_loss(model, batch), model(**batch).loss
+    torch.testing.assert_close(found, own, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(
+        *(torch.autograd.grad(value, weights)[0] for value in (found, own)), rtol=1e-3, atol=1e-6
+    )
+    torch.testing.assert_close(answer_loss(model, batch, 7) * 7, own * (batch["labels"][:, 1:] != IGNORED).sum())
 
 
 def test_a_training_batch_is_the_processors_own_but_for_the_end(base, loaded, files):

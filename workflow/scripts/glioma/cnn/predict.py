@@ -34,7 +34,7 @@ ENSEMBLE = -1
 
 def load_network(recipe: Recipe, weights: str | Path, shape: tuple[int, ...]) -> nn.Module:
     """The recipe's network with weights from a safetensors file, in evaluation mode."""
-    network = networks.build(recipe, shape)
+    network = networks.build(recipe, shape, check=False)
     try:
         network.load_state_dict(load_file(weights))
     except (RuntimeError, SafetensorError) as error:

@@ -7,7 +7,7 @@ import torch
 from transformers import ProcessorMixin
 
 from glioma.vlm import processors, prompts
-from glioma.vlm.encode import Features, extend, image_features, reply_tokens, text_features
+from glioma.vlm.encode import Features, Question, extend, image_features
 from glioma.vlm.images import image_size, open_all
 
 IGNORED = -100  # the label PyTorch's cross entropy skips
@@ -20,8 +20,8 @@ class Collator:
     With `loss="answer"` only the answer has labels, and the token that ends it; they are found by tokenising the
     question alone, so no chat template needs markers. With `loss="conversation"` all but image tokens have. Nothing
     after the end of an answer has: no model is asked for it. `ends` are the tokens that end the model's answers; where
-    its template writes none, one is added, for it would never learn to stop. Texts are tokenised once for each size of
-    image, and images preprocessed once, as long as their pixels fit the cache.
+    its template writes none, one is added, for it would never learn to stop. Questions are tokenised once for each size
+    of image, and images preprocessed once, as long as their pixels fit the cache.
     """
 
     def __init__(
@@ -39,8 +39,8 @@ class Collator:
         self.ends = {*ends, self.end}
         self.room = cache_bytes
         self.images: dict[tuple[str, ...], Features] = {}
+        self.questions: dict[tuple, Question] = {}
         self.texts: dict[tuple, Features] = {}
-        self.image_names: set[str] = set()
 
     def __call__(self, examples: Sequence[Mapping[str, int]]) -> Features:
         """Right-padded tensors: input_ids, attention_mask, labels (rows, longest) and the model's image tensors."""
@@ -52,33 +52,38 @@ class Collator:
             name: torch.cat([_pad(text[name], longest, padding.get(name, 0)) for text in texts]) for name in texts[0]
         }
         images = [self._images(tuple(row["images"])) for row in rows]
-        return batch | {name: torch.cat([image[name] for image in images]) for name in self.image_names}
+        names = self._question(rows[0]).image_names
+        return batch | {name: torch.cat([image[name] for image in images]) for name in names}
+
+    def _question(self, row: Mapping) -> Question:
+        """A row's question, which is most rows'."""
+        asked, shapes = row["messages"][:-1], tuple(map(image_size, row["images"]))
+        key = json.dumps(asked), shapes
+        if key not in self.questions:
+            self.questions[key] = Question(self.processor, asked, shapes)
+        return self.questions[key]
 
     def _text(self, row: Mapping) -> Features:
-        # By the messages themselves: a template is rendered once for each, not at every step.
-        key = json.dumps(row["messages"]), *map(image_size, row["images"])
+        question, reply = self._question(row), prompts.reply_of(row["messages"])
+        key = id(question), reply
         if key not in self.texts:
-            turn = processors.turn(self.processor, row["messages"][:-1])
-            asked, self.image_names = text_features(self.processor, turn.question, open_all(row["images"]))
-            answer = self._answer(turn, prompts.reply_of(row["messages"]))
-            features = extend(asked, answer, processors.takes_suffix(self.processor))
+            answer = self._answer(question, reply)
+            features = extend(question.text, answer, processors.takes_suffix(self.processor))
             labels = features["input_ids"].clone()
-            known = asked["input_ids"].shape[1]
             if self.loss == "answer":
-                labels[:, :known] = IGNORED
+                labels[:, : question.length] = IGNORED
             else:
-                shown = processors.image_tokens(self.processor, turn.question, asked["input_ids"][0].tolist())
+                asked = question.text["input_ids"][0].tolist()
+                shown = processors.image_tokens(self.processor, question.turn.question, asked)
                 labels[torch.isin(labels, torch.tensor(sorted(shown)))] = IGNORED
             self.texts[key] = features | {"labels": labels}
         return self.texts[key]
 
-    def _answer(self, turn: processors.Turn, reply: str) -> list[int]:
+    def _answer(self, question: Question, reply: str) -> list[int]:
         """The tokens of a reply, to the first that ends it."""
-        tokens = reply_tokens(self.processor, turn, reply + turn.tail)
+        tokens = question.reply(reply + question.turn.tail)
         end = next((number for number, token in enumerate(tokens) if token in self.ends), None)
-        if end is None:
-            return [*reply_tokens(self.processor, turn, reply), self.end]
-        return tokens[: end + 1]
+        return [*question.reply(reply), self.end] if end is None else tokens[: end + 1]
 
     def _images(self, paths: tuple[str, ...]) -> Features:
         if paths in self.images:

@@ -83,7 +83,7 @@ class Question:
     @cached_property
     def written(self) -> list[int]:
         """The tokens of the question's own text, before images take the places of theirs."""
-        return self.processor.tokenizer(self.turn.question, add_special_tokens=False).input_ids
+        return self._tokens(self.turn.question)
 
     @property
     def length(self) -> int:
@@ -91,10 +91,21 @@ class Question:
         return self.text["input_ids"].shape[1]
 
     def reply(self, text: str) -> list[int]:
-        """The tokens of a reply that begins with `text`, as it follows the question in training."""
+        """The tokens of a reply that begins with `text`, `turn.lead` included, as in training it follows a question."""
         if text not in self.replies:
-            self.replies[text] = reply_tokens(self.processor, self.turn, text)
+            self.replies[text] = self._reply(self.turn.lead + text)
         return self.replies[text]
+
+    def _reply(self, text: str) -> list[int]:
+        whole = self._tokens(self.turn.question + text)
+        # Where the two would be joined (two line breaks are one token), a reply begins anew: the question was asked as
+        # it is. So it does for a processor that wants the two apart.
+        if whole[: len(self.written)] != self.written or processors.takes_suffix(self.processor):
+            return self._tokens(text)
+        return whole[len(self.written) :]
+
+    def _tokens(self, text: str) -> list[int]:
+        return self.processor.tokenizer(text, add_special_tokens=False).input_ids
 
     def batch(
         self, rows: Sequence[Features], suffix: Sequence[int] = (), like: PreTrainedModel | None = None
@@ -112,21 +123,6 @@ class Question:
             name: value.to(like.device, like.dtype if value.is_floating_point() else value.dtype)
             for name, value in inputs.items()
         }
-
-
-def reply_tokens(processor: ProcessorMixin, turn: processors.Turn, text: str) -> list[int]:
-    """The tokens of a reply that begins with `text`, `turn.lead` included, as they follow those of the question."""
-    tokenizer = processor.tokenizer
-
-    def tokens(written: str) -> list[int]:
-        return tokenizer(written, add_special_tokens=False).input_ids
-
-    asked, whole = tokens(turn.question), tokens(turn.question + turn.lead + text)
-    # Where the two would be joined (two line breaks are one token), a reply begins anew: the question was asked as it
-    # is. So it does for a processor that wants the two apart.
-    if whole[: len(asked)] != asked or processors.takes_suffix(processor):
-        return tokens(turn.lead + text)
-    return whole[len(asked) :]
 
 
 def extend(text: Features, tokens: Sequence[int], answers: bool = False) -> Features:

@@ -239,8 +239,20 @@ def _trainer(
     from glioma.vlm import models
     from glioma.vlm.backends.transformers import Transformers
     from glioma.vlm.collate import Collator
+    from glioma.vlm.loss import answer_loss
+
+    own = settings.loss == "answer" and choose_backend(settings.backend) == "peft"
 
     class Trainer(SFTTrainer):
+        def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+            if not own or return_outputs or self.aux_loss_enabled or self.accelerator.num_processes > 1:
+                return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+            return answer_loss(model, inputs, num_items_in_batch)
+
+        def floating_point_ops(self, inputs):
+            # Counted at every step by a walk through all modules, and read by nobody.
+            return 0
+
         def evaluation_loop(self, *args, **kwargs):
             output = super().evaluation_loop(*args, **kwargs)
             if evaluator is not None:

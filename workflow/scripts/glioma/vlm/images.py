@@ -45,9 +45,7 @@ class Crops:
 
 def open_image(path: str) -> Image.Image:
     """The image of a conversation, as RGB."""
-    if not Path(path).is_file():
-        raise UserError(f"{path}: no such image; run from the folder the conversations were written in")
-    with Image.open(path) as image:
+    with _opened(path) as image:
         return image.convert("RGB")
 
 
@@ -64,5 +62,12 @@ def read_examples(files: Sequence[str]) -> tuple[Example, ...]:
 
 @cache
 def image_size(path: str) -> tuple[int, int]:
-    """Width and height of an image, read once."""
-    return open_image(path).size
+    """Width and height of an image, of which nothing else is read."""
+    with _opened(path) as image:
+        return image.size
+
+
+def _opened(path: str) -> Image.Image:
+    if not Path(path).is_file():
+        raise UserError(f"{path}: no such image; run from the folder the conversations were written in")
+    return Image.open(path)
