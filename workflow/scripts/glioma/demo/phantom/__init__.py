@@ -73,13 +73,15 @@ def make_patient(patient: str, grade: str, seed: int, prepared: Template) -> dic
 def write_patient(folder: str | Path, patient: str, grade: str, seed: int, prepared: Template) -> None:
     """Write {patient}_{flair,t1,t1ce,t2,seg}.nii.gz into `folder`, with the headers of BraTS 2020."""
     import nibabel
+    from isal import igzip
 
     volumes = make_patient(patient, grade, seed, prepared)
     for kind in ("flair", "t1", "t1ce", "t2", "seg"):
         image = nibabel.Nifti1Image(volumes[kind].astype(np.int16, copy=False), volumes["affine"])
         image.header.set_xyzt_units("mm", "sec")
         with files.atomic_path(Path(folder) / f"{patient}_{kind}.nii.gz") as temporary:
-            nibabel.save(image, temporary)
+            # In a third of the time of `nibabel.save`; no time of day, because equal patients have equal files.
+            temporary.write_bytes(igzip.compress(image.to_bytes(), mtime=0))
 
 
 def write_name_mapping(path: str | Path, roster: pandas.DataFrame) -> None:
