@@ -79,14 +79,29 @@ def test_networks_keep_the_contract_at_small_sizes(shape):
         ("segmentation", "AttentionUnet", {"channels": [4, 8], "strides": [2]}),
         ("segmentation", "DynUNet", {"kernel_size": [3] * 3, "strides": [1, 2, 2], "upsample_kernel_size": [2, 2]}),
         ("segmentation", "BasicUNet", {"features": [4, 4, 4, 4, 4, 4]}),
+        ("segmentation", "UNETR", {"feature_size": 4, "hidden_size": 24, "mlp_dim": 32, "num_heads": 2}),
         ("classification", "DenseNet121", {}),
         ("classification", "EfficientNetBN", {"model_name": "efficientnet-b0"}),
+        # What it does not name it passes on to its base, the number of classes among it.
+        ("classification", "SEResNet50", {"layers": [1, 1, 1, 1], "inplanes": 8}),
     ],
 )
 def test_monai_networks_by_name(task, name, arguments):
     network = on_meta(task, f"monai:{name}", (40, 52, 65), arguments=arguments)
     expected = (2, 1) if task == "classification" else (2, 1, 40, 52, 65)
     assert network(torch.zeros(2, 4, 40, 52, 65, device="meta")).shape == expected
+
+
+def test_a_network_that_computes_with_numbers_while_it_is_built_is_checked_like_others():
+    """And begins with the weights that it would begin with unchecked."""
+    small = {"arguments": {"feature_size": 12, "depths": [1, 1, 1, 1], "num_heads": [1, 1, 1, 1]}, "multiple": 32}
+    entry, weights = recipe("segmentation", "monai:SwinUNETR", **small), []
+    for check in (True, False):
+        torch.manual_seed(0)
+        weights.append(networks.build(entry, (32, 64, 64), check).state_dict())
+    assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
+    with pytest.raises(UserError, match="feature"):
+        networks.build(recipe("segmentation", "monai:SwinUNETR", arguments={"feature_size": 13}), (32, 64, 64))
 
 
 @pytest.mark.parametrize(

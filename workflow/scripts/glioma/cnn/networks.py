@@ -6,6 +6,7 @@ VLM. Sigmoid and softmax stand outside, where losses and predictions are compute
 """
 
 import inspect
+from collections.abc import Callable
 from math import prod
 
 import torch
@@ -188,8 +189,7 @@ def _monai(name: str, recipe: Recipe, shape: tuple[int, ...]) -> nn.Module:
         "num_classes": classes,
         "img_size": shape,
     }
-    accepted = inspect.signature(maker).parameters
-    arguments = {key: value for key, value in implied.items() if key in accepted} | dict(recipe.arguments)
+    arguments = {key: value for key, value in implied.items() if key in _accepted(maker)} | dict(recipe.arguments)
     try:
         return maker(**arguments)
     except (TypeError, ValueError, AssertionError, KeyError, ImportError) as error:
@@ -198,12 +198,25 @@ def _monai(name: str, recipe: Recipe, shape: tuple[int, ...]) -> nn.Module:
         ) from None
 
 
-def _check_contract(network, recipe: Recipe, shape: tuple[int, ...]) -> None:
+def _accepted(maker: type) -> set[str]:
+    """The arguments of a class, with those of its base where it passes on what it does not name."""
+    names: set[str] = set()
+    for each in maker.__mro__:
+        own = inspect.signature(each).parameters.values()
+        names |= {one.name for one in own}
+        if not any(one.kind is one.VAR_KEYWORD for one in own):
+            break
+    return names
+
+
+def _check_contract(network: Callable[[], nn.Module], recipe: Recipe, shape: tuple[int, ...]) -> None:
     """Raise `UserError` unless `network()` gives one logit a patient or voxel, three a slice, for a batch of two."""
     expected = {"classification": (2, 1), "segmentation": (2, 1, *shape), "slices": (2, len(LABELS))}[recipe.kind]
     try:
-        with torch.device("meta"), torch.inference_mode():
-            output = network()(torch.zeros(2, len(recipe.channels), *shape))
+        with torch.inference_mode():
+            made = _on_meta(network)
+            with torch.device("meta"):
+                output = made(torch.zeros(2, len(recipe.channels), *shape))
     except UserError:
         raise
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
@@ -217,6 +230,16 @@ def _check_contract(network, recipe: Recipe, shape: tuple[int, ...]) -> None:
             f"architecture: {recipe.architecture} gives {found} instead of {expected} for a batch of two, "
             f"so it is no network for {recipe.kind}; choose another or change `arguments`"
         )
+
+
+def _on_meta(network: Callable[[], nn.Module]) -> nn.Module:
+    """A network without values; one that computes with numbers while it is built (SwinUNETR) loses them afterwards."""
+    try:
+        with torch.device("meta"):
+            return network()
+    except (RuntimeError, NotImplementedError):
+        with torch.random.fork_rng(devices=[]):
+            return network().to("meta")
 
 
 def _one_line(error: Exception) -> str:
