@@ -7,11 +7,14 @@ from contextlib import contextmanager
 
 @contextmanager
 def without(*packages: str) -> Iterator[None]:
-    """Within, packages that were not imported before are not found, as if they were not installed."""
-    hidden = [package for package in packages if package not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    """Within, packages are not found, as if they were not installed; what has them already keeps them."""
+    known = {package: sys.modules.get(package) for package in packages}
+    sys.modules.update(dict.fromkeys(packages))  # type: ignore[arg-type]
     try:
         yield
     finally:
-        for package in hidden:
-            del sys.modules[package]
+        for package, module in known.items():
+            if module is None:
+                del sys.modules[package]
+            else:
+                sys.modules[package] = module

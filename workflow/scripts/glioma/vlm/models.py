@@ -4,10 +4,9 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from peft import PeftModel, get_peft_model_state_dict
 from safetensors import SafetensorError, safe_open
 from transformers import (
     AutoConfig,
@@ -23,6 +22,9 @@ from glioma.base.errors import UserError
 from glioma.base.files import find, read_json
 from glioma.vlm import layers, processors
 from glioma.vlm.settings import ADAPTER_FILES, ENTRY
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 DIGESTS = "results/models/digests"
 """The folder of kept digests, beside the models that are fetched; to delete it costs time."""
@@ -90,7 +92,7 @@ def _quantisation(base: Mapping, where: torch.device, dtype: torch.dtype) -> dic
 
 def load(
     base: Mapping, adapter: str | Path | None = None, pretrained: Callable[[Mapping], tuple] | None = None
-) -> tuple[PreTrainedModel | PeftModel, ProcessorMixin]:
+) -> tuple["PreTrainedModel | PeftModel", ProcessorMixin]:
     """A model in evaluation mode on the best device, and its processor; with a PEFT adapter's folder, adapted.
 
     `base` is a model entry: `name`, `path` (a `save_pretrained` folder) and what else it says of loading and encoding.
@@ -194,8 +196,11 @@ def _check_whole(what: str, missing: Collection[str], unexpected: Collection[str
             raise UserError(f"{what}: {len(names)} weights {fault}, such as {first}; fetch or make it again")
 
 
-def adapted(model: PreTrainedModel, adapter: Path) -> PeftModel:
+def adapted(model: PreTrainedModel, adapter: Path) -> "PeftModel":
     """A model with a PEFT adapter; `UserError` for one that applies in part only."""
+    # Half a second, which a model off the shelf need not wait.
+    from peft import PeftModel, get_peft_model_state_dict
+
     missing = [name for name in ADAPTER_FILES if not (adapter / name).is_file()]
     if missing:
         raise UserError(f"adapter {adapter}: {', '.join(missing)} missing; fine-tune it or name another adapter")
