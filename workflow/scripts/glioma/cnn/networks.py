@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from glioma.base.answers import LABELS
 from glioma.base.errors import UserError
-from glioma.base.imports import without
+from glioma.base.imports import lean
 from glioma.cnn.recipe import Recipe
 
 PAPER_MULTIPLE = 4
@@ -174,10 +174,7 @@ def count_parameters(network: nn.Module) -> int:
 def _monai(name: str, recipe: Recipe, shape: tuple[int, ...]) -> nn.Module:
     """A class of monai.networks.nets; what follows from the recipe is filled in unless `arguments` sets it."""
     # Only for networks that need it: MONAI imports all of itself.
-    with without(*MONAI_OPTIONAL):
-        from monai.networks import nets
-
-    maker = getattr(nets, name, None)
+    maker = getattr(lean("monai.networks.nets", *MONAI_OPTIONAL), name, None)
     if not (inspect.isclass(maker) and issubclass(maker, nn.Module)):
         raise UserError(f"architecture: monai.networks.nets has no network class {name!r}; see MONAI's documentation")
     classes = len(LABELS) if recipe.kind == "slices" else 1

@@ -16,7 +16,7 @@ import torch
 from glioma.base import seeds
 from glioma.base.errors import UserError
 from glioma.base.files import atomic_path, read_json, write_csv, write_json
-from glioma.base.imports import without
+from glioma.base.imports import lean
 from glioma.vlm import OPTIONAL, conversations, prompts, unsloth_backend
 from glioma.vlm.settings import Training
 
@@ -56,10 +56,10 @@ def choose_optimiser(wanted: str) -> str:
 
 def load(base: Mapping, settings: Training, seed: int):
     """A base model with fresh LoRA layers, and its processor."""
-    with without(*OPTIONAL):
-        from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+    lean("peft", *OPTIONAL)
+    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 
-        from glioma.vlm import layers, models
+    from glioma.vlm import layers, models
 
     model, processor = models.load(base)
     if base.get("quantisation", "none") != "none":

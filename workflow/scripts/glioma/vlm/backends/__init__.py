@@ -7,10 +7,11 @@ such a rule names it to `provenance.code` by `module`.
 """
 
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
+from glioma.base.imports import lean
+from glioma.vlm import OPTIONAL
 from glioma.vlm.backends._backend import Answer, Backend, Choices, Decoding, Example, Prompt
 
 __all__ = [
@@ -44,7 +45,8 @@ def get(name: str) -> type[Backend]:
     """A backend by its name; `ValueError` for an unknown one."""
     if name not in names():
         raise ValueError(f"{name!r} is no backend; use one of {', '.join(names())}")
-    return import_module(module(name)).BACKEND
+    # Others bring libraries of their own, which may need what transformers does not.
+    return lean(module(name), *(OPTIONAL if name == DEFAULT else ())).BACKEND
 
 
 def build(base: Mapping, adapter: str | Path | None = None) -> Backend:

@@ -13,25 +13,20 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from transformers import (
+    DynamicCache,
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    StoppingCriteriaList,
+    StopStringCriteria,
+)
 
-from glioma.base.imports import without
-from glioma.vlm import OPTIONAL
+from glioma.vlm import models, sampling
 from glioma.vlm.backends._backend import Answer, Backend, Choices, Decoding, Prompt
+from glioma.vlm.backends._replies import begin, candidates, split, until
+from glioma.vlm.encode import Features, Question, Sizes, alike, extend, image_features, sizes
 from glioma.vlm.pictures import Pictures
-
-with without(*OPTIONAL):
-    from transformers import (
-        DynamicCache,
-        GenerationConfig,
-        LogitsProcessor,
-        LogitsProcessorList,
-        StoppingCriteriaList,
-        StopStringCriteria,
-    )
-
-    from glioma.vlm import models, sampling
-    from glioma.vlm.backends._replies import begin, candidates, split, until
-    from glioma.vlm.encode import Features, Question, Sizes, alike, extend, image_features, sizes
 
 # BLAS multiplies a few rows by other routines than many: on a CPU the logits of batches of one and two rows differed by
 # 4e-6 from those of 4 to 32, which were equal. That is now and then the last decimal of a log-probability.
