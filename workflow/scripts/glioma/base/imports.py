@@ -24,7 +24,7 @@ def lean(module: str, *optional: str) -> ModuleType:
 def _hidden(*packages: str) -> Iterator[None]:
     """Within, packages are not found; what has them already keeps them."""
     known = {package: sys.modules.get(package) for package in packages}
-    sys.modules.update(dict.fromkeys(packages))  # type: ignore[arg-type]
+    sys.modules.update(dict.fromkeys(packages))
     try:
         yield
     finally:
