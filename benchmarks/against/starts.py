@@ -50,11 +50,9 @@ def rows(rounds: int) -> list[list[str]]:
     found: dict[str, list[float]] = {what: [] for what in SCRIPTS}
     for _ in range(rounds + 1):
         for what, (script, more) in SCRIPTS.items():
+            # As a job ends: else Python looks for garbage once more.
+            code = f"{imports(script)}\n{more}\nimport gc; gc.freeze()"
             start = time.perf_counter()
-            subprocess.run(
-                [sys.executable, "-c", f"{imports(script)}\n{more}\nimport gc; gc.freeze()"],
-                env=environment,
-                check=True,
-            )
+            subprocess.run([sys.executable, "-c", code], env=environment, check=True)
             found[what].append(time.perf_counter() - start)
     return [[what, SCRIPTS[what][0], f"{statistics.median(times[1:]):.2f}"] for what, times in found.items()]

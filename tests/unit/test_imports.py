@@ -36,7 +36,7 @@ from scipy import ndimage, optimize
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """A module that imports `optional_of_a_test` if it is there, and whose `dear` needs it."""
+    """`module_of_a_test` imports `optional_of_a_test` if it is there; `needs_it_in_a_test` cannot do without."""
     (tmp_path / "optional_of_a_test.py").write_text("")
     (tmp_path / "module_of_a_test.py").write_text(
         "try:\n    import optional_of_a_test\n    found = True\nexcept ImportError:\n    found = False\n"

@@ -186,7 +186,8 @@ def _monai(name: str, recipe: Recipe, shape: tuple[int, ...]) -> nn.Module:
         "num_classes": classes,
         "img_size": shape,
     }
-    arguments = {key: value for key, value in implied.items() if key in _accepted(maker)} | dict(recipe.arguments)
+    accepted = _accepted(maker)
+    arguments = {key: value for key, value in implied.items() if key in accepted} | dict(recipe.arguments)
     try:
         return maker(**arguments)
     except (TypeError, ValueError, AssertionError, KeyError, ImportError) as error:
@@ -234,7 +235,7 @@ def _on_meta(network: Callable[[], nn.Module]) -> nn.Module:
     try:
         with torch.device("meta"):
             return network()
-    except (RuntimeError, NotImplementedError):
+    except RuntimeError:
         with torch.random.fork_rng(devices=[]):
             return network().to("meta")
 

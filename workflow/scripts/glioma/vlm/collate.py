@@ -52,8 +52,7 @@ class Collator:
             name: torch.cat([_pad(text[name], longest, padding.get(name, 0)) for text in texts]) for name in texts[0]
         }
         images = [self._images(tuple(row["images"])) for row in rows]
-        names = self._question(rows[0]).image_names
-        return batch | {name: torch.cat([image[name] for image in images]) for name in names}
+        return batch | {name: torch.cat([image[name] for image in images]) for name in images[0]}
 
     def _question(self, row: Mapping) -> Question:
         """A row's question, which is most rows'."""
