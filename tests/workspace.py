@@ -53,7 +53,7 @@ class Workspace:
         for part in PARTS:
             source = REPOSITORY / part
             if source.is_dir():
-                shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("*.pyc"))
             else:
                 shutil.copy(source, folder / part)
         return cls(folder)

@@ -1,4 +1,4 @@
-"""Answers of a model: this workflow's batches, and transformers' own `generate` one at a time and batched.
+"""Answers of a model: this workflow's batches, and transformers' own `generate` one at a time, batched and drawing.
 
 The model has the embedded one's shape and random weights, so that every answer has as many tokens as it may.
 """
@@ -12,12 +12,14 @@ from PIL import Image
 from against.pairs import Pair, compare
 from glioma.demo.tiny_vlm import model as architecture
 from glioma.demo.tiny_vlm import tokenizer
-from glioma.vlm import models, processors
+from glioma.vlm import models, processors, sampling
 from glioma.vlm.backends import Decoding, Prompt
 from glioma.vlm.backends.transformers import Transformers
 
 ROOT = Path(__file__).resolve().parents[2]
 SLICES, BATCH, TOKENS = 32, 32, 20
+DRAWN = 4
+"""Answers to a slice, where they are drawn."""
 
 
 def embedded(folder: Path) -> dict:
@@ -45,6 +47,7 @@ def pairs(folder: Path, rounds: int) -> list[Pair]:
     model, processor = backend.model, backend.processor
     chat = processors.chat(processor, prompt.messages(1), answers=True)
     ends = models.end_tokens(model.generation_config, processor)
+    few, drawn = SLICES // DRAWN, Decoding(TOKENS, temperature=1.0)
     how = {"max_new_tokens": TOKENS, "do_sample": False, "eos_token_id": sorted(ends)}
 
     def ours() -> list[str]:
@@ -57,13 +60,21 @@ def pairs(folder: Path, rounds: int) -> list[Pair]:
             )
         ]
 
+    def several() -> list[str]:
+        backend.features = {}
+        rows = [row for row in shown[:few] for _ in range(DRAWN)]
+        return [answer.text for answer in backend.answer(prompt, rows, names, drawn)]
+
     @torch.no_grad()
-    def generated(rows: list[tuple[Image.Image]]) -> list[str]:
+    def generated(rows: list[tuple[Image.Image]], **more) -> list[str]:
         inputs = processor(
             text=[chat] * len(rows), images=[list(row) for row in rows], add_special_tokens=False, return_tensors="pt"
         )
-        output = model.generate(**inputs, **how, pad_token_id=processor.tokenizer.pad_token_id)
-        return processor.batch_decode(output[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+        length = inputs["input_ids"].shape[1]
+        if more:
+            more["logits_processor"] = sampling.processors(drawn, names, length)
+        output = model.generate(**inputs, **how | more, pad_token_id=processor.tokenizer.pad_token_id)
+        return processor.batch_decode(output[:, length:], skip_special_tokens=True)
 
     def alone() -> list[str]:
         return [text for row in shown for text in generated([row])]
@@ -71,13 +82,19 @@ def pairs(folder: Path, rounds: int) -> list[Pair]:
     def batched() -> list[str]:
         return [text for first in range(0, SLICES, BATCH) for text in generated(shown[first : first + BATCH])]
 
+    def returned() -> list[str]:
+        # The noise makes the likeliest token a draw, so that both draw the same.
+        return generated(shown[:few], do_sample=True, top_k=1, num_return_sequences=DRAWN)
+
     def equal(one: list[str], other: list[str]) -> str:
         if one != other:
             raise AssertionError("the answers differ")
         return f"{len(one)} answers, to the letter"
 
     work = f"{SLICES} slices, {TOKENS} tokens each"
+    repeats = f"{few} slices, {DRAWN} answers each, of {TOKENS} tokens"
     return [
         compare("answers", work, ours, "generate, one at a time", alone, equal, rounds),
         compare("answers", work, ours, f"generate, batches of {BATCH}", batched, equal, rounds),
+        compare("answers, drawn", repeats, several, "generate, num_return_sequences", returned, equal, rounds),
     ]

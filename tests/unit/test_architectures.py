@@ -313,6 +313,29 @@ def test_choices_are_scored_after_the_pass_that_answers_begin_with(base, small_c
     assert np.allclose(found, expected, atol=1e-5)
 
 
+def test_several_answers_to_a_slice_take_one_pass_over_it(base, small_crops):
+    """Drawn and forced ones; the answers are those of a pass each, whatever stands beside them."""
+    backend = backends.build(base)
+    backend.load()
+    requests = [Request("gli-e", "axial", index, repeat) for index in (5, 7, 9, 10, 11) for repeat in (0, 1)]
+    requests = [*requests, *(Request("gli-e", "coronal", 20, repeat) for repeat in range(5)), requests[0]]
+    shown, names = Crops(small_crops).pictures(requests, SIDE, "native"), [request.name for request in requests]
+    choices, prompt, rows = Choices("Choice: ", CHOICES), Prompt(PROMPT), []
+
+    def note(module, args, inputs):
+        rows.append(len(inputs["input_ids"]))
+
+    backend.model.register_forward_pre_hook(note, with_kwargs=True)
+    found = []
+    for backend.shares_prefill in (True, False):
+        answers = backend.answer(prompt, shown, names, Decoding(6, temperature=1.0, seed=3, choices=choices))
+        found.append((answers, backend.logprobs(prompt, shown, choices)))
+    assert found[0][0] == found[1][0] and len({answer.text for answer in answers}) > 3
+    assert np.allclose(found[0][1], found[1][1], atol=1e-5)
+    firsts = [rows[0], rows[rows.index(5)]]
+    assert firsts == [11, 5]
+
+
 def test_several_pictures_examples_and_a_system_prompt_are_asked_as_the_processor_writes_them(base, small_crops):
     """Two pictures a slice, two answered slices before each question; alone and in a batch."""
     backend = backends.build(base)

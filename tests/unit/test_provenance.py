@@ -81,9 +81,14 @@ def test_digest_changes_with_the_code_alone(scripts, file, content, changes):
 
 def test_digest_does_not_depend_on_the_python():
     """Neither the digests of real scripts nor the text behind them; other Pythons are those found on this machine."""
-    code = "from glioma.base import provenance as p; print(*(p.digest(s) for s in ('crop', 'respond', 'score_run')))"
-    environment = {**os.environ, "PYTHONPATH": str(provenance.SCRIPTS)}
+    # What one Python has kept would tell of no other.
+    code = (
+        "from glioma.base import provenance as p; p.KEPT = 'nowhere'; "
+        "print(*(p.digest(s) for s in ('crop', 'respond', 'score_run')), len(p._read))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(provenance.SCRIPTS), "PYTHONDONTWRITEBYTECODE": "1"}
     here = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert int(here.stdout.split()[-1]) > 50
     for python in OTHERS:
         there = subprocess.run([python, "-c", code], env=environment, capture_output=True, text=True, check=True)
         assert there.stdout == here.stdout, python
@@ -92,6 +97,48 @@ def test_digest_does_not_depend_on_the_python():
     assert provenance._written_out(tree)[0] == (
         "Module(body=[Assign(targets=[Name(id='x', ctx=Store())], value=List(elts=[Constant()], ctx=Load()))])"
     )
+
+
+def again(script):
+    """As another process: the digest, and the names of the files that it parsed for it."""
+    provenance._kept.cache_clear()
+    known = len(provenance._read)
+    return fresh(script), [path.name for path in provenance._read[known:]]
+
+
+def test_modules_are_parsed_once_for_all_processes(scripts, monkeypatch):
+    monkeypatch.setattr("sys.dont_write_bytecode", False)
+    kept = scripts / provenance.KEPT
+    first, parsed = again("a")
+    assert sorted(parsed) == ["a.py", "one.py", "two.py"] and kept.is_file()
+    assert again("a") == (first, [])
+    assert sorted(again("b")[1]) == ["__init__.py", "b.py", "leaf.py"] and again("a") == (first, [])
+    # By its content, whatever its time says.
+    file = scripts / "glioma/two.py"
+    stat = file.stat()
+    file.write_text("x = 2  # comment\n")
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    other, parsed = again("a")
+    assert other != first and parsed == ["two.py"]
+    # A module that came to be is found, though what imports it was not edited.
+    (scripts / "glioma/one").mkdir()
+    (scripts / "glioma/one/__init__.py").write_text("f = 1\n")
+    assert again("a")[1] == ["__init__.py"]
+    # Of another version of the digest, or broken: as if it were not there.
+    kept.write_text(kept.read_text().replace('"by": "', '"by": "0'))
+    assert len(again("a")[1]) == 4
+    kept.write_text("{")
+    assert len(again("a")[1]) == 4 and again("a")[1] == []
+
+
+def test_where_nothing_can_be_kept_all_is_parsed(scripts, monkeypatch):
+    monkeypatch.setattr("sys.dont_write_bytecode", False)
+    (scripts / "__pycache__").write_text("")
+    found = again("a")
+    assert len(found[1]) == 3 and again("a") == found
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    (scripts / "__pycache__").unlink()
+    assert again("a") == found and not (scripts / provenance.KEPT).exists()
 
 
 def test_digest_does_not_depend_on_the_place(scripts, tmp_path_factory, monkeypatch):

@@ -12,7 +12,9 @@ import ast
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,6 +25,9 @@ from glioma.base.errors import UserError
 SCRIPTS = Path(__file__).resolve().parents[2]
 # What only logs, names faults or computes this digest changes no result.
 WITHOUT_EFFECT = {"glioma", *(f"glioma.base{name}" for name in ("", ".errors", ".job", ".provenance"))}
+KEPT = Path("__pycache__/modules.json")
+"""Where below the scripts it is kept what was read of modules, as Python keeps their bytecode: a third of every start
+of Snakemake is reading them all."""
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -68,8 +73,11 @@ def digest(script: str, *modules: str) -> str:
     Imports inside functions count: a module that is imported late still makes the result.
     """
     found = hashlib.sha256()
+    known = len(_read)
     for path in sorted(reached(script, *modules)):
         found.update(f"{path.relative_to(SCRIPTS)}\n{_module(path).digest}\n".encode())
+    if len(_read) > known:
+        _keep()
     return found.hexdigest()[:16]
 
 
@@ -92,8 +100,43 @@ def content(path: str | Path) -> str:
 
 @cache
 def _module(path: Path) -> Module:
-    """Read one file. It is parsed once a process, because most scripts share most modules."""
-    text, imported = _written_out(ast.parse(path.read_text(encoding="utf-8")))
+    """What one file contributes. It is parsed once, because most scripts share most modules, and starts share all."""
+    text = path.read_bytes()
+    now, kept = hashlib.sha256(text).hexdigest(), _kept(SCRIPTS)
+    name = str(path.relative_to(SCRIPTS))
+    if kept.get(name, [""])[0] != now:
+        kept[name] = [now, *_parsed(text, path)]
+        _read.append(path)
+    _, digest, names = kept[name]
+    return Module(digest, frozenset(file for name in names for file in _files(name)))
+
+
+_read: list[Path] = []
+"""The files that this process has parsed."""
+
+
+@cache
+def _kept(folder: Path) -> dict[str, list]:
+    """name -> digest of a file's bytes, that of its tree, and what it imports, by this very module."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        found = json.loads((folder / KEPT).read_text(encoding="utf-8"))
+        if found["by"] == content(__file__):
+            return found["modules"]
+    return {}
+
+
+def _keep() -> None:
+    """Write down what is kept, where that can be written."""
+    if not sys.dont_write_bytecode:
+        from glioma.base.files import write_json  # NumPy and all, of which a digest needs nothing
+
+        with suppress(OSError):
+            write_json({"by": content(__file__), "modules": _kept(SCRIPTS)}, SCRIPTS / KEPT)
+
+
+def _parsed(source: bytes, path: Path) -> tuple[str, list[str]]:
+    """The digest of a file's tree without docstrings, and the modules that it may import."""
+    text, imported = _written_out(ast.parse(source))
     names: set[str] = set()
     for node in imported:
         if isinstance(node, ast.Import):
@@ -102,8 +145,8 @@ def _module(path: Path) -> Module:
             base = _absolute(node, path)
             # `from package import name`: the name may be a module of it.
             names.update((base, *(f"{base}.{alias.name}" for alias in node.names)))
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return Module(digest, frozenset(file for name in names - WITHOUT_EFFECT for file in _files(name)))
+    own = {name for name in names if name.split(".")[0] == "glioma"}
+    return hashlib.sha256(text.encode()).hexdigest(), sorted(own - WITHOUT_EFFECT)
 
 
 def _written_out(tree: ast.AST) -> tuple[str, list[ast.Import | ast.ImportFrom]]:

@@ -5,8 +5,8 @@ bfloat16 logit may round otherwise: the draws are the same, but where two tokens
 one may win.
 """
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
@@ -14,7 +14,6 @@ from typing import Any, Self
 import numpy as np
 import torch
 from transformers import (
-    DynamicCache,
     GenerationConfig,
     LogitsProcessor,
     LogitsProcessorList,
@@ -24,6 +23,7 @@ from transformers import (
 
 from glioma.vlm import models, sampling
 from glioma.vlm.backends._backend import Answer, Backend, Choices, Decoding, Prompt
+from glioma.vlm.backends._prefill import Prefill, once_each
 from glioma.vlm.backends._replies import begin, candidates, split, until
 from glioma.vlm.encode import Features, Question, Sizes, alike, extend, image_features, sizes
 from glioma.vlm.pictures import Pictures
@@ -38,7 +38,7 @@ class Transformers(Backend):
     """A model and its processor, from their folder or, while it is trained, as they are."""
 
     shares_prefill = True
-    """Whether choices are scored after the same pass over image and prompt that answers begin with."""
+    """Whether one pass over image and prompt is enough for several answers to them, and for the choices."""
 
     def __init__(self, base: Mapping, adapter: str | Path | None = None) -> None:
         super().__init__(base, adapter)
@@ -143,13 +143,14 @@ class Transformers(Backend):
         asked = question.length + len(begun)
         choosing = sampling.processors(decoding, names, asked, legal)
         prefill = self._prefill(question, begun, decoding.choices)
-        output = self.model.generate(
-            **question.batch(features, begun, self.model),
-            **({} if prefill is None else {"past_key_values": prefill.cache}),
-            generation_config=config,
-            logits_processor=choosing if prefill is None else LogitsProcessorList([prefill, *choosing]),
-            stopping_criteria=self._stopping(decoding.stop),
-        )
+        with self._once_each(question, features):
+            output = self.model.generate(
+                **question.batch(features, begun, self.model),
+                **({} if prefill is None else {"past_key_values": prefill.cache}),
+                generation_config=config,
+                logits_processor=choosing if prefill is None else LogitsProcessorList([prefill, *choosing]),
+                stopping_criteria=self._stopping(decoding.stop),
+            )
         answers = []
         for tokens in output[:, asked:].tolist():
             length = next((n for n, token in enumerate(tokens, start=1) if token in ends), None)
@@ -188,9 +189,7 @@ class Transformers(Backend):
                 for name, value in extend(question.text, prefill.forced).items()
                 if name in ("input_ids", "cross_attention_mask")
             }
-            # Without an adapter it is no model of PEFT.
-            model: Any = getattr(self.model, "get_base_model", lambda: self.model)()
-            inputs = model.prepare_inputs_for_generation(
+            inputs = self._bare().prepare_inputs_for_generation(
                 **whole,
                 next_sequence_length=len(prefill.forced),
                 past_key_values=prefill.kept,
@@ -198,8 +197,22 @@ class Transformers(Backend):
                 logits_to_keep=1,
                 is_first_iteration=False,
             )
-            logits = model(**inputs).logits[:, -1]
+            logits = self._bare()(**inputs).logits[:, -1]
         return logits.float()[:, prefill.last]
+
+    def _bare(self) -> Any:
+        """The model within that of PEFT, which one without an adapter is not."""
+        return getattr(self.model, "get_base_model", lambda: self.model)()
+
+    def _once_each(self, question: Question, features: Sequence[Features]) -> AbstractContextManager:
+        """Within, slices that are asked about several times are passed over once."""
+        firsts = {id(each): row for row, each in reversed(list(enumerate(features)))}
+        rows = sorted(firsts.values())
+        if not self.shares_prefill:
+            return nullcontext()
+        place = [rows.index(firsts[id(each)]) for each in features]
+        rows += rows[-1:] * (MINIMUM_ROWS - len(rows))
+        return once_each(self._bare(), rows, place, question.image_names)
 
     def _constraint(
         self, question: Question, rows: int, pattern: str | None, ends: set[int]
@@ -237,26 +250,6 @@ class Transformers(Backend):
         rest = torch.tensor(candidate[known:], device=self.model.device)
         logits = self._logits(question, features, candidate, len(rest) + 1)[:, :-1].log_softmax(dim=-1)
         return logits.gather(2, rest.expand(len(features), -1)[..., None])[..., 0].sum(dim=1)
-
-
-class Prefill(LogitsProcessor):
-    """Keeps the pass over a question, as it is before the first token of the answer adds to it.
-
-    forced: the tokens that choices share; last: the one token of each that follows.
-    """
-
-    def __init__(self, model, forced: Sequence[int], last: Sequence[int]) -> None:
-        self.cache = DynamicCache(config=model.config.get_text_config(decoder=True))
-        self.forced, self.last = list(forced), list(last)
-        self.kept: Any = None
-        self.logits: Any = None
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Logits (rows, vocabulary) as they are."""
-        if self.logits is None:
-            self.logits = scores
-            self.kept = copy.deepcopy(self.cache) if self.forced else None
-        return scores
 
 
 def _normalised(scores: torch.Tensor) -> np.ndarray:
