@@ -2,14 +2,16 @@
 
 import re
 
+import pandas as pd
 import pytest
 from small_crops import SIDE
 
 from glioma import tasks, workbench
 from glioma.vlm import requests
 from glioma.vlm.backends import Prompt
-from glioma.vlm.respond import respond
-from glioma.vlm.settings import Conversations
+from glioma.vlm.images import Crops
+from glioma.vlm.respond import key_of, respond
+from glioma.vlm.settings import Conversations, Responses
 
 OLD, NEW = "Where is the tumour? <b>Answer</b> (row, col).", "Where is the bright tumour? <b>Answer</b> (row, col)."
 HOW = {"side": SIDE, "max_new_tokens": 8, "batch_size": 8, "legal": tasks.get("center_point").legal(tasks.Limits(SIDE))}
@@ -99,3 +101,15 @@ def test_a_grade_is_right_or_wrong(bench):
     mask = _masks(bench)[0]
     assert bench._given("Choice: 1", "Choice: 1", mask).score == 1.0
     assert bench._given("Choice: 0", "Choice: 1", mask).score == 0.0
+
+
+def test_each_sample_of_a_slice_has_its_row_and_its_former_answer(bench, small_crops):
+    how = HOW | {"temperature": 1.0}
+    asked = requests.sampled(bench.requests[:2], 3)
+    bench = workbench.Bench(**{**vars(bench), "requests": asked, "how": how})
+    shown = Crops(small_crops).pictures(asked, SIDE, "square")
+    former = {key_of(asked[4], shown[4], Responses.read(how)): {"text": "(9, 9)"}}
+    found = bench.rows(pd.DataFrame({"text": [f"(1, {number})" for number in range(6)]}), [former])
+    assert [row.name for row in found] == [f"axial {each.slice}, sample {each.repeat + 1}" for each in asked]
+    assert [row.given[0].text for row in found] == [f"(1, {number})" for number in range(6)]
+    assert [row.given[1] and row.given[1].text for row in found] == [None, None, None, None, "(9, 9)", None]

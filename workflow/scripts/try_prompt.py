@@ -16,7 +16,7 @@ with job(snakemake):
     grades, crops = folds.grades(folds.read(given.folds)), given.crops
     choice = {key: params.queries[key] for key in ("orientations", "selection", "every", "tumour_pixels")}
     bench = workbench.Bench(
-        requests=requests.slices_of([wildcards.patient], crops, **choice),
+        requests=requests.sampled(requests.slices_of([wildcards.patient], crops, **choice), params.queries["samples"]),
         crops=crops,
         task=tasks.get(params.parsing["task"]),
         parsing=params.parsing,
@@ -38,5 +38,5 @@ with job(snakemake):
         run=wildcards.run,
         patient=wildcards.patient,
         banner="Phantom patient." if params.phantom else "Not one of the report's pages: for working on a prompt.",
-        about=f"{count} of {len(bench.requests)} slices were asked now; the others were known.",
+        about=f"{count} of {len(bench.requests)} answers were asked for now; the others were known.",
     )

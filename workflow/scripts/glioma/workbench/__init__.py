@@ -95,6 +95,7 @@ class Bench:
     def rows(self, responses: pd.DataFrame, others: Sequence[Mapping[str, dict]]) -> list[Row]:
         """A row for each slice: the answers of `responses`, one a request in order, and those of former prompts."""
         how, found = Responses.read(self.how), []
+        several = any(request.repeat for request in self.requests)
         slices_shown = Crops(self.crops).pictures(self.requests, how.side, how.frame, how.picture)
         for request, shown, text in zip(self.requests, slices_shown, responses["text"], strict=True):
             mask = crop_files.load_mask(self.crops, request.patient)
@@ -104,7 +105,7 @@ class Bench:
                 self.task.true_answer(self.hgg, tumour, drawn, self.truth) if tumour or self.task.whole_slices else ""
             )
             row = Row(
-                f"{request.orientation} {request.slice}",
+                f"{request.orientation} {request.slice}" + (f", sample {request.repeat + 1}" if several else ""),
                 data_uri(pictures.beside(shown), "png"),
                 truth,
                 _outline(drawn),
