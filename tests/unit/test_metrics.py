@@ -12,6 +12,7 @@ from hypothesis.extra import numpy as arrays
 from medpy.metric import binary as medpy
 from monai.metrics import compute_hausdorff_distance, compute_surface_dice
 from scipy import ndimage
+from scipy.spatial import distance
 from sklearn import metrics as sklearn
 
 from glioma.metrics import centre, classification, regions, segmentation
@@ -197,6 +198,20 @@ def test_three_ways_to_the_nearest_voxel_agree(monkeypatch, spacing, digits):
         found[way] = np.concatenate(regions.distances(regions.Region(predicted, spacing), truth))
     np.testing.assert_allclose(found["pairs"], found["tree"], rtol=1e-14)
     np.testing.assert_allclose(found["transform"], found["pairs"], rtol=digits)
+
+
+@pytest.mark.parametrize("spacing", [None, (3.0, 0.5, 0.7)])
+@pytest.mark.parametrize(
+    ("first", "last"), [((0, 0, 0), (40, 64, 64)), ((12, 20, 9), (28, 21, 50)), ((30, 40, 40), (31, 41, 41))]
+)
+def test_distances_to_a_box_are_those_to_its_nearest_voxel(spacing, first, last):
+    """Of points within it, outside, and on it; the frame, a sheet and a single voxel among the boxes."""
+    box, mask = np.zeros((40, 64, 64), bool), blobs(3)
+    box[tuple(map(slice, first, last))] = True
+    full, other = regions.Region(box, spacing), regions.Region(mask, spacing)
+    expected = distance.cdist(other.places, full.places).min(axis=1)
+    np.testing.assert_allclose(full.distances(other), expected, rtol=1e-14)
+    assert (expected > 0).any()
 
 
 def test_a_region_is_what_it_is_and_equal_pixels_are_scored_once():

@@ -106,12 +106,13 @@ def _located(
     """Scores of localisation baselines by task and name: patient by patient, so that all share what his mask gives."""
     of_patient = {key: dict(list(rows.groupby("patient", sort=False))) for key, rows in asked.items()}
     found: dict[tuple[LocatedTask, str], dict] = {key: {} for key in asked}
+    # The whole frame first: the distances within it are those of all others.
+    order = sorted(of_patient, key=lambda key: key[1] != key[0].frame)
     for patient in tqdm(masks, desc="boxes, centres and polygons"):
         truth = outlines.Truth(masks[patient], "axial", settings, spacings[patient])
-        for (task, name), rows in of_patient.items():
-            if patient in rows:
-                scored = outlines.score_patient(task, rows[patient], truth, _selection(name))
-                found[task, name]["axial", patient] = scored
+        for task, name in order:
+            if (rows := of_patient[task, name].get(patient)) is not None:
+                found[task, name]["axial", patient] = outlines.score_patient(task, rows, truth, _selection(name))
     return {
         (task, name): outlines.tabulate(
             task, rows, found[task, name], entry(task.name, run=name), settings, selection=_selection(name)
