@@ -238,6 +238,24 @@ def test_what_a_study_extends_is_found_beside_it_and_in_no_circle(written):
         written("extends: base\n", "base")
     with pytest.raises(UserError, match=r"key without: no entry runs\.nothing"):
         written("extends: demo\nwithout: [runs.nothing]\n")
+    with pytest.raises(UserError, match=r"key without: 'runs' is no list; write without: \[runs\]"):
+        written("extends: demo\nwithout: runs\n")
+    for section in ("sam", "seed", "cohort", "seed.x"):
+        with pytest.raises(UserError, match=f"key without: no entry {section}; write a section such as runs"):
+            written(f"extends: demo\nwithout: [{section}]\n")
+
+
+def test_a_section_is_taken_out_whole_and_never_by_an_empty_one(written):
+    """Laid over another, an empty mapping would leave everything as it is, without a word."""
+    alone = "comparisons: []\nleak_audit: []\n"
+    found = written(f"extends: demo\nwithout: [networks, radiomics]\n{alone}")
+    assert not found["networks"] and not found["radiomics"] and found["runs"] == resolved("demo")["runs"]
+    with pytest.raises(UserError, match="radiomics"):
+        written("extends: demo\nradiomics: null\n")
+    with pytest.raises(UserError, match=r"own.yaml, key networks: empty, which takes nothing .*; write without: \[net"):
+        written("extends: demo\nnetworks: {}\n")
+    with pytest.raises(UserError, match="configuration, key runs: empty, .*; write a study that extends it, with with"):
+        study.resolve({"study": "demo", "runs": {}})
 
 
 def test_entries_like_another_and_in_variants(written):

@@ -81,6 +81,7 @@ def resolve(config: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     for key in own:
         if key not in known:
             raise UserError(f"configuration, key {key}: unknown key{nearest(key, known)}")
+    _refuse_empty(own, content, "configuration", "write a study that extends it, with")
     content = _entries(_laid_over(content, own))
     if site.cohort:
         content["cohort"] = site.cohort
@@ -122,13 +123,31 @@ def read(path: Path, chain: tuple[Path, ...] = ()) -> dict[str, Any]:
     base = content.pop("extends", None)
     without = content.pop("without", [])
     below = read(locate(str(base), path.parent), (*chain, path)) if base else {}
+    _refuse_empty(content, below, str(path), "write")
     found = _entries(_laid_over(below, content), path)
-    for name in without:
-        section, _, entry = str(name).partition(".")
-        if entry not in (found.get(section) or {}):
-            raise UserError(f"{path}, key without: no entry {name}; write sections and names such as runs.box")
-        found[section] = {key: value for key, value in found[section].items() if key != entry}
+    if not isinstance(without, list):
+        raise UserError(f"{path}, key without: {without!r} is no list; write without: [{without}]")
+    for name in map(str, without):
+        section, _, entry = name.partition(".")
+        there = found.get(section)
+        if name in ENTRIES and there:
+            found[name] = {}
+        elif isinstance(there, Mapping) and entry in there:
+            found[section] = {key: value for key, value in there.items() if key != entry}
+        else:
+            raise UserError(
+                f"{path}, key without: no entry {name}; write a section such as runs, or one of its names, runs.box"
+            )
     return found
+
+
+def _refuse_empty(above: Mapping[str, Any], below: Mapping[str, Any], where: str, remedy: str) -> None:
+    """An empty section over one with entries: it would take none of them out."""
+    for section in ENTRIES:
+        if above.get(section) == {} and below.get(section):
+            raise UserError(
+                f"{where}, key {section}: empty, which takes nothing out of what is there; {remedy} without: [{section}]"
+            )
 
 
 def _laid_over(below: Any, above: Any) -> Any:
