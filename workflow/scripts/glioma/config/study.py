@@ -146,7 +146,8 @@ def _refuse_empty(above: Mapping[str, Any], below: Mapping[str, Any], where: str
     for section in ENTRIES:
         if above.get(section) == {} and below.get(section):
             raise UserError(
-                f"{where}, key {section}: empty, which takes nothing out of what is there; {remedy} without: [{section}]"
+                f"{where}, key {section}: empty, which takes nothing out of what is there; "
+                f"{remedy} without: [{section}]"
             )
 
 
