@@ -110,6 +110,24 @@ def test_what_a_model_said_is_shown_as_it_is(page):
     assert not page.find_elements(By.CSS_SELECTOR, "img[src=x]")
 
 
+def test_what_a_study_does_not_have_is_not_offered(page):
+    """Here networks and runs that label; beside them all that is left still works."""
+
+    def offered() -> list[bool]:
+        return [each.is_displayed() for each in page.find_elements(By.CLASS_NAME, "of")]
+
+    assert offered() == [True, True, True] and "green: CNN" in page.find_element(By.ID, "where").text
+    page.execute_script(
+        "for (const each of DATA.patients) for (const scan of Object.values(each.scans || {})) scan.masks = {};"
+        "for (const [name, run] of Object.entries(DATA.runs)) if (run.kind === 'labelled') delete DATA.runs[name];"
+        "return choose(1)"
+    )
+    assert offered() == [False, True, False]
+    where = page.find_element(By.ID, "where").text
+    assert "blue: truth" in where and "green" not in where and "ticks" not in where
+    assert changed(page, lambda: page.find_element(By.ID, "truth").click())
+
+
 def test_patients_beside_the_page_are_loaded_when_they_are_chosen(browser, tmp_path):
     browser.get(small_page.write(tmp_path, files=True).as_uri())
     WebDriverWait(browser, 20).until(lambda it: it.execute_script("return document.documentElement.dataset.ready"))

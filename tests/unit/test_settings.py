@@ -250,6 +250,10 @@ def test_a_section_is_taken_out_whole_and_never_by_an_empty_one(written):
     alone = "comparisons: []\nleak_audit: []\n"
     found = written(f"extends: demo\nwithout: [networks, radiomics]\n{alone}")
     assert not found["networks"] and not found["radiomics"] and found["runs"] == resolved("demo")["runs"]
+    kept = "runs: {mine: {like: box-general}, wording-plain: {every: 9}, two: {like: mine, variants: {a: {}, b: {}}}}"
+    found = written(f"extends: demo\nwithout: [runs]\n{alone}{kept}\n")
+    assert list(found["runs"]) == ["wording-plain", "mine", "two-a", "two-b"]
+    assert found["runs"]["two-b"] | {"replicates": []} == resolved("demo")["runs"]["box-general"] | {"replicates": []}
     with pytest.raises(UserError, match="radiomics"):
         written("extends: demo\nradiomics: null\n")
     with pytest.raises(UserError, match=r"own.yaml, key networks: empty, which takes nothing .*; write without: \[net"):

@@ -131,7 +131,8 @@ def read(path: Path, chain: tuple[Path, ...] = ()) -> dict[str, Any]:
         section, _, entry = name.partition(".")
         there = found.get(section)
         if name in ENTRIES and there:
-            found[name] = {}
+            own = _Entries(name, content.get(name) or {}, path).given
+            found[name] = {key: value for key, value in there.items() if key in own}
         elif isinstance(there, Mapping) and entry in there:
             found[section] = {key: value for key, value in there.items() if key != entry}
         else:

@@ -65,8 +65,10 @@ function nearest() {
   const asked = of($("drawn").value).map((answer) => answer.slice);
   if (asked.length) state.slice = asked.reduce((a, b) => (Math.abs(b - state.slice) < Math.abs(a - state.slice) ? b : a));
 }
+// What there is nothing to choose from is not shown at all.
 function options(select, names) {
   const former = select.value;
+  select.closest(".of").hidden = !names.length;
   select.replaceChildren(...names.map((name) => make("option", name, { value: name })));
   if (names.includes(former)) select.value = former;
 }
@@ -179,8 +181,9 @@ async function draw() {
     : `parsed as ${each.label}; this slice shows ${shown}, the patient is ${patient().grade}` + agreed(each));
   decided();
   strip();
-  $("where").textContent = `slice ${state.slice + 1} of ${found.slices}; area of the tumour along the brain (blue: truth, green: CNN), `
-    + "ticks: label of each slice asked about (purple HGG, blue LGG, grey none, black not parsed)";
+  $("where").textContent = `slice ${state.slice + 1} of ${found.slices}; area of the tumour along the brain (blue: truth`
+    + (mask ? ", green: CNN)" : ")")
+    + ($("labelled").value ? ", ticks: label of each slice asked about (purple HGG, blue LGG, grey none, black not parsed)" : "");
 }
 function agreed(each) {
   return each.agreement === undefined ? "" : `; its samples agree by ${each.agreement.toFixed(2)}`;
