@@ -170,6 +170,7 @@ def test_transformers_is_used_by_backends_fine_tuning_and_promptable_segmenters_
         "vlm/encode.py",
         "vlm/sampling.py",
         "vlm/constraint.py",
+        "vlm/backends/_prefill.py",
         "vlm/backends/transformers.py",
         "vlm/backends/vllm.py",
     }
