@@ -114,7 +114,7 @@ def test_what_a_study_does_not_have_is_not_offered(page):
     """Here networks and runs that label; beside them all that is left still works."""
 
     def offered() -> list[bool]:
-        return [each.is_displayed() for each in page.find_elements(By.CLASS_NAME, "of")]
+        return [each.is_displayed() for each in page.find_elements(By.CLASS_NAME, "offered")]
 
     assert offered() == [True, True, True] and "green: CNN" in page.find_element(By.ID, "where").text
     page.execute_script(

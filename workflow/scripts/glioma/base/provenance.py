@@ -26,8 +26,8 @@ SCRIPTS = Path(__file__).resolve().parents[2]
 # What only logs, names faults or computes this digest changes no result.
 WITHOUT_EFFECT = {"glioma", *(f"glioma.base{name}" for name in ("", ".errors", ".job", ".provenance"))}
 KEPT = Path("__pycache__/modules.json")
-"""Where below the scripts it is kept what was read of modules, as Python keeps their bytecode: a third of every start
-of Snakemake is reading them all."""
+"""Where below the scripts it is kept what was read of modules, as Python keeps their bytecode: to read them all is a
+seventh of every start of Snakemake."""
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 

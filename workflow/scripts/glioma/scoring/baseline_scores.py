@@ -106,7 +106,7 @@ def _located(
     """Scores of localisation baselines by task and name: patient by patient, so that all share what his mask gives."""
     of_patient = {key: dict(list(rows.groupby("patient", sort=False))) for key, rows in asked.items()}
     found: dict[tuple[LocatedTask, str], dict] = {key: {} for key in asked}
-    # The whole frame first: the distances within it are those of all others.
+    # The whole frame first: the transform of the truth that it needs serves all others.
     order = sorted(of_patient, key=lambda key: key[1] != key[0].frame)
     for patient in tqdm(masks, desc="boxes, centres and polygons"):
         truth = outlines.Truth(masks[patient], "axial", settings, spacings[patient])

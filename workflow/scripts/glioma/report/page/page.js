@@ -68,7 +68,7 @@ function nearest() {
 // What there is nothing to choose from is not shown at all.
 function options(select, names) {
   const former = select.value;
-  select.closest(".of").hidden = !names.length;
+  select.closest(".offered").hidden = !names.length;
   select.replaceChildren(...names.map((name) => make("option", name, { value: name })));
   if (names.includes(former)) select.value = former;
 }
