@@ -84,7 +84,7 @@ def test_digest_does_not_depend_on_the_python():
     # What one Python has kept would tell of no other.
     code = (
         "from glioma.base import provenance as p; p.KEPT = 'nowhere'; "
-        "print(*(p.digest(s) for s in ('crop', 'respond', 'score_run')), len(p._read))"
+        "print(*(p.digest(s) for s in ('crop', 'respond', 'score_run')), len(p._kept(p.SCRIPTS)))"
     )
     environment = {**os.environ, "PYTHONPATH": str(provenance.SCRIPTS), "PYTHONDONTWRITEBYTECODE": "1"}
     here = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
@@ -99,14 +99,21 @@ def test_digest_does_not_depend_on_the_python():
     )
 
 
-def again(script):
-    """As another process: the digest, and the names of the files that it parsed for it."""
-    provenance._kept.cache_clear()
-    known = len(provenance._read)
-    return fresh(script), [path.name for path in provenance._read[known:]]
+@pytest.fixture
+def again(monkeypatch):
+    """A digest as another process takes it, and the names of the files that it parsed for it."""
+    names, parse = [], provenance._parsed
+    monkeypatch.setattr(provenance, "_parsed", lambda text, path: names.append(path.name) or parse(text, path))
+
+    def again(script):
+        provenance._kept.cache_clear()
+        names.clear()
+        return fresh(script), names.copy()
+
+    return again
 
 
-def test_modules_are_parsed_once_for_all_processes(scripts, monkeypatch):
+def test_modules_are_parsed_once_for_all_processes(scripts, again, monkeypatch):
     monkeypatch.setattr("sys.dont_write_bytecode", False)
     kept = scripts / provenance.KEPT
     first, parsed = again("a")
@@ -131,7 +138,7 @@ def test_modules_are_parsed_once_for_all_processes(scripts, monkeypatch):
     assert len(again("a")[1]) == 4 and again("a")[1] == []
 
 
-def test_where_nothing_can_be_kept_all_is_parsed(scripts, monkeypatch):
+def test_where_nothing_can_be_kept_all_is_parsed(scripts, again, monkeypatch):
     monkeypatch.setattr("sys.dont_write_bytecode", False)
     (scripts / "__pycache__").write_text("")
     found = again("a")

@@ -73,11 +73,12 @@ def digest(script: str, *modules: str) -> str:
     Imports inside functions count: a module that is imported late still makes the result.
     """
     found = hashlib.sha256()
-    known = len(_read)
+    kept = _kept(SCRIPTS)
+    known = kept.copy()
     for path in sorted(reached(script, *modules)):
         found.update(f"{path.relative_to(SCRIPTS)}\n{_module(path).digest}\n".encode())
-    if len(_read) > known:
-        _keep()
+    if kept != known:
+        _keep(kept)
     return found.hexdigest()[:16]
 
 
@@ -106,13 +107,8 @@ def _module(path: Path) -> Module:
     name = str(path.relative_to(SCRIPTS))
     if kept.get(name, [""])[0] != now:
         kept[name] = [now, *_parsed(text, path)]
-        _read.append(path)
     _, digest, names = kept[name]
     return Module(digest, frozenset(file for name in names for file in _files(name)))
-
-
-_read: list[Path] = []
-"""The files that this process has parsed."""
 
 
 @cache
@@ -125,13 +121,13 @@ def _kept(folder: Path) -> dict[str, list]:
     return {}
 
 
-def _keep() -> None:
+def _keep(modules: dict[str, list]) -> None:
     """Write down what is kept, where that can be written."""
     if not sys.dont_write_bytecode:
         from glioma.base.files import write_json  # NumPy and all, of which a digest needs nothing
 
         with suppress(OSError):
-            write_json({"by": content(__file__), "modules": _kept(SCRIPTS)}, SCRIPTS / KEPT)
+            write_json({"by": content(__file__), "modules": modules}, SCRIPTS / KEPT)
 
 
 def _parsed(source: bytes, path: Path) -> tuple[str, list[str]]:

@@ -206,11 +206,11 @@ class Transformers(Backend):
 
     def _once_each(self, question: Question, features: Sequence[Features]) -> AbstractContextManager:
         """Within, slices that are asked about several times are passed over once."""
-        firsts = {id(each): row for row, each in reversed(list(enumerate(features)))}
-        rows = sorted(firsts.values())
         if not self.shares_prefill:
             return nullcontext()
-        place = [rows.index(firsts[id(each)]) for each in features]
+        slices = [id(each) for each in features]
+        unique = list(dict.fromkeys(slices))
+        rows, place = [slices.index(each) for each in unique], [unique.index(each) for each in slices]
         rows += rows[-1:] * (MINIMUM_ROWS - len(rows))
         return once_each(self._bare(), rows, place, question.image_names)
 
